@@ -1,0 +1,16 @@
+"""The ledger's schema, from its SQL files: plain SQL is what the workers speak."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+SQL = Path(__file__).parent.parent / "sql"
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies: list[tuple[str, str]] = []
+    operations = [
+        migrations.RunSQL((SQL / name).read_text(encoding="utf-8"))
+        for name in ("schema.sql", "functions.sql", "chain.sql")
+    ]
