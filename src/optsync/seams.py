@@ -8,7 +8,6 @@ simulator can hold all of them. HTTP has its own door in `optsync.salesforce.htt
 """
 
 import os
-import random
 import secrets
 import threading
 import time
@@ -16,6 +15,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from random import Random, SystemRandom
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Seams:
     sleep: Callable[[float], None]
     new_id: Callable[[], str]
     token_bytes: Callable[[int], bytes]
-    random: random.Random = field(repr=False)
+    random: Random = field(repr=False)
     wait: Callable[[threading.Event, float], bool]
     """Waits at most that many seconds for the event; True when it was set."""
 
@@ -46,6 +46,6 @@ def real() -> Seams:
         sleep=time.sleep,
         new_id=lambda: str(uuid.uuid4()),
         token_bytes=secrets.token_bytes,
-        random=random.SystemRandom(),
+        random=SystemRandom(),
         wait=lambda event, seconds: event.wait(seconds),
     )
