@@ -1,7 +1,7 @@
 """One small loader: every SQL statement lives in a `.sql` file next to its use and is asked for by its name.
 
 In a package's `sql/*.sql` files a statement starts at a line `-- name: what_it_does`, is followed by a comment of one
-sentence, and ends where the next one starts or the file ends. Files without such a line (the schema) hold no statements.
+sentence, and ends where the next one starts or the file ends. Files without such a line (the schema) hold none.
 """
 
 import re
@@ -16,7 +16,7 @@ COMMENT_LINE = re.compile(r"^[ \t]*--.*\n?", re.MULTILINE)
 def sql(package: str, name: str) -> LiteralString:
     """The statement of that name in the package's `sql` folder, e.g. sql("optsync.sync", "difference").
 
-    Comment lines are left out, so that a percent sign in them is no placeholder. Raises LookupError for an unknown name.
+    Comment lines are left out, so that a percent sign there is no placeholder. Raises LookupError for an unknown name.
     """
     try:
         return cast("LiteralString", statements(package)[name])  # it comes from our own package, never from input
