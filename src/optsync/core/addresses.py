@@ -1,0 +1,126 @@
+"""One normal form per mailbox, its keyed hash and its mask.
+
+Two spellings of one mailbox give one form; two distinct mailboxes never do, so dots and plus signs are left alone.
+Nothing is refused: a person who unsubscribes with an odd address is recorded under what they gave (rules 3).
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from urllib.parse import unquote
+
+PLAIN = r"\A[ \t\r\n\f\v]*[!-9;=?-~]{1,200}@[A-Za-z0-9_.-]{0,200}[A-Za-z0-9_-][ \t\r\n\f\v]*\Z"
+"""Inputs for which `normalize` is SQL `lower(btrim(email, E' \\t\\r\\n\\f\\v'))`; valid in Python and PostgreSQL alike.
+
+It leaves out what needs more than that: names and brackets, `mailto:`, other control characters, a final dot, anything
+outside ASCII, and lengths near the limit below.
+"""
+
+KEPT_BYTES_MAX = 1000
+"""A longer input is cut and named by its digest, so that an index row can hold it (PostgreSQL's limit: 2,704 bytes)."""
+
+_BRACKETED = re.compile(r"<([^<>]*@[^<>]*)>\Z")
+_MAILTO = re.compile(r"(?:mailto:)+", re.IGNORECASE)
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_LABEL_ASCII = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+_ENDS = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
+_LOCAL = re.compile(r"""[^\s@<>()\[\],;:\\"\x00-\x20\x7f]{1,64}""")
+_DOMAIN = re.compile(
+    r"[^\s@<>()\[\],;:\\\"'`|=!?*%&#/+\x00-\x20\x7f.]{1,63}(?:\.[^\s@<>()\[\],;:\\\"'`|=!?*%&#/+\x00-\x20\x7f.]{1,63})*"
+)
+
+
+def normalize(raw: str) -> str:
+    """The one normal form of a mailbox; idempotent, never raises, always fit for a UTF-8 text column (rules 3).
+
+    White space, zero-width and control characters at the ends go, NUL goes everywhere, `mailto:` and `Name <a@b>` are
+    unwrapped; then NFC and lower case; the domain becomes punycode without its final dot. Odd input is kept, stripped
+    and lower-cased.
+    """
+    text = _shorten(_make_storable(raw))
+    while (after := _normalize_once(text)) != text:
+        text = after
+    return text
+
+
+def is_address(normal: str) -> bool:
+    """Whether a normal form is plausibly a mailbox: something@something of sane length, no spaces. For imports only."""
+    local, _, domain = normal.rpartition("@")
+    return len(domain) <= 253 and bool(_LOCAL.fullmatch(local)) and bool(_DOMAIN.fullmatch(domain))
+
+
+def domain_of(normal: str) -> str:
+    """What follows the last @ of a normal form; empty where there is none."""
+    return normal.rpartition("@")[2] if "@" in normal else ""
+
+
+def mask(normal: str) -> str:
+    """An address fit for a screen that others see: mary@example.com -> m…y@example.com, al@… -> a…@…, x@… -> …@…."""
+    local, at, domain = normal.rpartition("@") if "@" in normal else (normal, "", "")
+    return (local[:1] if len(local) > 1 else "") + "…" + (local[-1:] if len(local) > 2 else "") + at + domain
+
+
+def subject_of(normal: str, key: bytes) -> bytes:
+    """HMAC-SHA256 of a normal form, 32 bytes: how events and erased rows name a person."""
+    return hmac.digest(key, normal.encode(), "sha256")
+
+
+def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
+    """The inner and outer pad, 64 bytes each, with which SQL computes `subject_of` (RFC 2104).
+
+    sha256(outer || sha256(inner || text)) is the HMAC-SHA256 of the text.
+    """
+    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
+
+
+def _normalize_once(text: str) -> str:
+    text = _strip_ends(unicodedata.normalize("NFC", _unwrap(_strip_ends(text))).lower())
+    if "@" not in text:
+        return text
+    local, _, domain = text.rpartition("@")
+    return f"{local}@{_domain_to_ascii(domain)}"
+
+
+def _make_storable(raw: str) -> str:
+    """Without NUL and lone surrogates, which a UTF-8 text column cannot hold."""
+    return raw.replace("\0", "").encode(errors="replace").decode()
+
+
+def _shorten(text: str) -> str:
+    kept = _strip_ends(text).encode()
+    if len(kept) <= KEPT_BYTES_MAX:
+        return text
+    return f"{kept[:200].decode(errors='ignore')}…{hashlib.sha256(kept).hexdigest()}"
+
+
+def _strip_ends(text: str) -> str:
+    start, end = 0, len(text)
+    while start < end and unicodedata.category(text[start]) in _ENDS:
+        start += 1
+    while end > start and unicodedata.category(text[end - 1]) in _ENDS:
+        end -= 1
+    return text[start:end]
+
+
+def _unwrap(text: str) -> str:
+    if bracketed := _BRACKETED.search(text):
+        text = _strip_ends(bracketed[1])
+    if prefix := _MAILTO.match(text):
+        text = unquote(text[prefix.end() :].partition("?")[0])
+    return _make_storable(text)
+
+
+def _domain_to_ascii(domain: str) -> str:
+    return ".".join(map(_label_to_ascii, _DOTS.split(domain))).rstrip(".")
+
+
+def _label_to_ascii(label: str) -> str:
+    """Punycode of a label. Not the `idna` codec: it writes ß as ss, which IDNA 2008 made another domain."""
+    if label.isascii():
+        return label
+    mapped = unicodedata.normalize("NFKC", label).lower()
+    if any(char.isascii() and char not in _LABEL_ASCII for char in mapped):
+        return label  # a bracket or a dot in disguise: kept as it is
+    return mapped if mapped.isascii() else "xn--" + mapped.encode("punycode").decode("ascii")

@@ -1,0 +1,54 @@
+"""When the nightly run is due: one slot per local day, across daylight-saving changes too (rules 5, requirement 14)."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A wall-clock time in a zone. Raises ValueError for an unknown zone or a time that carries a zone of its own."""
+
+    at: time = time(20, 0)
+    zone: str = "America/Los_Angeles"
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is not None:
+            raise ValueError("the time of a schedule has no zone of its own")
+        try:
+            ZoneInfo(self.zone)
+        except (OSError, ValueError, LookupError) as error:
+            raise ValueError(f"unknown time zone {self.zone!r}: use a name such as America/Los_Angeles") from error
+
+
+def newest_due_slot(schedule: Schedule, now: datetime, since: datetime) -> datetime | None:
+    """The newest slot in (since, now] in UTC, or None. `since`: when the switch was turned on; none was due before.
+
+    A missed night is caught up once, because only the newest slot counts. Raises ValueError for naive instants.
+    """
+    _require_aware(since)
+    slot = max(slot for slot in _slots_around(schedule, now) if slot <= now)
+    return slot if slot > since else None
+
+
+def next_slot(schedule: Schedule, now: datetime) -> datetime:
+    """The first slot after `now`, in UTC. Raises ValueError for a naive instant."""
+    return min(slot for slot in _slots_around(schedule, now) if slot > now)
+
+
+def _slots_around(schedule: Schedule, now: datetime) -> list[datetime]:
+    """The slots of the local days around `now`: some on either side, even where a zone once skipped a whole day."""
+    _require_aware(now)
+    today = now.astimezone(ZoneInfo(schedule.zone)).date()
+    return [_slot_of(schedule, today + timedelta(days=days)) for days in (-2, -1, 0, 1, 2)]
+
+
+def _slot_of(schedule: Schedule, day: date) -> datetime:
+    """The slot of one local day: a skipped hour uses the offset before the change, a repeated one its first pass."""
+    local = datetime.combine(day, schedule.at.replace(fold=0), tzinfo=ZoneInfo(schedule.zone))
+    return local.astimezone(UTC)
+
+
+def _require_aware(instant: datetime) -> None:
+    if instant.utcoffset() is None:
+        raise ValueError("an instant without a time zone")

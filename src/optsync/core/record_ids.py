@@ -1,0 +1,43 @@
+"""Salesforce record ids: 15 and 18 characters name one record; 18 are stored and compared (rules 4)."""
+
+import re
+from typing import Final, Literal
+
+Kind = Literal["Lead", "Contact", "Account"]
+
+PREFIXES: Final[dict[str, Kind]] = {"00Q": "Lead", "003": "Contact", "001": "Account"}
+"""Key prefixes of the objects that carry an opt-out field; an Account is a Person Account."""
+
+_SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[A-Z0-5]{3})?")
+
+
+class BadRecordId(ValueError):  # noqa: N818 - reads as what it is, like Django's DoesNotExist
+    """The text is no Salesforce id; the message says why and holds no personal data."""
+
+
+def to_18(raw: str) -> str:
+    """The 18-character form of a 15- or 18-character id. Raises BadRecordId.
+
+    The suffix says which letters are capitals: for each five characters, bit k (lowest first) is set for A-Z.
+    """
+    text = raw.strip()
+    if not _SHAPE.fullmatch(text):
+        raise BadRecordId("not a Salesforce id: 15 or 18 letters and digits are expected")
+    whole = text[:15] + suffix_of(text[:15])
+    if len(text) == 18 and text != whole:
+        raise BadRecordId(
+            "the last three characters do not fit the first fifteen: were its capitals changed on the way?"
+        )
+    return whole
+
+
+def suffix_of(id15: str) -> str:
+    """The three characters that make an 18-character id of fifteen."""
+    groups = (id15[start : start + 5] for start in (0, 5, 10))
+    return "".join(_SUFFIX[sum(1 << bit for bit, char in enumerate(group) if "A" <= char <= "Z")] for group in groups)
+
+
+def kind_of(id18: str) -> Kind | None:
+    """Lead, Contact or Account by the id's prefix; None for any other object."""
+    return PREFIXES.get(id18[:3])
