@@ -1,0 +1,85 @@
+"""Errors of the libraries below, in the three parts that people need. Loaded only when something has failed."""
+
+import errno
+
+import psycopg
+
+from optsync.core.problems import Problem
+from optsync.salesforce import errors as salesforce
+
+FAILED, SIGN_IN_NEEDED = 1, 4
+NOTHING_LOST = "nothing recorded here is lost"
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem an exception stands for; an unknown one is named and tells how to report it."""
+    match error:
+        case Problem():
+            return error
+        case salesforce.SalesforceError():
+            return salesforce_problem(error)
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return database_problem(error)
+        case psycopg.Error():
+            return unexpected(error, f"the database refused a statement ({error.sqlstate or type(error).__name__})")
+        case UnicodeDecodeError():
+            return Problem(
+                "the file is not text that optsync can read", "nothing was done", "save it as UTF-8 and try again"
+            )
+        case OSError():
+            return file_problem(error)
+        case _:
+            return unexpected(error, f"optsync met a case it does not know ({type(error).__name__})")
+
+
+def salesforce_problem(error: salesforce.SalesforceError) -> Problem:
+    """Exit code 4 where a new sign-in is the way out, else 1."""
+    signed_out = isinstance(error, salesforce.SignInRefused | salesforce.SessionRefused)
+    return Problem(
+        one_line(error.message),
+        one_line(error.means) or f"Salesforce did not do what was asked; {NOTHING_LOST}",
+        one_line(error.next_step) or "run: optsync doctor",
+        SIGN_IN_NEEDED if signed_out else FAILED,
+    )
+
+
+def database_problem(error: psycopg.Error) -> Problem:
+    """The database is away or went away."""
+    said = one_line(error.diag.message_primary or str(error)).split(" Is the server running")[0]
+    return Problem(
+        f"the database does not answer: {said[:200]}",
+        f"nothing was acknowledged by this command; {NOTHING_LOST}",
+        "check OPTSYNC_DATABASE_URL and that the server runs; without the variable optsync brings its own",
+    )
+
+
+def file_problem(error: OSError) -> Problem:
+    """A file or folder that cannot be used, named as the person named it."""
+    place = f" {error.filename}" if error.filename else ""
+    reason = (error.strerror or str(error)).lower()
+    advice = {
+        errno.ENOENT: "check the path",
+        errno.EISDIR: "name a file, not a folder",
+        errno.EACCES: "check who may read and write it",
+        errno.ENOSPC: "free some space, then run the command again",
+        errno.EADDRINUSE: "choose another port, or 0 for a free one",
+    }
+    return Problem(
+        f"cannot use{place}: {reason}",
+        "the command stopped there",
+        advice.get(error.errno or 0, "check the path and try again"),
+    )
+
+
+def unexpected(error: BaseException, what: str) -> Problem:
+    """A case nobody foresaw: still no traceback, but the way to one."""
+    return Problem(
+        what,
+        f"the command stopped; what was acknowledged before is kept, {NOTHING_LOST}",
+        "run it again as: optsync --traceback ... and report what it prints (look for addresses in it first)",
+    )
+
+
+def one_line(text: object) -> str:
+    """The text on one line."""
+    return " ".join(str(text).split())

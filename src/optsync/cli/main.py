@@ -1,0 +1,87 @@
+"""The `optsync` command: a table of names, and the one place where a failure becomes an exit code.
+
+Nothing below `click` is imported until a command is chosen, so that `optsync --help` answers at once.
+"""
+
+import sys
+
+import click
+
+from optsync.cli.frame import LazyGroup, exit_code_of
+
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "See it work": {
+        "demo": (
+            "optsync.cli.demo.command:demo",
+            "An unsubscribe reaches Salesforce before your eyes, on a practice org.",
+        ),
+    },
+    "Run": {
+        "up": ("optsync.cli.serving:up", "Web, worker and database in one go; ends together."),
+        "serve": ("optsync.cli.serving:serve", "The web pages only."),
+        "sign-in": ("optsync.cli.serving:sign_in", "A one-time link into the web pages."),
+        "worker": ("optsync.cli.serving:worker", "The worker only: pushes at once, compares once a night."),
+        "migrate": ("optsync.cli.serving:migrate", "Bring the database to this version."),
+    },
+    "Connect and set": {
+        "connect": ("optsync.cli.connecting:connect", "Connect a Salesforce org."),
+        "doctor": (
+            "optsync.cli.connecting:doctor",
+            "What stands between an opt-out and Salesforce, and how to fix it.",
+        ),
+        "settings": ("optsync.cli.settings:settings", "The switch, the opt-out field and the time."),
+    },
+    "Sync": {
+        "status": ("optsync.cli.status:status", "Is every opt-out in Salesforce?"),
+        "sync": ("optsync.cli.syncing:sync", "Compare both sides now, settle and prove."),
+        "run": ("optsync.cli.syncing:run", "What a sync run did."),
+        "retry": ("optsync.cli.syncing:retry", "Try parked and waiting marks again now."),
+        "hold": ("optsync.cli.holding:hold", "Mass changes that wait for your decision."),
+    },
+    "People": {
+        "who": ("optsync.cli.people:who", "Is this person blocked, why, and what happened."),
+        "unsubscribe": ("optsync.cli.people:unsubscribe", "Record an opt-out."),
+        "lift": ("optsync.cli.people:lift", "Remove an unsubscribe."),
+        "link": ("optsync.cli.people:link", "Print a person's own unsubscribe link."),
+        "check": ("optsync.cli.people:check", "May these addresses be mailed?"),
+        "import": ("optsync.cli.files:import_", "Opt-outs from another tool's file."),
+        "export": ("optsync.cli.files:export", "Every active account-wide opt-out."),
+    },
+    "Proof and care": {
+        "audit": ("optsync.cli.audit:audit", "Verify or export the hash chain of events."),
+        "backup": ("optsync.cli.keeping:backup", "Database and key into one file."),
+        "restore": ("optsync.cli.keeping:restore", "The way back from such a file."),
+        "version": ("optsync.cli.version:version", "Which optsync this is."),
+    },
+}
+
+HELP = """Keeps every e-mail unsubscribe in step with Salesforce, and proves it.
+
+\b
+Examples:
+  optsync demo                               see it work, nothing is kept
+  optsync up                                 run it
+  optsync connect --credentials org.json     connect a Salesforce org
+  optsync unsubscribe ann@example.com        record an opt-out
+  optsync status                             is every opt-out in Salesforce?
+"""
+
+
+@click.command(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--traceback", is_flag=True, envvar="OPTSYNC_TRACEBACK", help="For developers: show where an error came from."
+)
+@click.pass_context
+def optsync(context: click.Context, traceback: bool) -> None:
+    """The group itself does nothing; `HELP` is its text."""
+    context.obj = {"traceback": traceback}
+
+
+def main() -> None:
+    """Runs the command of this process and ends it with the exit code of screens: 0 fine ... 130 Ctrl-C."""
+    sys.exit(exit_code_of(optsync, sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""Data goes to stdout, talk and progress to stderr, and nothing is coloured that is not read on a terminal."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OK, WARN, BAD, SKIP = "✓", "!", "✕", "–"
+COLOURS = {OK: "green", WARN: "yellow", BAD: "red", SKIP: "bright_black"}
+
+
+class Output:
+    """Where a command speaks: `line` and `show` are data, `say` is talk; with --json only JSON reaches stdout."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def show(self, value: dict[str, Any], *lines: str) -> None:
+        """The answer of a command: one JSON object with --json, else these lines."""
+        if self.as_json:
+            self.json(value)
+        else:
+            for line in lines:
+                click.echo(painted(line))
+
+    def json(self, value: dict[str, Any]) -> None:
+        """One object on one line of stdout, whatever the mode."""
+        click.echo(json.dumps(value, ensure_ascii=False, default=as_json_value))
+
+    def say(self, line: str) -> None:
+        """Talk and progress: stderr, in both modes."""
+        click.echo(painted(line), err=True)
+
+
+def painted(line: str) -> str:
+    """The line with its leading sign coloured; click strips the colour where no terminal reads it."""
+    sign = line.lstrip()[:1]
+    if sign in COLOURS and line.lstrip()[1:2] == " ":
+        return line.replace(sign, click.style(sign, fg=COLOURS[sign], bold=True), 1)
+    return line
+
+
+def as_json_value(value: object) -> object:
+    """How instants and other plain values are written in JSON; raises TypeError for anything else."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def with_output(command: Callable[Concatenate[Output, P], R]) -> Callable[P, R]:
+    """Gives a command --json and hands it its `Output` first."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, for scripts.")
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        return command(Output(bool(kwargs.pop("as_json"))), *args, **kwargs)
+
+    return wrapped
+
+
+def coloured() -> bool | None:
+    """False when NO_COLOR asks for it, else None: click decides by the terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def interactive() -> bool:
+    """Whether a person can be asked: both ends are a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

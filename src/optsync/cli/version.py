@@ -1,0 +1,16 @@
+"""`optsync version`."""
+
+import platform
+from importlib.metadata import version as installed_version
+
+import click
+
+from optsync.cli.output import Output, with_output
+
+
+@click.command()
+@with_output
+def version(out: Output) -> None:
+    """Print the version of optsync and of the Python below it."""
+    here = {"optsync": installed_version("optsync"), "python": platform.python_version()}
+    out.show(here, f"optsync {here['optsync']} on Python {here['python']}")
