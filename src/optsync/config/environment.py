@@ -1,0 +1,163 @@
+"""What the environment says, read once and checked: a wrong value stops the start and states the allowed ones."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from optsync.core.problems import Problem
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+SECRETS = frozenset({"OPTSYNC_DATABASE_URL"})
+"""Each of these may also come from a file: OPTSYNC_DATABASE_URL_FILE=/run/secrets/database_url."""
+
+READ_ELSEWHERE = frozenset({"OPTSYNC_TRACEBACK", "OPTSYNC_TEST_DATABASE_URL", "OPTSYNC_TESTS_FORBID_SKIPS"})
+KNOWN = frozenset(
+    {
+        "OPTSYNC_DATABASE_URL",
+        "OPTSYNC_DATA_DIR",
+        "OPTSYNC_KEY_FILE",
+        "OPTSYNC_RUN_AS",
+        "OPTSYNC_PUBLIC_URL",
+        "OPTSYNC_LOG_LEVEL",
+        "OPTSYNC_CLOCK_OFFSET",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The settings of one process.
+
+    `database_url` is None for the embedded server; `run_as` is a user name or number, None for the default (as root
+    `nobody`); `public_url` is None until links should carry a public name. `warnings` are lines for the operator.
+    """
+
+    database_url: str | None = field(repr=False)
+    data_dir: Path
+    key_file: Path
+    run_as: str | None
+    public_url: str | None
+    log_level: str
+    clock_offset_seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool | None = None) -> Environment:
+    """The settings in `environ` (the process's own by default). Raises Problem, exit code 2, for a wrong value."""
+    values = os.environ if environ is None else environ
+    root = os.geteuid() == 0 if is_root is None else is_root
+    return Environment(
+        database_url=database_url_of(values),
+        data_dir=folder_of(values, "OPTSYNC_DATA_DIR") or default_data_dir(values, root),
+        key_file=folder_of(values, "OPTSYNC_KEY_FILE") or default_key_file(values, root),
+        run_as=values.get("OPTSYNC_RUN_AS") or None,
+        public_url=public_url_of(values),
+        log_level=log_level_of(values),
+        clock_offset_seconds=clock_offset_of(values),
+        warnings=warnings_of(values),
+    )
+
+
+def default_data_dir(values: Mapping[str, str], is_root: bool) -> Path:
+    """As root a place every user can reach (the server runs as another user), else the user's own."""
+    if is_root:
+        return Path("/var/lib/optsync")
+    return xdg_folder(values, "XDG_DATA_HOME", ".local/share") / "optsync"
+
+
+def default_key_file(values: Mapping[str, str], is_root: bool) -> Path:
+    """Never below the data folder: who copies the data must not get the key with it."""
+    folder = Path("/etc/optsync") if is_root else xdg_folder(values, "XDG_CONFIG_HOME", ".config") / "optsync"
+    return folder / "key.json"
+
+
+def xdg_folder(values: Mapping[str, str], name: str, below_home: str) -> Path:
+    """The XDG folder; the specification says to ignore relative ones."""
+    chosen = Path(values.get(name, ""))
+    return chosen if chosen.is_absolute() else Path(values.get("HOME") or Path.home()) / below_home
+
+
+def folder_of(values: Mapping[str, str], name: str) -> Path | None:
+    """A path as absolute path (relative ones hang on the current folder, `~` is the home folder); None when unset."""
+    text = values.get(name)
+    return Path(text).expanduser().absolute() if text else None
+
+
+def database_url_of(values: Mapping[str, str]) -> str | None:
+    """The address of an external PostgreSQL server; None means the embedded one."""
+    url = secret_of(values, "OPTSYNC_DATABASE_URL")
+    if url is not None and not url.startswith(("postgresql://", "postgres://")):
+        refuse("OPTSYNC_DATABASE_URL", "not a PostgreSQL address", "postgresql://user@host:5432/database, or unset")
+    return url
+
+
+def secret_of(values: Mapping[str, str], name: str) -> str | None:
+    """A secret from NAME or from the file that NAME_FILE points at; None when neither is set; both is an error."""
+    value, file = values.get(name) or None, values.get(f"{name}_FILE")
+    if not file:
+        return value
+    if value is not None:
+        refuse(name, f"also given as {name}_FILE", "one of the two")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise Problem(
+            f"{name}_FILE points at {file}, which cannot be read ({reason})",
+            "nothing was started, because the secret it should hold is missing",
+            f"let this user read {file}, or set {name}",
+            exit_code=2,
+        ) from None
+
+
+def public_url_of(values: Mapping[str, str]) -> str | None:
+    """The address under which recipients reach us, without a slash at its end; None when unset."""
+    text = (values.get("OPTSYNC_PUBLIC_URL") or "").rstrip("/")
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
+        refuse("OPTSYNC_PUBLIC_URL", "not a web address", "https://unsubscribe.example.com, with or without a path")
+    return text
+
+
+def log_level_of(values: Mapping[str, str]) -> str:
+    """One of LOG_LEVELS; info when unset."""
+    level = (values.get("OPTSYNC_LOG_LEVEL") or "info").lower()
+    if level not in LOG_LEVELS:
+        refuse("OPTSYNC_LOG_LEVEL", f"not a level: {level}", ", ".join(LOG_LEVELS))
+    return level
+
+
+def clock_offset_of(values: Mapping[str, str]) -> float:
+    """Seconds by which this process lives in the future (negative: in the past)."""
+    text = values.get("OPTSYNC_CLOCK_OFFSET") or "0"
+    try:
+        offset = float(text)
+    except ValueError:
+        offset = float("nan")
+    if not abs(offset) <= 100 * 366 * 86_400:  # also refuses nan
+        refuse(
+            "OPTSYNC_CLOCK_OFFSET", f"not a number of seconds: {text}", "seconds, for example -3600, at most 100 years"
+        )
+    return offset
+
+
+def warnings_of(values: Mapping[str, str]) -> tuple[str, ...]:
+    """A line for each OPTSYNC_ name that means nothing here, with the nearest one that does."""
+    known = KNOWN | READ_ELSEWHERE | {f"{name}_FILE" for name in SECRETS}
+    lines = []
+    for name in sorted(values):
+        if name.startswith("OPTSYNC_") and name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            lines.append(f"{name} means nothing to optsync" + (f"; did you mean {near[0]}?" if near else ""))
+    return tuple(lines)
+
+
+def refuse(name: str, what: str, allowed: str) -> NoReturn:
+    """Stops the start over one setting."""
+    raise Problem(f"{name} is {what}", "nothing was started", f"allowed: {allowed}", exit_code=2)

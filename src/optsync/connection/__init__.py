@@ -1,0 +1,1 @@
+"""One Salesforce org as we know it: credential, chosen field, switch, schedule."""
