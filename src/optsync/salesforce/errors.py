@@ -1,0 +1,257 @@
+"""Everything that can go wrong between us and Salesforce, as one tree.
+
+SalesforceError                    code, message, means, next_step
+├── BadCredential                  the credentials file cannot be used; nothing was sent
+├── HostRefused                    an address we will not talk to; nothing was sent to it
+├── Unreachable                    network, DNS, TLS or time-out; maybe_applied
+├── SignInRefused                  the token endpoint said no; error, description
+├── SessionRefused                 401 that one renewal did not cure
+├── ApiRefused                     Salesforce said no in its own words; status, code, message, fields
+│   ├── LimitExceeded              a daily or other exhausted allowance: later, not soon
+│   └── Busy                       too much at once, maintenance or a broken edge: soon; retry_after_seconds
+├── JobFailed                      a Bulk job ended without its result; job_id, state
+└── OddAnswer                      HTML, malformed, short, wrong header or count: the answer cannot be trusted
+
+What a code of a single record means (parked, retried, re-resolved) is not decided here but in `optsync.core`.
+"""
+
+# ruff: noqa: N818  the names say what happened; "Error" behind each would say nothing more
+
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+MAX_MESSAGE_CHARS = 500
+"""Salesforce's texts are foreign: they are cut to this length and lose their e-mail addresses before they are shown."""
+
+_ADDRESS = re.compile(r"[^\s@'\"<>(]{1,64}@[^\s@'\"<>)]{1,255}")
+
+
+class Code(StrEnum):
+    """Salesforce's error codes that the client itself acts upon.
+
+    Sources: REST API Developer Guide, "Status Codes and Error Responses"; SOAP API Developer Guide, "ExceptionCode";
+    Bulk API 2.0 Developer Guide. `URI_TOO_LONG` is ours: Salesforce answers 414 and 431 without a code.
+    """
+
+    INVALID_SESSION_ID = "INVALID_SESSION_ID"
+    REQUEST_LIMIT_EXCEEDED = "REQUEST_LIMIT_EXCEEDED"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    SERVER_UNAVAILABLE = "SERVER_UNAVAILABLE"
+    UNKNOWN_EXCEPTION = "UNKNOWN_EXCEPTION"
+    MAINTENANCE = "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"
+    TXN_SECURITY_METERING_ERROR = "TXN_SECURITY_METERING_ERROR"
+    INVALID_QUERY_LOCATOR = "INVALID_QUERY_LOCATOR"
+    DUPLICATES_DETECTED = "DUPLICATES_DETECTED"
+    URI_TOO_LONG = "URI_TOO_LONG"
+
+
+BUSY_STATUSES = frozenset({406, 420, 429, 500, 502, 503, 504})
+"""Answers of an overloaded or broken edge, often as HTML or empty (the retry set of jsforce; 406 from Airbyte)."""
+
+_BUSY_CODES = frozenset(
+    {Code.SERVER_UNAVAILABLE, Code.UNKNOWN_EXCEPTION, Code.MAINTENANCE, Code.TXN_SECURITY_METERING_ERROR}
+)
+
+
+class SalesforceError(Exception):
+    """Something between us and Salesforce failed; `means` and `next_step` are for people ("" = left to the caller)."""
+
+    def __init__(self, message: str, *, code: str | None = None, means: str = "", next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.means = means
+        self.next_step = next_step
+
+
+class BadCredential(SalesforceError):
+    """The credentials file cannot be used as it is; nothing was sent."""
+
+
+class HostRefused(SalesforceError):
+    """The address is not one of Salesforce's (or, for a practice org, not of this machine); nothing was sent to it."""
+
+
+class Unreachable(SalesforceError):
+    """No whole answer came. `maybe_applied` is True when a write may have taken effect all the same."""
+
+    def __init__(self, message: str, *, maybe_applied: bool) -> None:
+        super().__init__(
+            message,
+            means="Salesforce could not be reached, or did not answer in time; nothing recorded here is lost",
+            next_step="nothing: it is tried again; if it lasts, check the network and status.salesforce.com",
+        )
+        self.maybe_applied = maybe_applied
+
+
+class SignInRefused(SalesforceError):
+    """The token endpoint refused the credential, in OAuth's `error` and `error_description`."""
+
+    def __init__(self, error: str, description: str) -> None:
+        means, next_step = _sign_in_advice(error, description)
+        super().__init__(f"Salesforce refused the sign-in: {description or error}", means=means, next_step=next_step)
+        self.code = error
+        self.error = error
+        self.description = description
+
+
+class SessionRefused(SalesforceError):
+    """Salesforce answered 401 and a fresh sign-in did not help, or could not have helped."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(
+            f"Salesforce refused the session: {message}",
+            code=code,
+            means="the sign-in works but the integration user may not use the API with it",
+            next_step="check the user's API Enabled permission and the app's policies in Salesforce Setup",
+        )
+
+
+class ApiRefused(SalesforceError):
+    """Salesforce refused a request in its own words; `code` is None when it gave none."""
+
+    def __init__(self, status: int, code: str | None, message: str, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(f"Salesforce answered {status} {code or ''}".rstrip() + f": {message}", code=code)
+        self.status = status
+        self.text = message
+        self.fields = fields
+
+
+class LimitExceeded(ApiRefused):
+    """An allowance is used up (usually the org's API calls of the last 24 hours)."""
+
+
+class Busy(ApiRefused):
+    """Salesforce cannot now but can soon. `retry_after_seconds` is None when it named no time."""
+
+    retry_after_seconds: float | None = None
+
+
+class JobFailed(SalesforceError):
+    """A Bulk query job ended as Failed or Aborted, or did not end in time."""
+
+    def __init__(self, job_id: str, state: str, reason: str) -> None:
+        super().__init__(f"Salesforce's job {job_id} ended as {state}: {reason or 'no reason given'}")
+        self.job_id = job_id
+        self.state = state
+
+
+class OddAnswer(SalesforceError):
+    """The answer is not what was promised and must not be used. After a write, the write may have taken effect."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            f"an odd answer from Salesforce: {message}",
+            means="it cannot be trusted, so nothing was concluded from it",
+            next_step="nothing: it is tried again; if it lasts, look for a proxy or a login page in between",
+        )
+
+
+def clean(text: object) -> str:
+    """`text` on one line, at most 500 characters, without e-mail addresses: fit for logs and screens."""
+    line = " ".join(str(text)[: 4 * MAX_MESSAGE_CHARS].split())
+    return _ADDRESS.sub("[address]", line)[:MAX_MESSAGE_CHARS]
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> SalesforceError:
+    """The error that a refusing answer (any status but 2xx and 401) stands for.
+
+    REST answers an array `[{"message", "errorCode", "fields"}]` with one or more elements; the first one decides and
+    all texts are kept. Edges answer HTML or nothing. Source: REST API Developer Guide, "Status Codes".
+    """
+    if 300 <= status < 400:
+        return OddAnswer(f"a redirect ({status}), which is never followed")
+    items = error_items(body)
+    if not items:
+        return _refusal_without_words(status, headers)
+    code = str(items[0].get("errorCode") or "") or None
+    text = clean("; ".join(str(item.get("message") or "") for item in items))
+    fields = tuple(str(name) for item in items for name in (item.get("fields") or ()))
+    if code == Code.LIMIT_EXCEEDED or (code == Code.REQUEST_LIMIT_EXCEEDED and "concurrent" not in text.lower()):
+        return LimitExceeded(status, code, text, fields)
+    if code == Code.REQUEST_LIMIT_EXCEEDED or code in _BUSY_CODES or status in BUSY_STATUSES:
+        return _busy(status, code, text, headers)
+    return ApiRefused(status, code, text, fields)
+
+
+def error_items(body: bytes) -> list[dict[str, Any]]:
+    """The elements of REST's error array, or [] when the body is anything else."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return []
+    if not isinstance(parsed, list) or not all(isinstance(item, dict) and "errorCode" in item for item in parsed):
+        return []
+    return parsed
+
+
+def _refusal_without_words(status: int, headers: Mapping[str, str]) -> SalesforceError:
+    if status in BUSY_STATUSES:
+        return _busy(status, None, "no error text", headers)
+    if status in (414, 431):
+        return ApiRefused(status, Code.URI_TOO_LONG, "the request line or its headers are too long")
+    return OddAnswer(f"HTTP {status} without Salesforce's error text")
+
+
+def _busy(status: int, code: str | None, text: str, headers: Mapping[str, str]) -> Busy:
+    error = Busy(status, code, text)
+    seconds = headers.get("retry-after", "")
+    if seconds.isascii() and seconds.isdigit():
+        error.retry_after_seconds = float(seconds[:6])
+    return error
+
+
+_SIGN_IN_ADVICE = (
+    # a word of error or description -> (means, next); source: Salesforce Help, "OAuth 2.0 Errors"
+    (
+        "request not supported on this domain",
+        "client credentials work on the org's own My Domain host only",
+        "use the My Domain address (Setup > My Domain) as login address",
+    ),
+    (
+        "approved this consumer",
+        "the app is not yet allowed to act for this user",
+        "pre-authorise the integration user's permission set in the app's policies",
+    ),
+    (
+        "audience",
+        "a production credential was used at a sandbox, or the other way round",
+        "use the My Domain address of the org, or test.salesforce.com for a sandbox",
+    ),
+    (
+        "ip restricted",
+        "this machine's network address is outside the ranges the org allows",
+        "add it to the profile's login IP ranges or relax the app's IP policy",
+    ),
+    ("inactive", "the integration user or its org is deactivated", "activate it in Salesforce, or connect another"),
+    (
+        "no client credentials user",
+        "the app has no user to run as",
+        "set the Run As user in the app's client credentials policy",
+    ),
+    ("invalid_client", "Salesforce does not know this app or its secret", "copy consumer key and secret once more"),
+    (
+        "client identifier",
+        "Salesforce does not know this app",
+        "copy the consumer key once more; a new app takes up to 10 minutes",
+    ),
+    (
+        "grant type",
+        "the org does not offer this way of signing in",
+        "enable the flow (JWT bearer or client credentials) in the app's settings",
+    ),
+)
+
+
+def _sign_in_advice(error: str, description: str) -> tuple[str, str]:
+    said = f"{error} {description}".lower()
+    for word, means, next_step in _SIGN_IN_ADVICE:
+        if word in said:
+            return means, next_step
+    return (
+        "user name, key or the org's login policy do not fit; unsubscribes wait here until it works",
+        "look at the user's Login History in Salesforce Setup, then connect again",
+    )

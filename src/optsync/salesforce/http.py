@@ -1,0 +1,345 @@
+"""HTTP to Salesforce: the one module that loads an HTTP library, and the one door to the network of this package.
+
+Loading it costs some 0.1 s (httpx2), so other modules import it for types only and `oauth.open_session` loads it when
+the first session is made. It knows bytes, deadlines and caps, not Salesforce: what a status means is `errors.refusal`.
+
+Promises: no redirect is followed, no cookie kept, no proxy or .netrc of the environment used; a name that leads to a
+private network address is not connected to; a call ends at its deadline even if bytes drip in one by one; no answer
+grows beyond its cap, also when it was compressed. Writes are sent once: whoever may repeat them decides that.
+"""
+
+import json
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import httpcore2
+import httpx2  # noqa: TID251  this is the one module that speaks HTTP
+
+from optsync.salesforce.errors import OddAnswer, Unreachable
+from optsync.salesforce.hosts import Origin, check_address
+from optsync.seams import Seams
+
+CONNECTIONS = 5
+"""Parallel calls to one org: slow triggers make 200-record calls long, and 25 of 20 s or more is an org's limit."""
+CONNECT_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 50.0
+WRITE_DEADLINE_SECONDS = 30.0
+"""From the first byte sent to the last byte received: a push is over after that, one way or the other (rules 10)."""
+READ_DEADLINE_SECONDS = 130.0
+"""Salesforce ends a query after 120 s by itself."""
+UPLOAD_DEADLINE_SECONDS = 3600.0
+"""100 MB over a line of 0.25 Mbit/s; silence within it ends after STREAM_SILENCE_SECONDS."""
+STREAM_SILENCE_SECONDS = 620.0
+"""The longest pause within a streamed up- or download: Salesforce gives a request 10 minutes."""
+STREAM_GRACE_SECONDS = 60.0
+SLOWEST_BYTES_PER_SECOND = 1024
+"""A download slower than this on average is given up after the grace: one byte a second would hold a run for weeks."""
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Cap of an answer held in memory. The largest honest ones are describes of objects with hundreds of fields."""
+BLOCK_BYTES = 256 * 1024
+"""Streamed blocks are at least this long (but the last): that is where COPY reaches its full speed."""
+_SOCKET_READ_BYTES = 256 * 1024
+
+_call_ends_at: ContextVar[float | None] = ContextVar("call_ends_at", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `content` may be an iterator of blocks (sent chunked); the deadline covers the whole call."""
+
+    method: str
+    origin: Origin
+    path: str
+    headers: dict[str, str] = field(repr=False)
+    content: bytes | Iterable[bytes] | None = field(default=None, repr=False)
+    deadline_seconds: float = READ_DEADLINE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: header names in lower case, the body decompressed."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+    def json_object(self) -> dict[str, Any]:
+        """The JSON object in the body. Raises OddAnswer for anything else: edges answer HTML with status 200 too."""
+        parsed = self._json()
+        if not isinstance(parsed, dict):
+            raise OddAnswer("a JSON object was expected")
+        return parsed
+
+    def json_array(self) -> list[Any]:
+        """The JSON array in the body. Raises OddAnswer for anything else."""
+        parsed = self._json()
+        if not isinstance(parsed, list):
+            raise OddAnswer("a JSON array was expected")
+        return parsed
+
+    def _json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            kind = self.headers.get("content-type", "no content type").partition(";")[0][:40]
+            raise OddAnswer(f"JSON was expected, and {kind} came") from error
+
+
+class Stream:
+    """An answer whose body is still on the wire."""
+
+    def __init__(self, response: httpx2.Response, seams: Seams, *, is_write: bool) -> None:
+        self.status = response.status_code
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self._response = response
+        self._seams = seams
+        self._is_write = is_write
+
+    def whole(self) -> Answer:
+        """The whole answer in memory. Raises OddAnswer beyond 16 MiB."""
+        return Answer(self.status, self.headers, b"".join(self.blocks(MAX_BODY_BYTES)))
+
+    def close(self) -> None:
+        """Gives the connection back, or closes it when the body was not read to its end."""
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def blocks(self, max_bytes: int) -> Iterator[bytes]:
+        """The body, decompressed, in blocks of at least 256 KiB but the last.
+
+        Raises OddAnswer when it exceeds `max_bytes` or was compressed badly, Unreachable when it breaks off.
+        """
+        total = 0
+        held: list[bytes] = []
+        held_bytes = 0
+        for piece in self._decoded():
+            total += len(piece)
+            if total > max_bytes:
+                raise OddAnswer(f"the body is longer than {max_bytes:,} bytes")
+            held.append(piece)
+            held_bytes += len(piece)
+            if held_bytes >= BLOCK_BYTES:
+                yield b"".join(held) if len(held) > 1 else piece
+                held, held_bytes = [], 0
+        if held:
+            yield b"".join(held)
+
+    def _decoded(self) -> Iterator[bytes]:
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        if encoding == "identity":
+            return self._raw()
+        if encoding in ("gzip", "x-gzip"):
+            return _unzip(self._raw())
+        raise OddAnswer("compressed in a way that was not asked for")
+
+    def _raw(self) -> Iterator[bytes]:
+        """The bytes as they arrive, given up when they only drip. Time the consumer takes does not count."""
+        waited_seconds, received = 0.0, 0
+        started = self._seams.monotonic()
+        with _told_plainly(maybe_applied=self._is_write):
+            for piece in self._response.stream:  # type: ignore[union-attr]  # the transport is a synchronous one
+                received += len(piece)
+                waited_seconds += self._seams.monotonic() - started
+                if waited_seconds > STREAM_GRACE_SECONDS + received / SLOWEST_BYTES_PER_SECOND:
+                    raise Unreachable("Salesforce's answer only drips in", maybe_applied=self._is_write)
+                yield piece
+                started = self._seams.monotonic()
+
+
+class Http:
+    """A pool of connections for many threads. `api_calls` counts what Salesforce counts, `polls` the waiting in it."""
+
+    def __init__(
+        self, seams: Seams, connections: int = CONNECTIONS, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        """`transport` replaces the network, for a simulator that answers in-process."""
+        self._seams = seams
+        self._transport = transport or _GuardedTransport(connections, seams)
+        self._counting = threading.Lock()
+        self.api_calls = 0
+        self.polls = 0
+
+    def send(self, request: Request, *, is_poll: bool = False) -> Answer:
+        """The whole answer, whatever its status, within the request's deadline. Raises Unreachable, OddAnswer."""
+        with self._until(request.deadline_seconds), self.open(request, is_poll=is_poll) as stream:
+            return stream.whole()
+
+    def open(self, request: Request, *, is_poll: bool = False) -> Stream:
+        """An answer to be read in blocks and to be closed; its head arrives within the deadline. Raises Unreachable."""
+        self._count(request, is_poll)
+        is_write = request.method not in ("GET", "HEAD")
+        with self._until(request.deadline_seconds), _told_plainly(maybe_applied=is_write):
+            response = self._transport.handle_request(_as_httpx(request))
+        return Stream(response, self._seams, is_write=is_write)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _count(self, request: Request, is_poll: bool) -> None:
+        # Sign-ins and the list of versions are free (REST API Developer Guide, "API Usage").
+        if request.path.startswith("/services/data/"):
+            with self._counting:
+                self.api_calls += 1
+                self.polls += is_poll
+
+    @contextmanager
+    def _until(self, deadline_seconds: float) -> Iterator[None]:
+        token = _call_ends_at.set(self._seams.monotonic() + deadline_seconds)
+        try:
+            yield
+        finally:
+            _call_ends_at.reset(token)
+
+
+def _as_httpx(request: Request) -> httpx2.Request:
+    silence = STREAM_SILENCE_SECONDS
+    timeouts = {"connect": CONNECT_SECONDS, "pool": request.deadline_seconds, "read": silence, "write": silence}
+    return httpx2.Request(
+        request.method,
+        request.origin + request.path,
+        headers=request.headers,
+        content=request.content,
+        extensions={"timeout": timeouts},
+    )
+
+
+@contextmanager
+def _told_plainly(*, maybe_applied: bool) -> Iterator[None]:
+    """Turns the library's transport errors into Unreachable, without the library's text: it may hold an address."""
+    try:
+        yield
+    except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+        raise Unreachable(f"no connection to Salesforce ({_reason(error)})", maybe_applied=False) from error
+    except httpx2.PoolTimeout as error:
+        raise Unreachable("all connections to Salesforce stayed busy", maybe_applied=False) from error
+    except httpx2.TimeoutException as error:
+        raise Unreachable("Salesforce did not answer in time", maybe_applied=maybe_applied) from error
+    except httpx2.TransportError as error:
+        raise Unreachable(f"the connection broke ({type(error).__name__})", maybe_applied=maybe_applied) from error
+
+
+def _reason(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    return (cause.strerror if isinstance(cause, OSError) else None) or "refused or timed out"
+
+
+def _unzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompresses gzip, block by block: a bomb costs one block of memory at a time. Raises OddAnswer if cut or bad."""
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        for piece in pieces:
+            waiting = piece
+            while waiting:
+                if inflate.eof:  # gzip allows several members, one after the other (RFC 1952, section 2.2)
+                    inflate = zlib.decompressobj(wbits=31)
+                if plain := inflate.decompress(waiting, BLOCK_BYTES):
+                    yield plain
+                waiting = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+    except zlib.error as error:
+        raise OddAnswer("the compressed body is damaged") from error
+    if not inflate.eof:
+        raise OddAnswer("the compressed body is cut off")
+
+
+class _GuardedTransport(httpx2.HTTPTransport):
+    """httpx2's transport on a connection pool of our own backend (httpx2 has no public argument for it)."""
+
+    def __init__(self, connections: int, seams: Seams) -> None:
+        tls = httpx2.create_ssl_context(trust_env=False)
+        super().__init__(trust_env=False, verify=tls)
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=tls,
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+            network_backend=_GuardedBackend(seams),
+        )
+
+
+class _GuardedBackend(httpcore2.SyncBackend):
+    """Resolves names itself, connects only to addresses the name may have, and hands out streams with a deadline."""
+
+    def __init__(self, seams: Seams) -> None:
+        self._seams = seams
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """A connection to the first address of `host` that answers. Raises HostRefused, httpcore2.ConnectError."""
+        failure: Exception = httpcore2.ConnectError("no address")
+        for address in _resolve(host, port):
+            try:
+                plain = super().connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _DeadlineStream(plain, self._seams.monotonic)
+        raise failure
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore2.ConnectError("the name is unknown") from error
+    addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+    for address in addresses:
+        check_address(host, address)
+    return addresses
+
+
+class _DeadlineStream(httpcore2.NetworkStream):
+    """A connection whose every wait ends with the current call's deadline, and which reads in larger pieces."""
+
+    def __init__(self, inner: httpcore2.NetworkStream, monotonic: Callable[[], float]) -> None:
+        self._inner = inner
+        self._monotonic = monotonic
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max(max_bytes, _SOCKET_READ_BYTES), self._left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Self:
+        inner = self._inner.start_tls(ssl_context, server_hostname, self._left(timeout))
+        return type(self)(inner, self._monotonic)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    def _left(self, timeout: float | None) -> float | None:
+        ends_at = _call_ends_at.get()
+        if ends_at is None:
+            return timeout
+        # Never 0: that would make the socket non-blocking instead of timing out.
+        left = max(ends_at - self._monotonic(), 0.001)
+        return left if timeout is None else min(left, timeout)
