@@ -7,19 +7,18 @@ sentence, and ends where the next one starts or the file ends. Files without suc
 import re
 from functools import cache
 from importlib import resources
-from typing import LiteralString, cast
 
 NAME = re.compile(r"^-- name: *([a-z][a-z0-9_]*)[ \t]*$", re.MULTILINE)
 COMMENT_LINE = re.compile(r"^[ \t]*--.*\n?", re.MULTILINE)
 
 
-def sql(package: str, name: str) -> LiteralString:
+def sql(package: str, name: str) -> str:
     """The statement of that name in the package's `sql` folder, e.g. sql("optsync.sync", "difference").
 
     Comment lines are left out, so that a percent sign there is no placeholder. Raises LookupError for an unknown name.
     """
     try:
-        return cast("LiteralString", statements(package)[name])  # it comes from our own package, never from input
+        return statements(package)[name]
     except KeyError:
         raise LookupError(f"{package} has no SQL statement named {name}") from None
 

@@ -1,9 +1,16 @@
--- The hash chain: head n = sha256(head n-1 || the lines of its events in order, joined by newlines). One sealer at a time.
+-- The hash chain: head n = sha256(head n-1, the seal's own columns, the lines of its events in order). One sealer at a time.
 
 CREATE FUNCTION event_line(e event) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT jsonb_build_array(e.event_id, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.kind,
         encode(e.subject, 'hex'), e.scope, e.source, e.actor, e.org_id, e.field, e.record_id, e.run_id, e.reason,
         e.evidence)::text
+$$;
+
+-- p_before is empty for the first seal; p_lines are joined by newlines.
+CREATE FUNCTION seal_head(p_before bytea, p_no bigint, p_at timestamptz, p_events int8multirange, p_count bigint, p_lines text)
+RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT sha256(p_before || convert_to(concat_ws(E'\n', p_no,
+        to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), p_events, p_count, p_lines), 'UTF8'))
 $$;
 
 -- Seals up to p_limit waiting events into the next link. Returns how many; 0 when none waits or another sealer is at it.
@@ -13,12 +20,14 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(7003, 0) THEN RETURN 0; END IF;
     SELECT * INTO last FROM seal ORDER BY seal_no DESC LIMIT 1;
     WITH taken AS (DELETE FROM unsealed WHERE event_id IN (SELECT event_id FROM unsealed ORDER BY event_id LIMIT p_limit)
-                   RETURNING event_id)
-    INSERT INTO seal (seal_no, events, count, head)
-    SELECT coalesce(last.seal_no, 0) + 1, range_agg(int8range(e.event_id, e.event_id, '[]')), count(*),
-           sha256(coalesce(last.head, ''::bytea) || convert_to(string_agg(event_line(e), E'\n' ORDER BY e.event_id), 'UTF8'))
-    FROM event e JOIN taken USING (event_id) HAVING count(*) > 0
-    RETURNING count INTO n;
+                   RETURNING event_id),
+    link AS (SELECT range_agg(int8range(e.event_id, e.event_id, '[]')) AS ids, count(*) AS n,
+                    string_agg(event_line(e), E'\n' ORDER BY e.event_id) AS lines
+             FROM event e JOIN taken USING (event_id) HAVING count(*) > 0)
+    INSERT INTO seal (seal_no, sealed_at, events, count, head)
+    SELECT coalesce(last.seal_no, 0) + 1, clock(), link.ids, link.n,
+           seal_head(coalesce(last.head, ''), coalesce(last.seal_no, 0) + 1, clock(), link.ids, link.n, link.lines)
+    FROM link RETURNING count INTO n;
     RETURN coalesce(n, 0);
 END $$;
 
@@ -30,6 +39,6 @@ CREATE FUNCTION chain_breaks() RETURNS TABLE (seal_no bigint, expected int, foun
     LATERAL (SELECT count(*) AS n, string_agg(event_line(e), E'\n' ORDER BY e.event_id) AS lines
              FROM unnest(s.events) AS part(ids) JOIN event e ON e.event_id >= lower(ids) AND e.event_id < upper(ids)) x
     WHERE s.step <> 1 OR x.n <> s.count
-       OR s.head IS DISTINCT FROM sha256(coalesce(s.before, ''::bytea) || convert_to(coalesce(x.lines, ''), 'UTF8'))
+       OR s.head IS DISTINCT FROM seal_head(coalesce(s.before, ''), s.seal_no, s.sealed_at, s.events, s.count, x.lines)
     ORDER BY s.seal_no
 $$;

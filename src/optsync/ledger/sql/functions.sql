@@ -1,6 +1,10 @@
 -- The statements that must be one round trip and one commit. Each is READ COMMITTED plpgsql: every statement inside gets a
 -- fresh snapshot, which a single statement would not (it loses the mark of a record that is being linked at that moment).
--- Order of locks everywhere: nightly/lift advisory lock -> address row -> opt_out -> marks.
+--
+-- Advisory locks: 7001 worker n is alive (session) - 7002 one run per org (session) - 7003 the sealer - 7004 a nightly apply
+-- (exclusive) against links and lifts (shared) - 7005 a field change (exclusive) against new opt-outs (shared).
+-- Order of locks everywhere: 7004, 7005 -> record rows by id -> address rows by id -> opt_out -> hold_item -> marks.
+-- Doors lock no record rows; a link, a follow and a lift never run beside a nightly apply, whose snapshot could predate them.
 
 CREATE FUNCTION fan_out_cap() RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 20';      -- rules 4
 
@@ -11,90 +15,173 @@ CREATE FUNCTION live_workers() RETURNS SETOF int LANGUAGE sql STABLE AS $$
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
 
--- Locks and returns the address row of a normal form, making it when new. Doors hash first: an erased address is found by
--- its hash and never stored in clear again.
-CREATE FUNCTION address_locked(p_normal text, p_subject bytea) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE a bigint;
+-- Locks and returns the address rows of normal forms, making new ones; parallel to the input, NULL for NULL. Doors hash
+-- first: an erased address is found by its hash and never stored in clear again. p_also are locked in the same breath.
+CREATE FUNCTION addresses_locked(p_normals text[], p_subjects bytea[], p_also bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql AS $$
+DECLARE ids bigint[];
 BEGIN
-    SELECT address_id INTO a FROM address WHERE erased_hash = p_subject FOR UPDATE;
-    IF FOUND THEN RETURN a; END IF;
-    INSERT INTO address (normal) VALUES (p_normal) ON CONFLICT DO NOTHING;
-    SELECT address_id INTO a FROM address WHERE normal = p_normal FOR UPDATE;   -- meets the KEY SHARE of a link in flight
-    RETURN a;
+    INSERT INTO address (normal)
+    SELECT DISTINCT i.normal FROM unnest(p_normals, p_subjects) AS i(normal, subject)
+    WHERE i.normal IS NOT NULL AND NOT EXISTS (SELECT FROM address x WHERE x.normal = i.normal)
+      AND NOT EXISTS (SELECT FROM address x WHERE x.erased_hash = i.subject)
+    ORDER BY i.normal ON CONFLICT DO NOTHING;
+    SELECT array_agg(coalesce(clear.address_id, erased.address_id) ORDER BY i.nth) INTO ids
+    FROM unnest(p_normals, p_subjects) WITH ORDINALITY AS i(normal, subject, nth)
+    LEFT JOIN address clear ON clear.normal = i.normal LEFT JOIN address erased ON erased.erased_hash = i.subject;
+    PERFORM 1 FROM address x WHERE x.address_id = ANY (ids || p_also)   -- meets the KEY SHARE of a link in flight
+    ORDER BY x.address_id FOR UPDATE;
+    RETURN ids;
 END $$;
 
--- Owes every live record of an opted-out address its due boxes. Marks above the fan-out cap are held unless named.
--- With p_again every existing mark is owed afresh (a new opt-out during or after a lift). Returns the marks now owed.
-CREATE FUNCTION owe_marks(p_address bigint, p_epoch int, p_named text[], p_again boolean) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE n int; held int; refused boolean; over boolean;
+-- Owes every live record of opted-out addresses its due boxes; an address that is not opted out is passed over. What a
+-- new mark waits for, strongest first: a lift that waits, an undecided hold, the fan-out cap (not for named records),
+-- p_held. An existing mark is left alone, except: p_again owes it afresh (a new opt-out during or after a lift), a mark
+-- held for a lift or a hold that no longer is gets its due state, and a named one comes free of the cap.
+-- Returns how many marks are now owed.
+CREATE FUNCTION owe_marks(p_addresses bigint[], p_named text[], p_again boolean, p_held text) RETURNS int
+LANGUAGE plpgsql AS $$
+DECLARE n int; crowds bigint[];
 BEGIN
-    SELECT a.fan_out IS NOT DISTINCT FROM 'r'::"char",
-           a.fan_out IS DISTINCT FROM 'a'::"char" AND
-               (SELECT count(*) FROM record r WHERE r.address_id = p_address AND r.successor IS NULL) > fan_out_cap()
-      INTO refused, over FROM address a WHERE a.address_id = p_address;
-    WITH made AS (
+    WITH person AS MATERIALIZED (
+        SELECT o.address_id, o.epoch,
+               CASE WHEN o.lift_waits_at IS NOT NULL THEN 'lift'
+                    WHEN EXISTS (SELECT FROM hold_item i JOIN hold h USING (hold_id) WHERE i.address_id = o.address_id
+                                 AND h.direction = 'o' AND h.decided_at IS NULL) THEN 'brake' END AS held,
+               CASE WHEN a.fan_out IS NOT DISTINCT FROM 'a' THEN NULL
+                    WHEN (SELECT count(*) FROM (SELECT FROM record r WHERE r.address_id = o.address_id
+                          AND r.successor IS NULL LIMIT fan_out_cap() + 1) few) <= fan_out_cap() THEN NULL
+                    WHEN a.fan_out = 'r' THEN 'fan-out refused' ELSE 'fan-out' END AS crowd
+        FROM opt_out o JOIN address a USING (address_id)
+        WHERE o.address_id = ANY (p_addresses) AND o.scope = 0 AND o.lifted_at IS NULL),
+    wanted AS (
+        SELECT r.org_id, d.field, r.record_id, g.run_no, p.address_id,
+               coalesce(p.held, CASE WHEN r.record_id <> ALL (p_named) THEN p.crowd END, p_held) AS reason
+        FROM person p JOIN record r ON r.address_id = p.address_id AND r.successor IS NULL
+        JOIN due d ON d.epoch = p.epoch AND d.org_id = r.org_id JOIN org g ON g.org_id = r.org_id),
+    made AS (
         INSERT INTO mark AS m (org_id, field, record_id, due_at, touched_run, state, reason)
-        SELECT r.org_id, d.field, r.record_id, clock(), g.run_no,
-               CASE WHEN named.it OR NOT over THEN 'o' WHEN refused THEN 'p' ELSE 'h' END::"char",
-               CASE WHEN named.it OR NOT over THEN NULL WHEN refused THEN 'fan-out refused' ELSE 'fan-out' END
-        FROM record r JOIN due d ON d.epoch = p_epoch AND d.org_id = r.org_id JOIN org g ON g.org_id = r.org_id,
-             LATERAL (SELECT r.record_id = ANY (p_named) AS it) named
-        WHERE r.address_id = p_address AND r.successor IS NULL
+        SELECT w.org_id, w.field, w.record_id, CASE WHEN w.reason IS NULL THEN clock() END, w.run_no,
+               CASE WHEN w.reason IS NULL THEN 'o' WHEN w.reason = 'fan-out refused' THEN 'p' ELSE 'h' END::"char", w.reason
+        FROM wanted w ORDER BY w.org_id, w.field, w.record_id
         ON CONFLICT (org_id, field, record_id) DO UPDATE
             SET state = EXCLUDED.state, reason = EXCLUDED.reason, due_at = EXCLUDED.due_at,
                 touched_run = EXCLUDED.touched_run, attempts = 0
-            WHERE p_again OR (m.state = 'h' AND m.reason IN ('brake', 'lift'))
-               OR (m.record_id = ANY (p_named) AND m.reason IN ('fan-out', 'fan-out refused'))
-        RETURNING m.state)
-    SELECT count(*) FILTER (WHERE state = 'o'), count(*) FILTER (WHERE state = 'h') INTO n, held FROM made;
-    IF held > 0 AND NOT EXISTS (SELECT FROM hold_item i JOIN hold h USING (hold_id)
-                                WHERE i.address_id = p_address AND h.direction = 'f' AND h.decided_at IS NULL) THEN
-        WITH h AS (INSERT INTO hold (direction, origin) VALUES ('f', 'more than 20 records') RETURNING hold_id)
-        INSERT INTO hold_item (hold_id, address_id) SELECT hold_id, p_address FROM h;
-    END IF;
+            WHERE p_again
+               OR (m.state = 'h' AND m.reason IN ('brake', 'lift') AND EXCLUDED.reason IS DISTINCT FROM m.reason)
+               OR (m.reason IN ('fan-out', 'fan-out refused') AND m.record_id = ANY (p_named))
+        RETURNING m.org_id, m.field, m.record_id, m.state, m.reason)
+    SELECT count(*) FILTER (WHERE made.state = 'o'), array_agg(DISTINCT w.address_id) FILTER (WHERE made.reason = 'fan-out')
+    INTO n, crowds FROM made JOIN wanted w USING (org_id, field, record_id);
+    IF crowds IS NOT NULL THEN PERFORM hold_crowds(crowds); END IF;
     RETURN n;
 END $$;
 
--- Records an opt-out: address, opt-out, event, owed marks, look-ups, notify. Unique per (address, scope); recording again
--- answers 'already' and changes nothing, except during a lift ('again' ends the wait) or after one ('again').
--- A repeat takes the address out of an undecided mass hold: somebody meant it.
+-- One undecided hold for each address above the fan-out cap: each is a decision of its own.
+CREATE FUNCTION hold_crowds(p_addresses bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE a bigint;
+BEGIN
+    FOR a IN SELECT x FROM unnest(p_addresses) x
+             WHERE NOT EXISTS (SELECT FROM hold_item i JOIN hold h USING (hold_id)
+                               WHERE i.address_id = x AND h.direction = 'f' AND h.decided_at IS NULL) LOOP
+        WITH h AS (INSERT INTO hold (direction, origin) VALUES ('f', 'more than 20 records') RETURNING hold_id)
+        INSERT INTO hold_item (hold_id, address_id) SELECT hold_id, a FROM h;
+    END LOOP;
+END $$;
+
+-- Removes marks of addresses' live records in fields where the opt-out is not due (any more), unless being sent now.
+CREATE FUNCTION trim_marks(p_addresses bigint[]) RETURNS void LANGUAGE sql AS $$
+    DELETE FROM mark m USING record r LEFT JOIN opt_out o
+        ON o.address_id = r.address_id AND o.scope = 0 AND o.lifted_at IS NULL
+    WHERE r.address_id = ANY (p_addresses) AND (m.org_id, m.record_id) = (r.org_id, r.record_id)
+      AND NOT EXISTS (SELECT FROM due d WHERE (d.epoch, d.org_id, d.field) = (o.epoch, m.org_id, m.field))
+      AND (m.claimed_by IS NULL OR m.claimed_by NOT IN (SELECT live_workers()))
+$$;
+
+-- Wants opted-out addresses looked up by exact e-mail now, in every org where their opt-out is due.
+CREATE FUNCTION want_lookups(p_addresses bigint[]) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO lookup (org_id, address_id)
+    SELECT DISTINCT d.org_id, o.address_id FROM opt_out o JOIN due d USING (epoch) JOIN address a USING (address_id)
+    WHERE o.address_id = ANY (p_addresses) AND o.scope = 0 AND o.lifted_at IS NULL
+      AND a.normal IS NOT NULL              -- an erased address can no longer be asked for
+    ORDER BY 1, 2
+    ON CONFLICT (org_id, address_id) DO UPDATE SET due_at = clock(), attempts = 0
+$$;
+
+-- A repeat takes addresses out of undecided mass holds: somebody meant it. A set that is itself held (p_hold) takes over
+-- the addresses of earlier outbound holds instead: the latest set that named them decides. Returns the freed addresses.
+CREATE FUNCTION repeat_in_holds(p_addresses bigint[], p_hold int) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE freed bigint[];
+BEGIN
+    IF p_hold IS NULL THEN
+        WITH gone AS (DELETE FROM hold_item i USING hold h
+                      WHERE i.address_id = ANY (p_addresses) AND h.hold_id = i.hold_id AND h.direction <> 'f'
+                        AND h.decided_at IS NULL RETURNING i.address_id)
+        SELECT array_agg(DISTINCT gone.address_id) INTO freed FROM gone;
+    ELSE
+        WITH moved AS (DELETE FROM hold_item i USING hold h
+                       WHERE i.address_id = ANY (p_addresses) AND h.hold_id = i.hold_id AND h.direction = 'o'
+                         AND h.decided_at IS NULL AND h.hold_id <> p_hold RETURNING i.address_id, i.version)
+        INSERT INTO hold_item (hold_id, address_id, version)
+        SELECT p_hold, moved.address_id, max(moved.version) FROM moved GROUP BY 2 ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN coalesce(freed, '{}');
+END $$;
+
+-- Records opt-outs of locked addresses: opt-out, event, owed marks, look-ups, one notify. Unique per (address, scope);
+-- recording again answers 'already' and changes nothing, except during a lift ('again' ends the wait) or after one
+-- ('again'). Arrays run in parallel to p_addresses. With p_hold the new ones join that undecided outbound hold.
+-- One row per input row; owed is the total of the call.
+CREATE FUNCTION opt_out_addresses(p_addresses bigint[], p_subjects bytea[], p_source text, p_scope int, p_actor text,
+                                  p_reasons text[], p_evidence jsonb[], p_named text[], p_hold int)
+RETURNS TABLE (address_id bigint, outcome text, version bigint, owed int) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE e int; fresh bigint[]; again bigint[]; freed bigint[]; n int := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7005, 0);
+    SELECT t.epoch INTO e FROM target t;
+    WITH given AS (
+        SELECT DISTINCT ON (i.id) i.* FROM unnest(p_addresses, p_subjects, p_reasons, p_evidence) WITH ORDINALITY
+            AS i(id, subject, reason, evidence, nth) ORDER BY i.id, i.nth),
+    recorded AS (
+        INSERT INTO opt_out AS o (address_id, scope, source, epoch) SELECT g.id, p_scope, p_source, e FROM given g
+        ON CONFLICT (address_id, scope) DO UPDATE
+            SET lifted_at = NULL, lift_waits_at = NULL, since = clock(), source = EXCLUDED.source,
+                version = nextval('version_seq'), epoch = EXCLUDED.epoch
+            WHERE o.lifted_at IS NOT NULL OR o.lift_waits_at IS NOT NULL
+        RETURNING o.address_id, o.version, o.xmax = 0 AS is_new),
+    told AS (
+        INSERT INTO event (kind, subject, scope, source, actor, reason, evidence)
+        SELECT 'opted out', g.subject, p_scope, p_source, p_actor, g.reason, g.evidence
+        FROM recorded r JOIN given g ON g.id = r.address_id ORDER BY g.nth),
+    held AS (
+        INSERT INTO hold_item (hold_id, address_id, version) SELECT p_hold, r.address_id, r.version
+        FROM recorded r WHERE p_hold IS NOT NULL ON CONFLICT DO NOTHING)
+    SELECT coalesce(array_agg(r.address_id) FILTER (WHERE r.is_new), '{}'),
+           coalesce(array_agg(r.address_id) FILTER (WHERE NOT r.is_new), '{}') INTO fresh, again FROM recorded r;
+    IF p_scope = 0 THEN
+        freed := repeat_in_holds(p_addresses, p_hold);
+        IF again <> '{}' THEN
+            PERFORM trim_marks(again);
+            n := owe_marks(again, p_named, true, NULL);
+        END IF;
+        IF p_named <> '{}' THEN freed := p_addresses; END IF;
+        IF fresh || freed <> '{}' THEN n := n + owe_marks(fresh || freed, p_named, false, NULL); END IF;
+        IF fresh || again <> '{}' THEN PERFORM want_lookups(fresh || again); END IF;
+        IF n > 0 OR fresh || again <> '{}' THEN PERFORM pg_notify('mark', ''); END IF;
+    END IF;
+    RETURN QUERY SELECT o.address_id, CASE WHEN o.address_id = ANY (fresh) THEN 'new'
+                                           WHEN o.address_id = ANY (again) THEN 'again' ELSE 'already' END, o.version, n
+        FROM opt_out o WHERE o.address_id = ANY (p_addresses) AND o.scope = p_scope;
+END $$;
+
+-- The door: records the opt-out of one address; made anew when unknown.
 CREATE FUNCTION opt_out_record(p_normal text, p_subject bytea, p_source text, p_scope int, p_actor text, p_reason text,
                                p_evidence jsonb, p_named text[])
 RETURNS TABLE (address_id bigint, outcome text, version bigint, owed int) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE a bigint; e int; v bigint; was_new boolean; freed int; n int := 0;
 BEGIN
-    a := address_locked(p_normal, p_subject);
-    SELECT t.epoch INTO e FROM target t;
-    INSERT INTO opt_out AS o (address_id, scope, source, epoch) VALUES (a, p_scope, p_source, e)
-    ON CONFLICT (address_id, scope) DO UPDATE
-        SET lifted_at = NULL, lift_waits_at = NULL, since = clock(), source = EXCLUDED.source,
-            version = nextval('version_seq'), epoch = EXCLUDED.epoch
-        WHERE o.lifted_at IS NOT NULL OR o.lift_waits_at IS NOT NULL
-    RETURNING o.version, o.xmax = 0 INTO v, was_new;
-    IF p_scope = 0 THEN
-        DELETE FROM hold_item i USING hold h WHERE i.address_id = a AND h.hold_id = i.hold_id AND h.direction <> 'f';
-        GET DIAGNOSTICS freed = ROW_COUNT;
-    END IF;
-    IF v IS NULL THEN
-        IF freed > 0 OR cardinality(p_named) > 0 THEN
-            SELECT o.epoch INTO e FROM opt_out o WHERE o.address_id = a AND o.scope = p_scope;
-            n := owe_marks(a, e, p_named, false);
-        END IF;
-        SELECT o.version INTO v FROM opt_out o WHERE o.address_id = a AND o.scope = p_scope;
-        IF n > 0 THEN PERFORM pg_notify('mark', ''); END IF;
-        RETURN QUERY SELECT a, 'already', v, n;
-        RETURN;
-    END IF;
-    INSERT INTO event (kind, subject, scope, source, actor, reason, evidence)
-    VALUES ('opted out', p_subject, p_scope, p_source, p_actor, p_reason, p_evidence);
-    IF p_scope = 0 THEN
-        n := owe_marks(a, e, p_named, NOT was_new);
-        INSERT INTO lookup AS l (org_id, address_id) SELECT g.org_id, a FROM org g
-        ON CONFLICT (org_id, address_id) DO UPDATE SET due_at = clock(), attempts = 0;
-        PERFORM pg_notify('mark', '');
-    END IF;
-    RETURN QUERY SELECT a, CASE WHEN was_new THEN 'new' ELSE 'again' END, v, n;
+    RETURN QUERY SELECT * FROM opt_out_addresses(addresses_locked(ARRAY[p_normal], ARRAY[p_subject], '{}'),
+        ARRAY[p_subject], p_source, p_scope, p_actor, ARRAY[p_reason], ARRAY[p_evidence], p_named, NULL);
 END $$;
 
 -- The subject of an address row; pads: core/addresses.py hmac_pads of the subject key.
@@ -103,105 +190,127 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(p_erased, sha256(p_outer || sha256(p_inner || convert_to(p_normal, 'UTF8'))))
 $$;
 
--- Owes the boxes of an address if it is opted out; 0 when it is not.
-CREATE FUNCTION owe_if_opted_out(p_address bigint) RETURNS int LANGUAGE plpgsql AS $$
-DECLARE e int; n int;
+-- Addresses that are opted out but have lost their last live record in an org are looked up again there.
+CREATE FUNCTION look_up_unlinked(p_org smallint, p_addresses bigint[]) RETURNS void LANGUAGE sql AS $$
+    SELECT want_lookups(ARRAY(SELECT a FROM unnest(p_addresses) a WHERE NOT EXISTS (
+        SELECT FROM record r WHERE r.org_id = p_org AND r.address_id = a AND r.successor IS NULL)))
+$$;
+
+-- The opt-out follows the person: locked addresses that marked records have moved to are opted out, where they are not yet.
+CREATE FUNCTION follow_people(p_addresses bigint[], p_subjects bytea[], p_records text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT o.epoch INTO e FROM opt_out o WHERE o.address_id = p_address AND o.scope = 0 AND o.lifted_at IS NULL;
-    IF NOT FOUND THEN RETURN 0; END IF;
-    n := owe_marks(p_address, e, '{}', false);
+    PERFORM opt_out_addresses(f.ids, f.subjects, 'follows record', 0, NULL, NULL, f.evidence, p_records, NULL)
+    FROM (SELECT array_agg(i.id) AS ids, array_agg(i.subject) AS subjects,
+                 array_agg(jsonb_build_object('record', i.record)) AS evidence
+          FROM unnest(p_addresses, p_subjects, p_records) AS i(id, subject, record)
+          WHERE NOT EXISTS (SELECT FROM opt_out o WHERE o.address_id = i.id AND o.scope = 0 AND o.lifted_at IS NULL)) f
+    WHERE f.ids IS NOT NULL;
+END $$;
+
+-- Links records to addresses and owes what is due (NULL e-mail = the record has none; a stored link then stays). All links
+-- of the call are stored before anything is owed, so that the fan-out cap counts them together. When a record with a mark
+-- moves to a new address, the opt-out follows the person: the new address is opted out too, the old one keeps its own.
+-- Arrays run in parallel; links that are stored already cost no lock. Returns the marks now owed.
+CREATE FUNCTION link_records(p_org smallint, p_records text[], p_kinds text[], p_normals text[], p_subjects bytea[],
+                             p_provenance "char") RETURNS int LANGUAGE plpgsql AS $$
+DECLARE rs text[]; ks text[]; ns text[]; ss bytea[]; befores bigint[]; ids bigint[]; movers text[]; n int;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    WITH given AS (SELECT DISTINCT ON (i.record) i.* FROM unnest(p_records, p_kinds, p_normals, p_subjects) WITH ORDINALITY
+                   AS i(record, kind, normal, subject, nth) ORDER BY i.record, i.nth DESC)
+    SELECT array_agg(g.record), array_agg(g.kind), array_agg(g.normal), array_agg(g.subject) INTO rs, ks, ns, ss
+    FROM given g LEFT JOIN record r ON r.org_id = p_org AND r.record_id = g.record
+    LEFT JOIN address a ON a.address_id = r.address_id
+    WHERE r.record_id IS NULL OR (g.normal IS NOT NULL AND (a.normal = g.normal OR a.erased_hash = g.subject) IS NOT TRUE);
+    IF rs IS NULL THEN RETURN 0; END IF;
+    PERFORM 1 FROM record r WHERE r.org_id = p_org AND r.record_id = ANY (rs) ORDER BY r.record_id FOR UPDATE;
+    befores := ARRAY(SELECT r.address_id FROM record r
+                     WHERE r.org_id = p_org AND r.record_id = ANY (rs) AND r.address_id IS NOT NULL);
+    ids := addresses_locked(ns, ss, befores);
+    SELECT coalesce(array_agg(r.record_id), '{}') INTO movers
+    FROM unnest(rs, ids) AS i(record, id) JOIN record r ON r.org_id = p_org AND r.record_id = i.record
+    WHERE i.id IS NOT NULL AND r.address_id IS DISTINCT FROM i.id
+      AND EXISTS (SELECT FROM mark m WHERE m.org_id = p_org AND m.record_id = i.record);
+    INSERT INTO record AS r (org_id, record_id, kind, address_id, provenance)
+    SELECT p_org, i.record, i.kind::"char", i.id, p_provenance FROM unnest(rs, ks, ids) AS i(record, kind, id)
+    ON CONFLICT (org_id, record_id) DO UPDATE SET address_id = EXCLUDED.address_id, provenance = EXCLUDED.provenance
+        WHERE EXCLUDED.address_id IS NOT NULL AND r.address_id IS DISTINCT FROM EXCLUDED.address_id;
+    IF movers <> '{}' THEN
+        PERFORM follow_people(array_agg(i.id), array_agg(i.subject), array_agg(i.record))
+        FROM unnest(rs, ids, ss) AS i(record, id, subject) WHERE i.record = ANY (movers);
+        PERFORM trim_marks(array_agg(i.id)) FROM unnest(rs, ids) AS i(record, id) WHERE i.record = ANY (movers);
+        PERFORM look_up_unlinked(p_org, befores);
+    END IF;
+    -- A new statement: its snapshot sees the opt-out of a door that the lock has just waited for.
+    n := owe_marks(ids, movers, false, NULL);
     IF n > 0 THEN PERFORM pg_notify('mark', ''); END IF;
     RETURN n;
 END $$;
 
--- Stores one link without owing anything (NULL e-mail = the record has none). When a record with a mark moves to a new
--- address, the opt-out follows the person: the new address is opted out too and the old one keeps its opt-out.
-CREATE FUNCTION store_link(p_org smallint, p_record text, p_kind "char", p_normal text, p_subject bytea, p_provenance "char")
-RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE a bigint; before bigint; existed boolean; follows boolean;
-BEGIN
-    IF p_normal IS NOT NULL THEN
-        SELECT x.address_id INTO a FROM address x WHERE x.erased_hash = p_subject;
-        IF NOT FOUND THEN
-            INSERT INTO address (normal) VALUES (p_normal) ON CONFLICT DO NOTHING;
-            SELECT x.address_id INTO a FROM address x WHERE x.normal = p_normal;
-        END IF;
-    END IF;
-    SELECT r.address_id, true INTO before, existed FROM record r WHERE r.org_id = p_org AND r.record_id = p_record;
-    IF existed AND (a IS NULL OR before = a) THEN RETURN before; END IF;
-    follows := existed AND EXISTS (SELECT FROM mark m WHERE m.org_id = p_org AND m.record_id = p_record);
-    IF follows THEN     -- before the KEY SHARE of the foreign key, which could not be raised past a waiting door
-        PERFORM 1 FROM address x WHERE x.address_id = a FOR UPDATE;
-    END IF;
-    INSERT INTO record AS r (org_id, record_id, kind, address_id, provenance)
-    VALUES (p_org, p_record, p_kind, a, p_provenance)
-    ON CONFLICT (org_id, record_id) DO UPDATE SET address_id = EXCLUDED.address_id, provenance = EXCLUDED.provenance;
-    IF follows AND NOT EXISTS (SELECT FROM opt_out o WHERE o.address_id = a AND o.scope = 0 AND o.lifted_at IS NULL) THEN
-        PERFORM opt_out_record(p_normal, p_subject, 'follows record', 0, NULL, NULL,
-                               jsonb_build_object('record', p_record), ARRAY[p_record]);
-    END IF;
-    RETURN a;
-END $$;
-
--- Links records to addresses and owes what is due. All links of the call are stored before anything is owed, so that the
--- fan-out cap counts them together. Arrays run in parallel.
-CREATE FUNCTION link_records(p_org smallint, p_records text[], p_kinds text[], p_normals text[], p_subjects bytea[],
-                             p_provenance "char") RETURNS int LANGUAGE plpgsql AS $$
-DECLARE linked bigint[];
-BEGIN
-    SELECT array_agg(DISTINCT x.a ORDER BY x.a) INTO linked FROM (
-        SELECT store_link(p_org, i.record, i.kind::"char", i.normal, i.subject, p_provenance) AS a
-        FROM unnest(p_records, p_kinds, p_normals, p_subjects) AS i(record, kind, normal, subject)) x WHERE x.a IS NOT NULL;
-    -- A new statement: its snapshot sees a door that the foreign key's KEY SHARE has just waited for.
-    RETURN coalesce((SELECT sum(owe_if_opted_out(a)) FROM unnest(linked) a), 0);
-END $$;
-
--- A converted or merged record hands over to its successor: its marks end, the successor is linked to the same address
--- unless it is known already, and if anything was owed or confirmed the successor's address is opted out too.
+-- A converted or merged record hands over to its successor: its marks end, the successor is linked to p_normal (NULL: it
+-- has no e-mail; then to the address of the record it follows), and if the old one had a mark, the successor's address is
+-- opted out too, or the successor gets the no-address mark. Returns whether the old one had a mark.
 CREATE FUNCTION follow_record(p_org smallint, p_old text, p_new text, p_kind "char", p_normal text, p_subject bytea,
                               p_provenance "char", p_subject_old bytea)
 RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE had_mark boolean; a bigint;
+DECLARE had_mark boolean; before bigint; a bigint;
 BEGIN
-    PERFORM 1 FROM address x WHERE x.normal = p_normal OR x.address_id =        -- addresses before marks
-        (SELECT address_id FROM record WHERE org_id = p_org AND record_id = p_old) ORDER BY x.address_id FOR UPDATE;
-    UPDATE record SET successor = p_new WHERE org_id = p_org AND record_id = p_old RETURNING address_id INTO a;
+    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM 1 FROM record r WHERE r.org_id = p_org AND r.record_id IN (p_old, p_new) ORDER BY r.record_id FOR UPDATE;
+    a := (addresses_locked(ARRAY[p_normal], ARRAY[p_subject], ARRAY(
+        SELECT r.address_id FROM record r
+        WHERE r.org_id = p_org AND r.record_id IN (p_old, p_new) AND r.address_id IS NOT NULL)))[1];
+    INSERT INTO record AS r (org_id, record_id, kind, provenance, successor)
+    VALUES (p_org, p_old, CASE left(p_old, 3) WHEN '00Q' THEN 'L' WHEN '003' THEN 'C' ELSE 'A' END, p_provenance, p_new)
+    ON CONFLICT (org_id, record_id) DO UPDATE SET successor = p_new WHERE r.successor IS DISTINCT FROM p_new
+    RETURNING r.address_id INTO before;
+    IF FOUND THEN
+        INSERT INTO event (kind, subject, org_id, record_id, evidence)
+        VALUES (CASE p_provenance WHEN 'c' THEN 'converted' ELSE 'merged' END, p_subject_old, p_org, p_old,
+                jsonb_build_object('successor', p_new));
+    END IF;
     WITH gone AS (DELETE FROM mark WHERE org_id = p_org AND record_id = p_old RETURNING 1)
     SELECT count(*) > 0 INTO had_mark FROM gone;
-    INSERT INTO event (kind, subject, org_id, record_id, evidence)
-    VALUES (CASE p_provenance WHEN 'c' THEN 'converted' ELSE 'merged' END, p_subject_old, p_org, p_old,
-            jsonb_build_object('successor', p_new));
-    IF p_normal IS NULL THEN
-        INSERT INTO record (org_id, record_id, kind, address_id, provenance) VALUES (p_org, p_new, p_kind, a, p_provenance)
-        ON CONFLICT DO NOTHING;
-        IF had_mark AND a IS NOT NULL THEN
-            PERFORM owe_marks(a, o.epoch, ARRAY[p_new], false) FROM opt_out o
-            WHERE o.address_id = a AND o.scope = 0 AND o.lifted_at IS NULL;
-        END IF;
-    ELSE
-        PERFORM link_records(p_org, ARRAY[p_new], ARRAY[p_kind::text], ARRAY[p_normal], ARRAY[p_subject], p_provenance);
-        IF had_mark THEN
-            PERFORM opt_out_record(p_normal, p_subject, 'follows record', 0, NULL, NULL,
-                                   jsonb_build_object('record', p_old), ARRAY[p_new]);
-        END IF;
+    PERFORM link_records(p_org, ARRAY[p_new], ARRAY[p_kind::text], ARRAY[p_normal], ARRAY[p_subject], p_provenance);
+    IF a IS NULL AND (had_mark OR NOT EXISTS (
+            SELECT FROM record r WHERE r.org_id = p_org AND r.record_id = p_new AND r.address_id IS NOT NULL)) THEN
+        UPDATE record r SET address_id = before WHERE r.org_id = p_org AND r.record_id = p_new AND before IS NOT NULL;
     END IF;
+    IF had_mark THEN PERFORM assert_on_successor(p_org, p_new, CASE WHEN a IS NULL THEN p_subject_old ELSE p_subject END); END IF;
+    PERFORM look_up_unlinked(p_org, ARRAY[before]);
     PERFORM pg_notify('mark', '');
     RETURN had_mark;
+END $$;
+
+-- The opt-out that a dead record carried now holds for its successor: through its address where it has one.
+CREATE FUNCTION assert_on_successor(p_org smallint, p_record text, p_subject bytea) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE a bigint;
+BEGIN
+    SELECT r.address_id INTO a FROM record r WHERE r.org_id = p_org AND r.record_id = p_record;
+    IF a IS NULL THEN
+        INSERT INTO mark (org_id, field, record_id, due_at, touched_run, state)
+        SELECT p_org, d.field, p_record, clock(), g.run_no, 'o'
+        FROM target t JOIN due d USING (epoch) JOIN org g USING (org_id) WHERE d.org_id = p_org ON CONFLICT DO NOTHING;
+    ELSIF EXISTS (SELECT FROM opt_out o WHERE o.address_id = a AND o.scope = 0 AND o.lifted_at IS NULL) THEN
+        PERFORM owe_marks(ARRAY[a], ARRAY[p_record], false, NULL);
+    ELSE
+        PERFORM follow_people(ARRAY[a], ARRAY[p_subject], ARRAY[p_record]);
+    END IF;
 END $$;
 
 -- A deleted record: its marks end with an event, its link ends, its address stays opted out and is looked up again.
 CREATE FUNCTION forget_record(p_org smallint, p_record text, p_subject bytea) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE a bigint;
 BEGIN
-    PERFORM 1 FROM address WHERE address_id = (SELECT address_id FROM record WHERE org_id = p_org AND record_id = p_record)
-        FOR UPDATE;
-    DELETE FROM mark WHERE org_id = p_org AND record_id = p_record;
-    DELETE FROM record WHERE org_id = p_org AND record_id = p_record RETURNING address_id INTO a;
+    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    SELECT r.address_id INTO a FROM record r WHERE r.org_id = p_org AND r.record_id = p_record FOR UPDATE;
     IF NOT FOUND THEN RETURN; END IF;
+    PERFORM 1 FROM address WHERE address_id = a FOR UPDATE;
+    DELETE FROM mark WHERE org_id = p_org AND record_id = p_record;
+    DELETE FROM dispute WHERE org_id = p_org AND record_id = p_record;
+    DELETE FROM record WHERE org_id = p_org AND record_id = p_record;
     INSERT INTO event (kind, subject, org_id, record_id) VALUES ('record deleted', p_subject, p_org, p_record);
-    INSERT INTO lookup (org_id, address_id)
-    SELECT p_org, o.address_id FROM opt_out o WHERE o.address_id = a AND o.scope = 0 AND o.lifted_at IS NULL
-    ON CONFLICT DO NOTHING;
+    PERFORM look_up_unlinked(p_org, ARRAY[a]);
 END $$;
 
 -- Claims up to p_limit due marks of one org for a live worker; no transaction stays open across HTTP.
@@ -242,8 +351,8 @@ CREATE FUNCTION fence_silent_workers(p_seconds float8) RETURNS int LANGUAGE sql 
 $$;
 
 -- Lifts one address here. p_mode 'wait': the lift waits until every box is unticked, the person stays blocked, nothing more
--- is written. 'now': ends the opt-out. Answers lifted, waits, busy (a live worker is sending), not opted out.
--- The shared lock keeps a lift out of a nightly apply, whose snapshot could predate it.
+-- is written. 'complete': ends a lift that still waits. 'now': ends the opt-out. Answers lifted, waits, busy (a live worker
+-- is sending), not opted out (also when it is no longer p_version).
 CREATE FUNCTION lift_record(p_address bigint, p_mode text, p_version bigint, p_subject bytea, p_actor text, p_reason text,
                             p_evidence jsonb)
 RETURNS text LANGUAGE plpgsql AS $$
@@ -252,20 +361,23 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(7004, 0);
     PERFORM 1 FROM address WHERE address_id = p_address FOR UPDATE;
     SELECT * INTO o FROM opt_out WHERE address_id = p_address AND scope = 0 FOR UPDATE;
-    IF NOT FOUND OR o.lifted_at IS NOT NULL OR (p_version IS NOT NULL AND o.version <> p_version) THEN
+    IF NOT FOUND OR o.lifted_at IS NOT NULL OR o.version <> p_version
+       OR (p_mode = 'complete' AND o.lift_waits_at IS NULL) THEN
         RETURN 'not opted out';
     END IF;
-    PERFORM 1 FROM mark m JOIN record r USING (org_id, record_id) WHERE r.address_id = p_address FOR UPDATE OF m;
+    PERFORM 1 FROM mark m JOIN record r USING (org_id, record_id) WHERE r.address_id = p_address
+        ORDER BY m.org_id, m.field, m.record_id FOR UPDATE OF m;
     IF EXISTS (SELECT FROM mark m JOIN record r USING (org_id, record_id)
                WHERE r.address_id = p_address AND m.claimed_by IN (SELECT live_workers())) THEN
         -- No new claim may start while the admin waits for the one in flight (the HTTP deadline is 30 s).
         UPDATE mark m SET due_at = greatest(m.due_at, clock() + interval '35 seconds') FROM record r
-        WHERE (r.org_id, r.record_id) = (m.org_id, m.record_id) AND r.address_id = p_address AND m.state IN ('o', 'p');
+        WHERE (r.org_id, r.record_id) = (m.org_id, m.record_id) AND r.address_id = p_address AND m.state IN ('o', 'p')
+          AND m.due_at IS NOT NULL;
         RETURN 'busy';
     END IF;
     IF p_mode = 'wait' THEN
         UPDATE opt_out SET lift_waits_at = coalesce(lift_waits_at, clock()) WHERE address_id = p_address AND scope = 0;
-        UPDATE mark m SET state = 'h', reason = 'lift' FROM record r
+        UPDATE mark m SET state = 'h', reason = 'lift', claimed_by = NULL FROM record r
         WHERE (r.org_id, r.record_id) = (m.org_id, m.record_id) AND r.address_id = p_address AND m.state IN ('o', 'p');
         IF o.lift_waits_at IS NULL THEN
             INSERT INTO event (kind, subject, scope, actor, reason, evidence)
@@ -278,8 +390,20 @@ BEGIN
     DELETE FROM mark m USING record r
     WHERE (r.org_id, r.record_id) = (m.org_id, m.record_id) AND r.address_id = p_address;
     DELETE FROM lookup WHERE address_id = p_address;
-    DELETE FROM hold_item WHERE address_id = p_address;
+    DELETE FROM hold_item i USING hold h
+    WHERE i.address_id = p_address AND h.hold_id = i.hold_id AND h.decided_at IS NULL;
     INSERT INTO event (kind, subject, scope, actor, reason, evidence)
     VALUES ('lifted', p_subject, 0, p_actor, p_reason, p_evidence);
     RETURN 'lifted';
+END $$;
+
+-- Erases an address: only its keyed hash stays, so that its opt-out, marks and links still count.
+CREATE FUNCTION erase_address(p_address bigint, p_subject bytea, p_actor text, p_reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE address SET normal = NULL, erased_hash = p_subject WHERE address_id = p_address AND normal IS NOT NULL;
+    IF NOT FOUND THEN RETURN false; END IF;
+    DELETE FROM lookup WHERE address_id = p_address;
+    INSERT INTO event (kind, subject, actor, reason) VALUES ('erased', p_subject, p_actor, p_reason);
+    RETURN true;
 END $$;

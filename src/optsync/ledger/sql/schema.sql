@@ -49,10 +49,11 @@ WITH first AS (INSERT INTO target_epoch DEFAULT VALUES RETURNING epoch) INSERT I
 CREATE TABLE address (
     address_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     normal      text COLLATE "C" UNIQUE,        -- core/addresses.py normalize
-    erased_hash bytea UNIQUE,                   -- after an erasure: core/addresses.py subject_of
+    erased_hash bytea,                          -- after an erasure: core/addresses.py subject_of
     fan_out     "char" CHECK (fan_out IN ('a', 'r')),   -- an admin's word on more than 20 records: allowed, refused
     CHECK (num_nonnulls(normal, erased_hash) = 1)
 );
+CREATE UNIQUE INDEX address_erased ON address (erased_hash) WHERE erased_hash IS NOT NULL;      -- read by addresses_locked
 
 -- A link: record r of an org belongs to an address, and how we know. Live = successor IS NULL.
 CREATE TABLE record (
@@ -89,7 +90,7 @@ CREATE TABLE mark (
     field       smallint NOT NULL,
     record_id   text COLLATE "C" NOT NULL,
     seen        bigint,                         -- hash of the e-mail the last comparison saw; NULL = not seen yet
-    due_at      timestamptz,
+    due_at      timestamptz,                    -- NULL = not sent by itself: held, or refused by a person
     claimed_by  int,
     touched_run int NOT NULL,                   -- the org's run_no when made or last settled: no clock decides
     attempts    smallint NOT NULL DEFAULT 0,
@@ -97,7 +98,7 @@ CREATE TABLE mark (
     reason      text,                           -- held: brake, lift, fan-out, carried; parked: CODE:what Salesforce said
     PRIMARY KEY (org_id, field, record_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX mark_due ON mark (due_at) WHERE state NOT IN ('c', 'h');       -- read by claim_marks
+CREATE INDEX mark_due ON mark (org_id, due_at) WHERE state NOT IN ('c', 'h');       -- read by claim_marks
 
 -- Addresses to be looked up by exact e-mail in an org: at once after an opt-out, daily while no record is known.
 CREATE TABLE lookup (
@@ -192,7 +193,7 @@ CREATE TABLE seal (
     sealed_at timestamptz NOT NULL DEFAULT clock(),
     events    int8multirange NOT NULL,
     count     int NOT NULL,
-    head      bytea NOT NULL                    -- sha256(previous head || the events' lines); see sql/chain.sql
+    head      bytea NOT NULL                    -- sha256 of the previous head, this row and its events; see sql/chain.sql
 );
 
 CREATE FUNCTION queue_for_seal() RETURNS trigger LANGUAGE plpgsql AS $$
