@@ -171,7 +171,7 @@ _ALL: Final = (
            "Give the integration user API Enabled; the editions with an API are Enterprise, Unlimited, Developer and "
            "Professional with the API add-on."),
     _pause("API_DISABLED_FOR_ORG", "This org has no API", "The edition of this org does not include the API.",
-           "Ask Salesforce for API access: Enterprise, Unlimited and Developer include it, Professional has an add-on."),
+           "Ask Salesforce for API access: Enterprise, Unlimited and Developer have it, Professional has an add-on."),
     # No budget
     _limit("REQUEST_LIMIT_EXCEEDED", "Salesforce's daily API limit is used up",
            "All programs of this org together have used its API calls of the last 24 hours.",
