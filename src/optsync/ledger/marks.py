@@ -1,0 +1,173 @@
+"""What each Salesforce record is owed, and who is sending it now. Act, then mark: redoing is harmless."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+
+from optsync.core.addresses import hmac_pads
+from optsync.core.record_ids import PREFIXES, Kind
+from optsync.ledger.queries import sql
+
+State = Literal["owed", "confirmed", "held", "parked"]
+STATES: dict[str, State] = {"o": "owed", "c": "confirmed", "h": "held", "p": "parked"}
+PARKED_RETRY_SECONDS = 24 * 60 * 60
+CLAIM_MAX = 200
+"""Marks of one claim: what one sObject Collections call carries."""
+
+Key = tuple[int, str]
+"""A mark within its org: (field number, 18-character record id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedMark:
+    """A mark this worker may send. `normal` is the linked address; None when the record has none or it was erased."""
+
+    field: int
+    record_id: str
+    attempts: int
+    address_id: int | None
+    normal: str | None
+    state: State
+
+    @property
+    def key(self) -> Key:
+        return self.field, self.record_id
+
+    @property
+    def kind(self) -> Kind:
+        """The Salesforce object, from the id's prefix."""
+        return PREFIXES[self.record_id[:3]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why nothing is pushed to an org, or to one field (0 = all) of one object (prefix '' = all) of it."""
+
+    org_id: int
+    field: int
+    prefix: str
+    since_at: datetime
+    until_at: datetime
+    code: str
+    message: str
+
+
+def new_worker(conn: psycopg.Connection) -> int:
+    """A worker number that was never used; the worker holds advisory lock (7001, number) for as long as it lives."""
+    return int(_one(conn.execute(sql("optsync.ledger", "new_worker"))))
+
+
+def claim(conn: psycopg.Connection, worker_no: int, org_id: int, limit: int = CLAIM_MAX) -> list[ClaimedMark]:
+    """Claims up to `limit` due marks, the oldest ones, sorted by object; a dead worker's claims are taken over."""
+    rows = conn.execute(
+        sql("optsync.ledger", "claim"), {"worker": worker_no, "org": org_id, "limit": limit}, prepare=True
+    )
+    return [
+        ClaimedMark(field, record_id, attempts, address_id, normal, STATES[state])
+        for field, record_id, attempts, _, address_id, normal, state in rows
+    ]
+
+
+def still_mine(conn: psycopg.Connection, worker_no: int, org_id: int, keys: Sequence[Key]) -> bool:
+    """Whether every one of the claims is still ours; asked right before sending (rules 10)."""
+    count = _one(conn.execute(sql("optsync.ledger", "still_mine"), _keyed(worker_no, org_id, keys)))
+    return int(count) == len(keys)
+
+
+def confirm(
+    conn: psycopg.Connection,
+    subject_key: bytes,
+    worker_no: int,
+    org_id: int,
+    keys: Sequence[Key],
+    run_id: int | None = None,
+) -> int:
+    """Settles marks whose boxes are known to be true; returns how many were still ours.
+
+    Each has its event: 'confirmed', or 'late write' where the claim was no longer ours (rules 6).
+    """
+    inner, outer = hmac_pads(subject_key)
+    values = _keyed(worker_no, org_id, keys) | {"inner": inner, "outer": outer, "run": run_id}
+    return int(_one(conn.execute(sql("optsync.ledger", "confirm"), values, prepare=True)))
+
+
+def retry_later(
+    conn: psycopg.Connection, worker_no: int, org_id: int, failures: Iterable[tuple[int, str, str, float]]
+) -> int:
+    """Gives claims back as (field, record id, reason, delay in seconds); the marks stay owed, for ever if need be."""
+    rows = list(failures)
+    values = _keyed(worker_no, org_id, [row[:2] for row in rows])
+    values |= {"reasons": [row[2] for row in rows], "delays": [row[3] for row in rows]}
+    return conn.execute(sql("optsync.ledger", "retry_later"), values).rowcount
+
+
+def park(
+    conn: psycopg.Connection,
+    subject_key: bytes,
+    worker_no: int,
+    org_id: int,
+    failures: Iterable[tuple[int, str, str]],
+    run_id: int | None = None,
+) -> int:
+    """Parks claims as (field, record id, reason): they wait for a person and are retried daily. Returns how many."""
+    rows = list(failures)
+    inner, outer = hmac_pads(subject_key)
+    values = _keyed(worker_no, org_id, [row[:2] for row in rows])
+    values |= {"reasons": [row[2] for row in rows], "retry_seconds": PARKED_RETRY_SECONDS}
+    values |= {"inner": inner, "outer": outer, "run": run_id}
+    return int(_one(conn.execute(sql("optsync.ledger", "park"), values)))
+
+
+def release(conn: psycopg.Connection, worker_no: int, org_id: int, keys: Sequence[Key]) -> int:
+    """Gives claims back untried, due as before."""
+    return conn.execute(sql("optsync.ledger", "release"), _keyed(worker_no, org_id, keys)).rowcount
+
+
+def pause(
+    conn: psycopg.Connection, org_id: int, field: int, prefix: str, seconds: float, code: str, message: str
+) -> None:
+    """Stops pushes of a field (0 = all) and object (prefix 00Q, 003, 001; '' = all) for some seconds; marks wait."""
+    values = {"org": org_id, "field": field, "prefix": prefix, "seconds": seconds, "code": code, "message": message}
+    conn.execute(sql("optsync.ledger", "pause"), values)
+
+
+def pauses(conn: psycopg.Connection) -> list[Pause]:
+    """The pauses that stand now, of every org."""
+    return [Pause(*row) for row in conn.execute(sql("optsync.ledger", "pauses"))]
+
+
+def clear_pauses(conn: psycopg.Connection, org_id: int) -> None:
+    """Ends every pause of an org: after a sign-in that worked, or when somebody says retry."""
+    conn.execute(sql("optsync.ledger", "clear_pauses"), [org_id])
+    conn.execute(sql("optsync.ledger", "notify"))
+
+
+def retry_now(
+    conn: psycopg.Connection, org_id: int | None = None, reason: str | None = None, run_id: int | None = None
+) -> int:
+    """Makes parked and waiting marks due at once and returns how many; None = all.
+
+    `reason` is what the mark's reason starts with (a Salesforce code); `run_id` limits it to what that run parked.
+    """
+    name = "retry_now" if run_id is None else "retry_now_of_run"
+    count = conn.execute(sql("optsync.ledger", name), {"org": org_id, "reason": reason, "run": run_id}).rowcount
+    conn.execute(sql("optsync.ledger", "notify"))
+    return count
+
+
+def _keyed(worker_no: int, org_id: int, keys: Sequence[Key]) -> dict[str, Any]:
+    return {
+        "worker": worker_no,
+        "org": org_id,
+        "fields": [field for field, _ in keys],
+        "records": [record_id for _, record_id in keys],
+    }
+
+
+def _one(cursor: psycopg.Cursor) -> Any:
+    row = cursor.fetchone()
+    assert row is not None  # an aggregate answers with one row
+    return row[0]

@@ -1,0 +1,104 @@
+-- name: claim
+-- Claims due marks for a live worker and tells whose records they are.
+SELECT c.field, c.record_id, c.attempts, r.kind, r.address_id, a.normal, m.state
+FROM claim_marks(%(worker)s, %(org)s::smallint, %(limit)s) c
+LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = c.record_id LEFT JOIN address a USING (address_id)
+LEFT JOIN mark m ON m.org_id = %(org)s AND m.field = c.field AND m.record_id = c.record_id
+ORDER BY r.kind, c.record_id, c.field;
+
+-- name: confirm
+-- Settles marks that are still this worker's and writes one event each; a mark that is no longer its own is a late write.
+WITH sent AS (SELECT * FROM unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)),
+settled AS (
+    UPDATE mark m SET state = 'c', claimed_by = NULL, due_at = NULL, touched_run = g.run_no, attempts = 0, reason = NULL
+    FROM sent s, org g
+    WHERE m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id AND m.claimed_by = %(worker)s
+      AND g.org_id = m.org_id
+    RETURNING m.field, m.record_id),
+told AS (
+    INSERT INTO event (kind, subject, org_id, field, record_id, run_id)
+    SELECT CASE WHEN t.record_id IS NULL THEN 'late write' ELSE 'confirmed' END,
+           subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, s.field, s.record_id, %(run)s
+    FROM sent s LEFT JOIN settled t USING (field, record_id)
+    LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = s.record_id LEFT JOIN address a USING (address_id))
+SELECT count(*) FROM settled;
+
+-- name: retry_later
+-- Gives claimed marks back with a reason and a delay; they stay owed (a parked one stays parked, with its reason).
+UPDATE mark m SET claimed_by = NULL, due_at = clock() + make_interval(secs => f.delay),
+       reason = CASE m.state WHEN 'p' THEN m.reason ELSE f.reason END
+FROM unnest(%(fields)s::smallint[], %(records)s::text[], %(reasons)s::text[], %(delays)s::float8[])
+    AS f(field, record_id, reason, delay)
+WHERE m.org_id = %(org)s AND m.field = f.field AND m.record_id = f.record_id AND m.claimed_by = %(worker)s;
+
+-- name: park
+-- Parks claimed marks until a person acts, retried daily; an event tells each new reason once.
+WITH failed AS (
+    SELECT f.*, m.state = 'p' AND m.reason = f.reason AS is_known
+    FROM unnest(%(fields)s::smallint[], %(records)s::text[], %(reasons)s::text[]) AS f(field, record_id, reason)
+    JOIN mark m ON m.org_id = %(org)s AND m.field = f.field AND m.record_id = f.record_id AND m.claimed_by = %(worker)s),
+parked AS (
+    UPDATE mark m SET state = 'p', claimed_by = NULL, reason = f.reason, touched_run = g.run_no,
+           due_at = clock() + make_interval(secs => %(retry_seconds)s)
+    FROM failed f, org g
+    WHERE m.org_id = %(org)s AND m.field = f.field AND m.record_id = f.record_id AND m.claimed_by = %(worker)s
+      AND g.org_id = m.org_id
+    RETURNING m.field, m.record_id),
+told AS (
+    INSERT INTO event (kind, subject, org_id, field, record_id, run_id, reason)
+    SELECT 'parked', subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, f.field, f.record_id, %(run)s, f.reason
+    FROM failed f JOIN parked USING (field, record_id)
+    LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = f.record_id LEFT JOIN address a USING (address_id)
+    WHERE NOT f.is_known)
+SELECT count(*) FROM parked;
+
+-- name: release
+-- Gives claims back untried; they are due as before.
+UPDATE mark m SET claimed_by = NULL, attempts = greatest(m.attempts - 1, 0)
+FROM unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
+WHERE m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id AND m.claimed_by = %(worker)s;
+
+-- name: still_mine
+-- How many of the claims are still this worker's; asked right before sending.
+SELECT count(*) FROM mark m JOIN unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
+    ON m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id WHERE m.claimed_by = %(worker)s;
+
+-- name: pause
+-- Stops pushes of a field and object (or all) until later; the first moment of the pause is kept.
+INSERT INTO pause AS p (org_id, field, prefix, until, code, message)
+VALUES (%(org)s, %(field)s, %(prefix)s, clock() + make_interval(secs => %(seconds)s), %(code)s, %(message)s)
+ON CONFLICT (org_id, field, prefix) DO UPDATE
+    SET until = EXCLUDED.until, code = EXCLUDED.code, message = EXCLUDED.message,
+        since = CASE WHEN p.code = EXCLUDED.code THEN p.since ELSE EXCLUDED.since END;
+
+-- name: clear_pauses
+-- Ends every pause of an org.
+DELETE FROM pause WHERE org_id = %s;
+
+-- name: pauses
+-- The pauses that stand, with what Salesforce said.
+SELECT org_id, field, prefix, since, until, code, message FROM pause WHERE until > clock() ORDER BY org_id, field, prefix;
+
+-- name: retry_now
+-- Makes parked marks and owed ones that wait due at once; what a person refused (fan-out) stays refused.
+UPDATE mark SET due_at = clock()
+WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::smallint)
+  AND reason IS DISTINCT FROM 'fan-out refused' AND (due_at IS NULL OR due_at > clock())
+  AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text));
+
+-- name: retry_now_of_run
+-- The same for the records that a run named in its events.
+UPDATE mark m SET due_at = clock()
+FROM (SELECT DISTINCT org_id, record_id FROM event WHERE run_id = %(run)s AND kind = 'parked') e
+WHERE m.org_id = e.org_id AND m.record_id = e.record_id AND m.state IN ('o', 'p')
+  AND (%(org)s::smallint IS NULL OR m.org_id = %(org)s::smallint)
+  AND m.reason IS DISTINCT FROM 'fan-out refused' AND (m.due_at IS NULL OR m.due_at > clock())
+  AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text));
+
+-- name: new_worker
+-- A worker number that was never used before.
+SELECT nextval('worker_seq')::int;
+
+-- name: notify
+-- Wakes the workers.
+SELECT pg_notify('mark', '');
