@@ -1,0 +1,71 @@
+"""The command `practice-org`. The server's libraries are loaded only by the command that serves."""
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+DEFAULT_FIELD = "mkto_si__Marketo_Sales_Opt_Out__c"
+RECORDS_MAX = 50_000_000
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A Salesforce that runs here, for rehearsals and tests. No real Salesforce is touched."""
+
+
+@main.command(short_help="Run a practice org until stopped.")
+@click.option("--http", "address", default="127.0.0.1:0", show_default=True, help="Loopback address; port 0: any free.")
+@click.option("--leads", type=click.IntRange(0, RECORDS_MAX), default=0, show_default=True, help="Generated Leads.")
+@click.option("--contacts", type=click.IntRange(0, RECORDS_MAX), default=0, show_default=True, help="And Contacts.")
+@click.option("--opted-out", type=click.FloatRange(0, 100), default=0.0, help="Per cent with Email Opt Out ticked.")
+@click.option("--sales-opted-out", type=click.FloatRange(0, 100), default=0.0, help="The same for the package's box.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same people.")
+@click.option(
+    "--credentials",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Written once the org answers; its private key beside it.",
+)
+@click.option("--grant-opt-out", is_flag=True, help="Let the integration user see and edit Email Opt Out.")
+@click.option("--package", is_flag=True, help="Install the package with the Marketo Sales Opt Out checkbox.")
+@click.option("--lead-field", default=DEFAULT_FIELD, show_default=True, help="API name of its checkbox on Lead.")
+@click.option("--contact-field", default=DEFAULT_FIELD, show_default=True, help="API name of its checkbox on Contact.")
+@click.option("--parent-pid", type=int, default=None, help="End when this process, our parent, is gone.")
+def serve(address: str, file: Path, parent_pid: int | None, **options: object) -> None:
+    """Run a practice org on a loopback address until SIGTERM or SIGINT."""
+    host, port = _checked_address(address)
+    from practice_org.org import Options
+    from practice_org.server import serve as run
+
+    try:
+        run(host, port, Options(**options), file, parent_pid, _announce)  # type: ignore[arg-type]  # checked by click
+    except OSError as error:
+        _fail(
+            f"the practice org cannot start: {error.strerror or error}",
+            f"{address} is taken, or {file} cannot be written",
+            "choose another --http (port 0 takes a free one) or another --credentials FILE",
+        )
+
+
+def _checked_address(address: str) -> tuple[str, int]:
+    """Loopback only: the org hands out access to whoever asks, without TLS."""
+    host, _, port = address.rpartition(":")
+    if host in ("127.0.0.1", "localhost") and port.isdigit() and int(port) <= 65_535:
+        return "127.0.0.1", int(port)
+    return _fail(
+        f"not an address for a practice org: {address}",
+        "it speaks plain HTTP and must not be reachable from other machines",
+        "use --http 127.0.0.1:PORT",
+    )
+
+
+def _fail(what: str, means: str, do: str) -> NoReturn:
+    click.echo(f"error: {what}\nmeans: {means}\nnext:  {do}", err=True)
+    sys.exit(2)
+
+
+def _announce(base_url: str) -> None:
+    click.echo(f"practice org ready: {base_url} (page: {base_url}/practice)", err=True)

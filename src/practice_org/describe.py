@@ -1,0 +1,169 @@
+"""What the org tells about its objects and fields, as far as our user may see them (salesforce.md 2.2)."""
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from practice_org.errors import not_found
+from practice_org.http import Call, answer, route
+from practice_org.org import Org
+from practice_org.schema import PEOPLE, PREFIXES, Field
+
+_SOAP_TYPES = {
+    "id": "tns:ID",
+    "reference": "tns:ID",
+    "boolean": "xsd:boolean",
+    "datetime": "xsd:dateTime",
+    "date": "xsd:date",
+}
+_UNGROUPABLE = frozenset({"datetime", "textarea"})
+_UNAGGREGATED = frozenset({"boolean", "textarea"})
+
+
+def routes(org: Org) -> list[Route]:
+    """The list of objects, and one object in full."""
+    path = "/services/data/v{version}/sobjects"
+    return [
+        route(org, path, GET=("describe.global", describe_global)),
+        route(org, path + "/{object}/describe", GET=("describe", describe)),
+    ]
+
+
+async def describe_global(call: Call) -> Response:
+    """The objects of this org without their fields."""
+    version = call.version
+    objects = [_object(name) | {"urls": _urls(name, version)} for name in PREFIXES]
+    return answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects})
+
+
+async def describe(call: Call) -> Response:
+    """One object with the fields our user may see; a hidden field is simply not there (salesforce.md 0.1)."""
+    names = {name.lower(): name for name in PREFIXES}
+    object_name = names.get(call.params["object"].lower())
+    if object_name is None:
+        raise not_found()
+    access = call.org.access
+    fields = [
+        describe_field(known, editable=access.level(object_name, known.name) == "edit")
+        for known in access.visible(object_name)
+    ]
+    more = {
+        "actionOverrides": [],
+        "childRelationships": [],
+        "compactLayoutable": True,
+        "defaultImplementation": None,
+        "extendedBy": None,
+        "extendsInterfaces": None,
+        "implementedBy": None,
+        "implementsInterfaces": None,
+        "listviewable": None,
+        "lookupLayoutable": None,
+        "namedLayoutInfos": [],
+        "networkScopeFieldName": None,
+        "recordTypeInfos": [],
+        "searchLayoutable": True,
+        "sobjectDescribeOption": "FULL",
+        "supportedScopes": [{"label": "All records", "name": "everything"}],
+    }
+    return answer(_object(object_name) | more | {"fields": fields, "urls": _urls(object_name, call.version)})
+
+
+def _object(name: str) -> dict[str, object]:
+    person = name in PEOPLE
+    return {
+        "activateable": False,
+        "associateEntityType": None,
+        "associateParentEntity": None,
+        "createable": person,
+        "custom": False,
+        "customSetting": False,
+        "deepCloneable": False,
+        "deletable": person,
+        "deprecatedAndHidden": False,
+        "feedEnabled": person,
+        "hasSubtypes": False,
+        "isInterface": False,
+        "isSubtype": False,
+        "keyPrefix": PREFIXES[name],
+        "label": name,
+        "labelPlural": name + "s",
+        "layoutable": person,
+        "mergeable": person,
+        "mruEnabled": person,
+        "name": name,
+        "queryable": True,
+        "replicateable": True,
+        "retrieveable": True,
+        "searchable": True,
+        "triggerable": person,
+        "undeletable": person,
+        "updateable": person,
+    }
+
+
+def _urls(name: str, version: str) -> dict[str, str]:
+    base = f"/services/data/v{version}/sobjects/{name}"
+    return {"describe": base + "/describe", "rowTemplate": base + "/{ID}", "sobject": base}
+
+
+def describe_field(known: Field, *, editable: bool) -> dict[str, object]:
+    """All 57 keys of one field. Read-only access shows as `updateable` false (salesforce.md 2.2)."""
+    checkbox = known.type == "boolean"
+    return {
+        "aggregatable": known.type not in _UNAGGREGATED,
+        "aiPredictionField": False,
+        "autoNumber": False,
+        "byteLength": known.length if known.type in ("id", "reference") else known.length * 3,
+        "calculated": False,
+        "calculatedFormula": None,
+        "cascadeDelete": False,
+        "caseSensitive": False,
+        "compoundFieldName": "Name" if known.name in ("FirstName", "LastName", "Salutation") else None,
+        "controllerName": None,
+        "createable": known.createable and editable,
+        "custom": known.custom,
+        "defaultValue": False if checkbox else None,
+        "defaultValueFormula": None,
+        "defaultedOnCreate": checkbox or not known.createable,
+        "dependentPicklist": False,
+        "deprecatedAndHidden": False,
+        "digits": 0,
+        "displayLocationInDecimal": False,
+        "encrypted": False,
+        "externalId": False,
+        "extraTypeInfo": "personname" if known.name == "Name" else None,
+        "filterable": known.type != "textarea",
+        "filteredLookupInfo": None,
+        "formulaTreatNullNumberAsZero": False,
+        "groupable": known.type not in _UNGROUPABLE,
+        "highScaleNumber": False,
+        "htmlFormatted": False,
+        "idLookup": known.name in ("Id", "Email"),
+        "inlineHelpText": None,
+        "label": known.label,
+        "length": known.length,
+        "mask": None,
+        "maskType": None,
+        "name": known.name,
+        "nameField": known.name == "Name",
+        "namePointing": False,
+        "nillable": known.nillable,
+        "permissionable": known.permissionable,
+        "picklistValues": [],
+        "polymorphicForeignKey": False,
+        "precision": 0,
+        "queryByDistance": False,
+        "referenceTargetField": None,
+        "referenceTo": list(known.reference_to),
+        "relationshipName": known.name.removesuffix("Id") if known.reference_to else None,
+        "relationshipOrder": None,
+        "restrictedDelete": False,
+        "restrictedPicklist": False,
+        "scale": 0,
+        "searchPrefilterable": known.type == "reference",
+        "soapType": _SOAP_TYPES.get(known.type, "xsd:string"),
+        "sortable": known.type != "textarea",
+        "type": known.type,
+        "unique": False,
+        "updateable": known.updateable and editable,
+        "writeRequiresMasterRead": False,
+    }

@@ -1,0 +1,74 @@
+"""What the practice org says when it refuses, in Salesforce's codes and words.
+
+A refusal of a whole request uses `errorCode`, a refusal of one record among many uses `statusCode` (salesforce.md 0.7).
+"""
+
+from collections.abc import Sequence
+
+
+class RefusalError(Exception):
+    """One refusal. `fields` None leaves the key out, as request-level errors do; `status` is of a single request."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400, fields: Sequence[str] | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.fields = None if fields is None else list(fields)
+
+    def as_request_error(self) -> list[dict[str, object]]:
+        """The body of a refused request: always an array (salesforce.md 2.1)."""
+        error: dict[str, object] = {"message": self.message, "errorCode": self.code}
+        return [error if self.fields is None else error | {"fields": self.fields}]
+
+    def as_record_error(self) -> dict[str, object]:
+        """One item of a record's `errors` (salesforce.md 2.4)."""
+        return {"statusCode": self.code, "message": self.message, "fields": self.fields or []}
+
+    def as_bulk_error(self) -> str:
+        """The `sf__Error` cell of a failed row: CODE:message:fields -- (salesforce.md 3.2)."""
+        return f"{self.code}:{self.message}:{','.join(self.fields or [])}--"
+
+
+def no_such_column(field: str, object_name: str) -> RefusalError:
+    """A write names a field that is missing or hidden (salesforce.md 2.4)."""
+    return RefusalError("INVALID_FIELD", f"No such column '{field}' on sobject of type {object_name}", fields=[])
+
+
+def field_not_writable(field: str) -> RefusalError:
+    """A write names a field that is visible but not editable (salesforce.md 5.5)."""
+    text = (
+        f"Unable to create/update fields: {field}. Please check the security settings of this field and verify that "
+        "it is read/write for your profile or permission set."
+    )
+    return RefusalError("INVALID_FIELD_FOR_INSERT_UPDATE", text, fields=[field])
+
+
+def entity_is_deleted() -> RefusalError:
+    """The record is in the recycle bin, deleted or merged away (salesforce.md 2.3)."""
+    return RefusalError("ENTITY_IS_DELETED", "entity is deleted", status=404, fields=[])
+
+
+def converted_lead() -> RefusalError:
+    """The Lead lives on as a Contact (salesforce.md 0.12)."""
+    return RefusalError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", fields=[])
+
+
+def malformed_id(text: str) -> RefusalError:
+    """Not an id at all (salesforce.md 5.5)."""
+    return RefusalError("MALFORMED_ID", f"malformed id {text}", fields=["Id"])
+
+
+def id_of_other_type(label: str, text: str) -> RefusalError:
+    """An id of another object (salesforce.md 5.5)."""
+    return RefusalError("MALFORMED_ID", f"{label} ID: id value of incorrect type: {text}", fields=["Id"])
+
+
+def invalid_cross_reference() -> RefusalError:
+    """No such record here: hard-deleted, of another org, or invisible (salesforce.md 5.5)."""
+    return RefusalError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", status=404, fields=[])
+
+
+def not_found() -> RefusalError:
+    """An unknown path, version or object (salesforce.md 2.3)."""
+    return RefusalError("NOT_FOUND", "The requested resource does not exist", status=404)

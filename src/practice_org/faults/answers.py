@@ -1,0 +1,49 @@
+"""Faults that answer instead of the org."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from practice_org.faults.base import RequestFault
+
+KNOWN: dict[str, tuple[int, str]] = {
+    "INVALID_SESSION_ID": (401, "Session expired or invalid"),
+    "REQUEST_LIMIT_EXCEEDED": (403, "TotalRequests Limit exceeded."),
+    "API_DISABLED_FOR_ORG": (403, "The REST API is not enabled for this Organization."),
+    "API_CURRENTLY_DISABLED": (403, "API is disabled for this user"),
+    "TXN_SECURITY_NO_ACCESS": (403, "The operation you requested isn't allowed due to a security policy"),
+    "QUERY_TIMEOUT": (400, "Your query request was running too long"),
+    "SERVER_UNAVAILABLE": (503, "server too busy"),
+    "UNKNOWN_EXCEPTION": (500, "An unexpected error occurred. Please include this ErrorId if you contact support: 1"),
+    "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": (503, "Updates can't be made during maintenance."),
+}
+"""Request-level codes with their status and text (salesforce.md 1.5, 5.5)."""
+
+
+@dataclass(kw_only=True)
+class Refuse(RequestFault):
+    """An error array with that code; status and text follow from a known code."""
+
+    kind: ClassVar[str] = "refuse"
+    code: str = "UNKNOWN_EXCEPTION"
+    status: int | None = None
+    message: str | None = None
+
+    async def answer(self, request: Request) -> Response | None:
+        status, message = KNOWN.get(self.code, (400, self.code))
+        error = {"message": self.message or message, "errorCode": self.code}
+        return JSONResponse([error], status_code=self.status or status)
+
+
+@dataclass(kw_only=True)
+class Html(RequestFault):
+    """A page from the edge instead of JSON, as 420, 502 and 503 come (salesforce.md 2.1)."""
+
+    kind: ClassVar[str] = "html"
+    status: int = 503
+    body: str = "<html><head><title>Down for Maintenance</title></head><body>Back soon.</body></html>"
+
+    async def answer(self, request: Request) -> Response | None:
+        return HTMLResponse(self.body, status_code=self.status)

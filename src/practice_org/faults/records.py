@@ -1,0 +1,40 @@
+"""Faults of single records: what triggers, locks and rules of an org answer to an update (salesforce.md 5.5)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from practice_org.errors import RefusalError
+from practice_org.faults.base import RecordFault
+
+KNOWN: dict[str, tuple[int, str]] = {
+    "UNABLE_TO_LOCK_ROW": (400, "unable to obtain exclusive access to this record or 1 records"),
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION": (400, "Phone is required before a record can be saved."),
+    "FIELD_FILTER_VALIDATION_EXCEPTION": (400, "Value does not exist or does not match filter criteria."),
+    "FIELD_INTEGRITY_EXCEPTION": (400, "Company: value not valid for this record"),
+    "REQUIRED_FIELD_MISSING": (400, "Required fields are missing: [LastName]"),
+    "INSUFFICIENT_ACCESS_OR_READONLY": (400, "insufficient access rights on object id"),
+    "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": (400, "insufficient access rights on cross-reference id"),
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": (400, "LeadTrigger: execution of BeforeUpdate caused by: System.Exception"),
+    "CANNOT_UPDATE_CONVERTED_LEAD": (400, "cannot reference converted lead"),
+    "ENTITY_IS_DELETED": (404, "entity is deleted"),
+    "ENTITY_IS_LOCKED": (400, "the entity is locked for editing"),
+    "INVALID_CROSS_REFERENCE_KEY": (404, "invalid cross reference id"),
+    "DUPLICATES_DETECTED": (400, "Use one of these records?"),
+    "DUPLICATE_VALUE": (400, "duplicate value found"),
+    "TXN_SECURITY_METERING_ERROR": (400, "The transaction security policy timed out."),
+    "UNKNOWN_EXCEPTION": (500, "UNKNOWN_EXCEPTION 1234567-89012 (-345678901)"),
+}
+
+
+@dataclass(kw_only=True)
+class Reject(RecordFault):
+    """That code for each struck record; the text follows from a known code."""
+
+    kind: ClassVar[str] = "reject"
+    code: str = "UNABLE_TO_LOCK_ROW"
+    message: str | None = None
+    fields: list[str] | None = None
+
+    def refusal(self) -> RefusalError:
+        status, message = KNOWN.get(self.code, (400, self.code))
+        return RefusalError(self.code, self.message or message, status=status, fields=self.fields or [])

@@ -1,0 +1,26 @@
+"""A record as REST shows it."""
+
+from collections.abc import Iterable
+
+from practice_org.records import Table
+from practice_org.schema import Field, Value
+
+
+def shown(value: Value, known: Field) -> Value:
+    """Instants go out as 2024-09-10T13:57:45.000+0000, an offset without colon (salesforce.md 2.1)."""
+    if known.type == "datetime" and isinstance(value, str):
+        return value[:-1] + "+0000"
+    return value
+
+
+def attributes(object_name: str, record_id: str, version: str) -> dict[str, str]:
+    """The `attributes` entry that opens every record."""
+    return {"type": object_name, "url": f"/services/data/v{version}/sobjects/{object_name}/{record_id}"}
+
+
+def as_json(table: Table, number: int, fields: Iterable[Field], version: str) -> dict[str, object]:
+    """One record with those fields, in that order."""
+    record: dict[str, object] = {"attributes": attributes(table.name, table.id_of(number), version)}
+    for known in fields:
+        record[known.name] = shown(table.value(number, known.name), known)
+    return record

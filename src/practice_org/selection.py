@@ -1,0 +1,245 @@
+"""Which records a WHERE clause means, found without reading records wherever arithmetic or a set can tell.
+
+A `Selection` is a set of record numbers or the complement of one. Every condition is turned into the narrowest
+selection that surely holds all its matches; only where that is not exact are the remaining candidates compared one by one.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from practice_org import ids
+from practice_org.access import Access
+from practice_org.errors import RefusalError
+from practice_org.people import LAST_BIRTH
+from practice_org.records import Table
+from practice_org.schema import Field, Value
+from practice_org.soql import Compare, Condition, Group, Literal, Negation, Query, Within, bad_column
+
+Test = Callable[[int], bool]
+
+COMPARED_BETWEEN_PAUSES = 20_000
+"""Records looked at between two pauses, so that one slow query does not hold up the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`members`, or all records but `members`. `exact` when every selected record is known to match."""
+
+    members: frozenset[int] | set[int]
+    complement: bool = False
+    exact: bool = True
+
+    def __and__(self, other: "Selection") -> "Selection":
+        exact = self.exact and other.exact
+        if self.complement and other.complement:
+            return Selection(self.members | other.members, complement=True, exact=exact)
+        if self.complement:
+            return Selection(other.members - self.members, exact=exact)
+        if other.complement:
+            return Selection(self.members - other.members, exact=exact)
+        return Selection(self.members & other.members, exact=exact)
+
+    def __or__(self, other: "Selection") -> "Selection":
+        both = ~Selection(self.members, self.complement) & ~Selection(other.members, other.complement)
+        return Selection(both.members, not both.complement, self.exact and other.exact)
+
+    def __invert__(self) -> "Selection":
+        """The rest. Of an inexact selection nothing is known, so all records remain candidates."""
+        return Selection(self.members, not self.complement) if self.exact else ANY
+
+
+ALL = Selection(frozenset(), complement=True)
+ANY = Selection(frozenset(), complement=True, exact=False)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A query bound to a table: its candidates, and the test for those that are not surely matches."""
+
+    table: Table
+    selection: Selection
+    test: Test
+    binned: bool
+
+    def numbers(self) -> Iterator[int | None]:
+        """The matching record numbers in id order; None now and then as a pause during a long search."""
+        chosen, deleted = self.selection, self.table.deleted
+        candidates = range(self.table.next_number) if chosen.complement else sorted(chosen.members)
+        for seen, number in enumerate(candidates):
+            if seen % COMPARED_BETWEEN_PAUSES == COMPARED_BETWEEN_PAUSES - 1:
+                yield None
+            if chosen.complement and number in chosen.members:
+                continue
+            if number in deleted and not self.binned:
+                continue
+            if chosen.exact or self.test(number):
+                yield number
+
+    def count(self) -> int | None:
+        """How many records match, if that is known without reading them; else None."""
+        if not self.selection.exact:
+            return None
+        members, deleted = self.selection.members, frozenset() if self.binned else self.table.deleted
+        if self.selection.complement:
+            return self.table.next_number - len(members | deleted)
+        return len(members - deleted)
+
+
+def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:
+    """Checks the query's fields and literals against the user's access. Raises RefusalError."""
+    for name in query.columns or ():
+        readable(query, access, name)
+    for ordering in query.order:
+        readable(query, access, ordering.field)
+    if query.where is None:
+        return Match(table, ALL, lambda _: True, binned)
+    binder = _Binder(query, table, access)
+    return Match(table, binder.select(query.where), binder.test(query.where), binned)
+
+
+def readable(query: Query, access: Access, name: str) -> Field:
+    """The field behind a name in the statement. Raises RefusalError INVALID_FIELD."""
+    known = access.readable(query.object_name, name)
+    if known is None:
+        raise bad_column(query, name)
+    return known
+
+
+class _Binder:
+    """One pass over a condition; `select` narrows, `test` decides."""
+
+    def __init__(self, query: Query, table: Table, access: Access) -> None:
+        self.query, self.table, self.access = query, table, access
+
+    def select(self, condition: Condition) -> Selection:
+        if isinstance(condition, Negation):
+            return ~self.select(condition.part)
+        if isinstance(condition, Group):
+            parts = [self.select(part) for part in condition.parts]
+            result = parts[0]
+            for part in parts[1:]:
+                result = result & part if condition.joint == "and" else result | part
+            return result
+        known = readable(self.query, self.access, condition.field)
+        if isinstance(condition, Within):
+            found = self._equal(known, condition.literals)
+            return ~found if condition.negated else found
+        return self._compare(known, condition)
+
+    def _compare(self, known: Field, condition: Compare) -> Selection:
+        _check_type(known, condition.literal)
+        if condition.operator == "=":
+            return self._equal(known, (condition.literal,))
+        if condition.operator == "!=":
+            return ~self._equal(known, (condition.literal,))
+        if known.name in ("SystemModstamp", "LastModifiedDate") and condition.operator in (">", ">="):
+            return self._changed_since(str(condition.literal.value))
+        return ANY
+
+    def _equal(self, known: Field, literals: tuple[Literal, ...]) -> Selection:
+        for literal in literals:
+            _check_type(known, literal)
+        if known.type == "boolean":
+            wanted = {bool(literal.value) for literal in literals}
+            return ALL if len(wanted) == 2 else self._checked(known, wanted.pop())
+        texts = [literal.value for literal in literals if isinstance(literal.value, str)]
+        if known.name == "Email" and not texts:
+            return Selection(self.table.without_email())
+        if len(texts) < len(literals):
+            return ANY
+        if known.name == "Email":
+            return Selection({number for text in texts for number in self.table.find(text)})
+        if known.name == "Id":
+            return Selection(self._by_id(texts))
+        return ANY
+
+    def _checked(self, known: Field, wanted: bool) -> Selection:
+        if known.name == "IsDeleted":
+            return Selection(self.table.deleted, complement=not wanted)
+        if known.name == "IsConverted" or known.name in self.table.checkboxes():
+            return Selection(self.table.ticked(known.name), complement=not wanted)
+        return ANY
+
+    def _by_id(self, texts: list[str]) -> set[int]:
+        prefix, found = self.table.crowd.prefix, set()
+        for text in texts:
+            full = ids.normalise(text)
+            number = ids.number_of(full, prefix) if full else None
+            if number is not None and number < self.table.next_number:
+                found.add(number)
+        return found
+
+    def _changed_since(self, instant: str) -> Selection:
+        """Records as they were born are all older than `LAST_BIRTH`, so only changed ones need a look."""
+        return Selection(set(self.table.changes), exact=False) if instant > LAST_BIRTH else ANY
+
+    def test(self, condition: Condition) -> Test:
+        if isinstance(condition, Negation):
+            part = self.test(condition.part)
+            return lambda number: not part(number)
+        if isinstance(condition, Group):
+            parts = [self.test(part) for part in condition.parts]
+            joined = all if condition.joint == "and" else any
+            return lambda number: joined(part(number) for part in parts)
+        known = readable(self.query, self.access, condition.field)
+        name, value = known.name, self.table.value
+        if isinstance(condition, Within):
+            wanted = frozenset(_folded(_full(known, literal.value)) for literal in condition.literals)
+            return lambda number: (_folded(value(number, name)) in wanted) != condition.negated
+        decide = _decision(condition.operator, _full(known, condition.literal.value))
+        return lambda number: decide(value(number, name))
+
+
+def _full(known: Field, value: Value) -> Value:
+    """Ids compare in their 18-character form, which is safe to fold."""
+    if known.type in ("id", "reference") and isinstance(value, str):
+        return ids.normalise(value) or value
+    return value
+
+
+def _folded(value: Value) -> Value:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _decision(operator: str, literal: Value) -> Callable[[Value], bool]:
+    """Compares text without case. Null equals only null, and is neither smaller nor greater than anything."""
+    wanted = _folded(literal)
+    if operator == "=":
+        return lambda value: _folded(value) == wanted
+    if operator == "!=":
+        return lambda value: _folded(value) != wanted
+    if operator == "like":
+        pattern = _like_pattern(str(wanted))
+        return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+    text = str(wanted)
+    order: dict[str, Callable[[str], bool]] = {
+        "<": lambda value: value < text,
+        ">": lambda value: value > text,
+        "<=": lambda value: value <= text,
+        ">=": lambda value: value >= text,
+    }
+    decide = order[operator]
+    return lambda value: value is not None and decide(str(_folded(value)))
+
+
+def _like_pattern(pattern: str) -> re.Pattern[str]:
+    wild = {"%": ".*", "_": "."}
+    parts = re.findall(r"\\[_%]|.", pattern, re.DOTALL)
+    text = "".join(re.escape(part[1:]) if len(part) == 2 else wild.get(part, re.escape(part)) for part in parts)
+    return re.compile(text, re.IGNORECASE | re.DOTALL)
+
+
+_KINDS = {"boolean": ("boolean",), "datetime": ("datetime",), "date": ("date",)}
+_WORDS = {"boolean": "boolean", "datetime": "dateTime", "date": "date"}
+
+
+def _check_type(known: Field, literal: Literal) -> None:
+    """Salesforce refuses '2026-01-01' for an instant and 'true' for a checkbox."""
+    allowed = _KINDS.get(known.type, ("string",))
+    if literal.kind in allowed or (literal.kind == "null" and known.type != "boolean"):
+        return
+    word = _WORDS.get(known.type, "string")
+    quotes = "should be enclosed in quotes" if word == "string" else "should not be enclosed in quotes"
+    text = f"\nvalue of filter criterion for field '{known.name}' must be of type {word} and {quotes}"
+    raise RefusalError("INVALID_FIELD", text)

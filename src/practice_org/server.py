@@ -1,0 +1,122 @@
+"""The process: one uvicorn server that ends in good order when told to, or when its parent is gone."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest
+from practice_org.errors import not_found
+from practice_org.faults.transport import TRANSPORT
+from practice_org.org import Options, Org
+
+PARENT_POLL_SECONDS = 0.5
+SHUTDOWN_SECONDS = 1
+LISTEN_BACKLOG = 512
+
+
+class Protocol(HttpToolsProtocol):
+    """Leaves each connection's transport in the scope, so that faults can break it."""
+
+    def on_message_begin(self) -> None:
+        """httptools calls this for every request, before its headers."""
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]  # a key of our own
+
+
+class Server(uvicorn.Server):
+    """Calls `ready` once requests are accepted; ends with exit code 0 on SIGTERM and SIGINT."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], parent_pid: int | None) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._parent_pid = parent_pid
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Unlike uvicorn's own, does not raise the signal again after the orderly end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Announces itself after the sockets listen."""
+        await super().startup(sockets)
+        if self._parent_pid is not None:
+            self._watch = asyncio.create_task(self._follow_parent(self._parent_pid))
+        self._ready()
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+    async def _follow_parent(self, parent_pid: int) -> None:
+        while os.getppid() == parent_pid:
+            await clock.sleep(PARENT_POLL_SECONDS)
+        self._stop()
+
+
+def make_app(org: Org) -> Starlette:
+    """The org behind its HTTP routes."""
+
+    async def unknown_path(request: Request, error: Exception) -> Response:
+        refusal = not_found()
+        return JSONResponse(refusal.as_request_error(), status_code=refusal.status)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        org.jobs.close()
+
+    families = (oauth, describe, collections, query, bulk, rest, control, page)
+    routes = [item for family in families for item in family.routes(org)]
+    return Starlette(routes=routes, exception_handlers={404: unknown_path}, lifespan=lifespan)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A TCP listener that says so: asyncio switches Nagle off only where proto is TCP, and 40 ms hang on it."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(LISTEN_BACKLOG)
+    return listener
+
+
+def serve(
+    host: str, port: int, options: Options, file: Path, parent_pid: int | None, announce: Callable[[str], None]
+) -> None:
+    """Serves until told to end. Port 0 takes a free one. Raises OSError when the port is taken."""
+    listener = _listen(host, port)
+    base_url = f"http://{host}:{listener.getsockname()[1]}"
+    known, identity = credentials.prepare(file, base_url)
+    org = Org(options, identity, clock.now)
+
+    def ready() -> None:
+        credentials.publish(file, known)
+        announce(base_url)
+
+    config = uvicorn.Config(
+        make_app(org),
+        http=Protocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=120,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    Server(config, ready, parent_pid).run(sockets=[listener])

@@ -1,0 +1,78 @@
+"""What the org saw: requests by route, API calls, writes, and every request that said false."""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from practice_org.schema import Value
+
+REQUESTS_KEPT = 2_000
+PATH_LENGTH_KEPT = 2_000
+
+UPDATE_ROUTES = frozenset({"collections.update", "record.update", "bulk.ingest.upload"})
+
+
+@dataclass
+class Seen:
+    """One request. `fields` are the written ones, `records` how many records it wrote or tried to write."""
+
+    received_at: float
+    method: str
+    route: str
+    path: str
+    status: int = 0
+    fields: set[str] = field(default_factory=set)
+    records: int = 0
+    says_false: bool = False
+
+    def wrote(self, fields: Iterable[tuple[str, Value]]) -> None:
+        """Notes one record's written fields. Null and anything but true in a checkbox count as saying false."""
+        self.records += 1
+        for name, value in fields:
+            self.fields.add(name)
+            if value is False or value is None:
+                self.says_false = True
+
+    def as_json(self) -> dict[str, object]:
+        """The request as the control API shows it; `received_at` is seconds since 1970."""
+        return {
+            "received_at": self.received_at,
+            "method": self.method,
+            "route": self.route,
+            "path": self.path,
+            "status": self.status,
+            "fields": sorted(self.fields),
+            "records": self.records,
+            "says_false": self.says_false,
+        }
+
+
+@dataclass
+class Spy:
+    """Counters since the last reset, and the last requests."""
+
+    routes: Counter[str] = field(default_factory=Counter)
+    api_calls: int = 0
+    update_calls: int = 0
+    records_written: int = 0
+    false_writes: int = 0
+    requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT))
+
+    def note(self, seen: Seen, *, counted: bool) -> None:
+        """Takes in one finished request; `counted` when Salesforce would count it as an API call."""
+        self.routes[seen.route] += 1
+        self.api_calls += counted
+        self.update_calls += seen.route in UPDATE_ROUTES
+        self.false_writes += seen.says_false
+        self.requests.append(seen)
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, the oldest request first."""
+        return {
+            "routes": dict(self.routes),
+            "api_calls": self.api_calls,
+            "update_calls": self.update_calls,
+            "records_written": self.records_written,
+            "false_writes": self.false_writes,
+            "requests": [seen.as_json() for seen in self.requests],
+        }
