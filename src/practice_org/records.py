@@ -84,7 +84,7 @@ class Table:
         return sorted(n for n in candidates if str(self.value(n, "Email") or "").lower() == key)
 
     def locate(self, text: object) -> int:
-        """The number of the record with that 15- or 18-character id, live or binned. Raises RefusalError as updates do."""
+        """The number of the record with that 15- or 18-character id, live or binned. Raises as an update does."""
         full = ids.normalise(text) if isinstance(text, str) else None
         if full is None:
             raise malformed_id(str(text))

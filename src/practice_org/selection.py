@@ -1,7 +1,7 @@
 """Which records a WHERE clause means, found without reading records wherever arithmetic or a set can tell.
 
 A `Selection` is a set of record numbers or the complement of one. Every condition is turned into the narrowest
-selection that surely holds all its matches; only where that is not exact are the remaining candidates compared one by one.
+selection that surely holds all its matches; only where that is not exact are the candidates compared one by one.
 """
 
 import re

@@ -48,7 +48,7 @@ class Sessions:
         return token
 
     def check(self, authorization: str) -> None:
-        """Prolongs the session of a header `Bearer ...`. Raises RefusalError 401 INVALID_SESSION_ID (salesforce.md 1.5)."""
+        """Prolongs the session of a header `Bearer ...`. Raises 401 INVALID_SESSION_ID (salesforce.md 1.5)."""
         scheme, _, token = authorization.partition(" ")
         digest = _digest(token.strip())
         if scheme.lower() in ("bearer", "oauth"):

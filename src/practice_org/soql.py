@@ -94,7 +94,7 @@ def parse(text: str) -> Query:
         # with a transformer of its own, the parser's answer is what _Builder.start returned
         query = cast("Query", _parser().parse(text))
     except UnexpectedInput as error:
-        raise malformed(_point_at(text, error.pos_in_stream) + _unexpected(text, error)) from error
+        raise malformed(_point_at(text, _position(error)) + _unexpected(text, _position(error))) from error
     except VisitError as error:
         raise error.orig_exc from error
     return replace(query, text=text)
@@ -121,8 +121,8 @@ def bad_object(query: Query) -> RefusalError:
     match = re.search(rf"\b{re.escape(query.object_name)}\b", query.text)
     text = (
         f"sObject type '{query.object_name}' is not supported. If you are attempting to use a custom object, be sure "
-        "to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate "
-        "names."
+        "to append the '__c' after the entity name. Please reference your WSDL or the describe call for the "
+        "appropriate names."
     )
     return RefusalError("INVALID_TYPE", _point_at(query.text, match.start() if match else 0) + text)
 
@@ -133,8 +133,11 @@ def _point_at(text: str, position: int) -> str:
     return f"\n{snippet}\n{' ' * len(before)}^\nERROR at Row:1:Column:{position + 1}\n"
 
 
-def _unexpected(text: str, error: UnexpectedInput) -> str:
-    position = error.pos_in_stream
+def _position(error: UnexpectedInput) -> int:
+    return cast("int | None", error.pos_in_stream) or 0
+
+
+def _unexpected(text: str, position: int) -> str:
     if position >= len(text.rstrip()):
         return "unexpected token: '<EOF>'"
     word = re.match(r"[\w.]+|.", text[position:], re.DOTALL)
