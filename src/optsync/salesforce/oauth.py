@@ -328,13 +328,14 @@ class Session:
                 return self._grant
             if self._sign_ins != seen and self._sign_in_error is not None:
                 raise self._sign_in_error
-            self._sign_ins += 1
             try:
                 fresh = self._repeated(self._sign_in)
                 self._refuse_another_org(fresh)
             except SalesforceError as error:
                 self._sign_in_error = error
                 raise
+            finally:
+                self._sign_ins += 1
             self._grant, self._sign_in_error = fresh, None
             return fresh
 
