@@ -44,9 +44,15 @@ def _slots_around(schedule: Schedule, now: datetime) -> list[datetime]:
 
 
 def _slot_of(schedule: Schedule, day: date) -> datetime:
-    """The slot of one local day: a skipped hour uses the offset before the change, a repeated one its first pass."""
-    local = datetime.combine(day, schedule.at.replace(fold=0), tzinfo=ZoneInfo(schedule.zone))
-    return local.astimezone(UTC)
+    """The slot of one local day: a skipped hour uses the offset before the change, a repeated one its first pass.
+
+    Where the hour before midnight is skipped (Nuuk), that is the next day; then the offset after the change counts.
+    """
+    zone = ZoneInfo(schedule.zone)
+    slot = datetime.combine(day, schedule.at.replace(fold=0), tzinfo=zone).astimezone(UTC)
+    if slot.astimezone(zone).date() == day:
+        return slot
+    return datetime.combine(day, schedule.at.replace(fold=1), tzinfo=zone).astimezone(UTC)
 
 
 def _require_aware(instant: datetime) -> None:

@@ -1,0 +1,161 @@
+"""One normal form per mailbox, and the keyed hash that SQL computes too."""
+
+import hashlib
+import hmac
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from optsync.core.addresses import (
+    KEPT_BYTES_MAX,
+    PLAIN,
+    domain_of,
+    hmac_pads,
+    is_address,
+    mask,
+    normalize,
+    subject_of,
+)
+
+BTRIM = " \t\r\n\f\v"
+letters = st.sampled_from("aBßÉİﬁ@.。…<>＜＞＠?:; \t\0\u0301\u0338\u200b\ufeff\ud800")
+words = st.sampled_from(["mailto:", "%3C", "%40", "xn--", "münchen", "x" * 300])
+odd = st.one_of(st.text(), st.lists(letters | words, max_size=12).map("".join))
+ascii_text = st.one_of(st.text(st.characters(max_codepoint=127)), st.from_regex(PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("raw", "normal"),
+    [
+        ("Mary@Example.COM", "mary@example.com"),
+        ("\ufeff mary@example.com\u200b\r\n", "mary@example.com"),
+        ("ma\0ry@example.com", "mary@example.com"),
+        ("mailto:Mary%2Bnews@example.com?subject=stop", "mary+news@example.com"),
+        ('"Smith, Mary" <Mary@Example.com>', "mary@example.com"),
+        ("<mary@example.com>", "mary@example.com"),
+        ("mary@example.com.", "mary@example.com"),
+        ("e\u0301lodie@example.com", "élodie@example.com"),
+        ("mary@MÜNCHEN.example", "mary@xn--mnchen-3ya.example"),
+        ("mary@XN--MNCHEN-3YA.example", "mary@xn--mnchen-3ya.example"),
+        ("mary@例え。テスト", "mary@xn--r8jz45g.xn--zckzah"),
+        ("mary@ｅｘａｍｐｌｅ.com", "mary@example.com"),
+        ("none", "none"),
+        ("  N/A ", "n/a"),
+        ("", ""),
+    ],
+)
+def test_each_spelling_of_a_mailbox_has_its_one_normal_form(raw: str, normal: str) -> None:
+    assert normalize(raw) == normal
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ma.ry@example.com", "mary@example.com"),
+        ("mary+a@example.com", "mary@example.com"),
+        ("mary@straße.example", "mary@strasse.example"),
+        ("straße@example.com", "strasse@example.com"),
+    ],
+)
+def test_distinct_mailboxes_never_merge(one: str, other: str) -> None:
+    assert normalize(one) != normalize(other)
+
+
+@given(odd)
+@example("x<a@b＞")
+@example("mailto:mailto:a%2540b@c..")
+@example("a@b.\u00a8")
+def test_normalize_takes_anything_and_is_idempotent(raw: str) -> None:
+    normal = normalize(raw)
+    assert normalize(normal) == normal
+    assert normalize(f"  {raw}\n") == normal
+
+
+@given(odd)
+def test_every_normal_form_fits_a_utf8_text_column_and_an_index_row(raw: str) -> None:
+    normal = normalize(raw)
+    assert "\0" not in normal
+    assert len(normal.encode()) <= 2 * KEPT_BYTES_MAX
+
+
+def test_overlong_inputs_stay_distinct() -> None:
+    assert normalize("x" * 5000) != normalize("x" * 5001)
+
+
+@given(ascii_text)
+@example("\x1ca@b")
+@example("a@b.")
+@example("MAILTO:a@b")
+def test_for_plain_addresses_the_normal_form_is_what_sql_computes_by_itself(raw: str) -> None:
+    if re.search(PLAIN, raw):
+        assert normalize(raw) == raw.strip(BTRIM).lower()
+
+
+@pytest.mark.parametrize(
+    "raw", ["Mary@Example.com", " o'neil+x@sub.example.co.uk\n", "a@xn--mnchen-3ya.de", "x@localhost"]
+)
+def test_everyday_addresses_are_plain(raw: str) -> None:
+    assert re.search(PLAIN, raw)
+
+
+@pytest.mark.parametrize(
+    "label", ["bücher", "münchen", "faß".replace("ß", "ss") + "é", "пример", "例え", "مثال", "παράδειγμα"]
+)
+def test_domains_agree_with_the_idna_codec_where_it_is_right(label: str) -> None:
+    assert domain_of(normalize(f"a@{label}.com")) == f"{label}.com".encode("idna").decode()
+
+
+@pytest.mark.parametrize(
+    "normal", ["mary@example.com", "none@none", "o'neil+x@sub.example.co.uk", "élodie@xn--mnchen-3ya.de"]
+)
+def test_a_plausible_address_is_one(normal: str) -> None:
+    assert is_address(normal)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "none",
+        "n/a",
+        "@",
+        "a@",
+        "@b",
+        "a b@c",
+        "a@b c",
+        "a@b@c",
+        "a@b.com;c@d.com",
+        "a@b..c",
+        "x" * 65 + "@b",
+        "a@" + "b" * 254,
+        '=hyperlink("http://x","a@b.com")',
+        "a@b.com,c@d.com",
+        "a@b/c",
+    ],
+)
+def test_what_holds_no_address_is_refused_by_imports_only(raw: str) -> None:
+    assert not is_address(normalize(raw))
+
+
+@given(st.text(st.characters(codec="utf-8")), st.binary(max_size=100))
+def test_sql_can_compute_the_subject_from_the_pads(text: str, key: bytes) -> None:
+    inner, outer = hmac_pads(key)
+    assert len(inner) == len(outer) == 64
+    by_pads = hashlib.sha256(outer + hashlib.sha256(inner + text.encode()).digest()).digest()
+    assert by_pads == subject_of(text, key) == hmac.new(key, text.encode(), "sha256").digest()
+
+
+@pytest.mark.parametrize(
+    ("normal", "masked"),
+    [
+        ("mary@example.com", "m…y@example.com"),
+        ("al@b.com", "a…@b.com"),
+        ("x@b.com", "…@b.com"),
+        ("none", "n…e"),
+        ("", "…"),
+    ],
+)
+def test_a_mask_shows_the_domain_and_two_letters_at_most(normal: str, masked: str) -> None:
+    assert mask(normal) == masked
