@@ -37,7 +37,7 @@ def start_django(database: "Database", secret_keys: Sequence[str] | None = None,
     if apps.ready:
         move_django(parameters)
         return
-    global _handed_over  # noqa: PLW0603 - Django itself is one per process
+    global _handed_over
     _handed_over = HandedOver(parameters, tuple(secret_keys or _handed_over.secret_keys), public_url)
     os.environ["DJANGO_SETTINGS_MODULE"] = "optsync.config.settings"
     import django

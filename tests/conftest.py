@@ -1,0 +1,78 @@
+"""What every test may use: a database of its own, on the embedded server or on both, and no silent skips."""
+
+import os
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from optsync.config.database import Connection, Database
+from tests.servers import Servers
+
+FORBID_SKIPS = "OPTSYNC_TESTS_FORBID_SKIPS"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_servers: runs on the embedded PostgreSQL and on Debian's")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked `both_servers` run once on each server."""
+    if metafunc.definition.get_closest_marker("both_servers") and "database" in metafunc.fixturenames:
+        metafunc.parametrize("server_kind", ["embedded", "debian"], indirect=True)
+
+
+@pytest.fixture
+def server_kind(request: pytest.FixtureRequest) -> str:
+    """Which server `database` lives on: embedded, unless the test is marked `both_servers`."""
+    return str(getattr(request, "param", "embedded"))
+
+
+@pytest.fixture(scope="session")
+def postgres_servers() -> Iterator[Servers]:
+    """The servers of this test run, each started on first use. OPTSYNC_TEST_DATABASE_URL replaces the embedded one."""
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def database(postgres_servers: Servers, server_kind: str) -> Iterator[Database]:
+    """A fresh, migrated database of this test's own."""
+    with postgres_servers.fresh_database(server_kind) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def conn(database: Database) -> Iterator[Connection]:
+    """An autocommit session on `database`."""
+    with database.connect() as session:
+        yield session
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a skipped test is a failed one: a part that is missing must be noticed, not passed over."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(FORBID_SKIPS) == "1":
+        fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself as a whole."""
+    report = yield
+    if report.skipped and os.environ.get(FORBID_SKIPS) == "1":
+        fail(report)
+    return report
+
+
+def fail(report: Any) -> None:
+    """Turns a skip into a failure that says why it was skipped."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome, report.longrepr = "failed", f"{FORBID_SKIPS}=1 and this was skipped: {reason}"
