@@ -88,8 +88,9 @@ def test_overlong_inputs_stay_distinct() -> None:
 @example("\x1ca@b")
 @example("a@b.")
 @example("MAILTO:a@b")
+@example("victor@example.dev")
 def test_for_plain_addresses_the_normal_form_is_what_sql_computes_by_itself(raw: str) -> None:
-    if re.search(PLAIN, raw):
+    if re.search(PLAIN, raw) and len(raw) <= KEPT_BYTES_MAX:
         assert normalize(raw) == raw.strip(BTRIM).lower()
 
 

@@ -10,11 +10,12 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-PLAIN = r"\A[ \t\r\n\f\v]*[!-9;=?-~]{1,200}@[A-Za-z0-9_.-]{0,200}[A-Za-z0-9_-][ \t\r\n\f\v]*\Z"
-"""Inputs for which `normalize` is SQL `lower(btrim(email, E' \\t\\r\\n\\f\\v'))`; valid in Python and PostgreSQL alike.
+PLAIN = r"\A[ \t\r\n\f\v]*[!-9;=?A-~]+@[A-Za-z0-9_.-]*[A-Za-z0-9_-][ \t\r\n\f\v]*\Z"
+"""Inputs for which `normalize` is SQL `lower(btrim(email, E' \\t\\r\\n\\f\\x0B'))`, up to KEPT_BYTES_MAX bytes.
 
-It leaves out what needs more than that: names and brackets, `mailto:`, other control characters, a final dot, anything
-outside ASCII, and lengths near the limit below.
+Valid in Python and in PostgreSQL (0.5 µs a row; counted repetitions would take 50). Beware: in a PostgreSQL string, unlike
+in a pattern, `\\v` is the letter v, and btrim would cut it off victor@example.dev. Left out is what needs more than that:
+names and brackets, `mailto:`, other control characters, a final dot, anything outside ASCII.
 """
 
 KEPT_BYTES_MAX = 1000
