@@ -71,10 +71,10 @@ def claim(conn: psycopg.Connection, worker_no: int, org_id: int, limit: int = CL
     ]
 
 
-def still_mine(conn: psycopg.Connection, worker_no: int, org_id: int, keys: Sequence[Key]) -> bool:
-    """Whether every one of the claims is still ours; asked right before sending (rules 10)."""
-    count = _one(conn.execute(sql("optsync.ledger", "still_mine"), _keyed(worker_no, org_id, keys)))
-    return int(count) == len(keys)
+def still_mine(conn: psycopg.Connection, worker_no: int, org_id: int, keys: Sequence[Key]) -> list[Key]:
+    """Those of the claims that are still ours; asked right before sending (rules 10). None once our lock is gone."""
+    rows = conn.execute(sql("optsync.ledger", "still_mine"), _keyed(worker_no, org_id, keys), prepare=True)
+    return [(field, record_id) for field, record_id in rows]
 
 
 def confirm(

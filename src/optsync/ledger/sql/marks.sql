@@ -13,7 +13,7 @@ settled AS (
     UPDATE mark m SET state = 'c', claimed_by = NULL, due_at = NULL, touched_run = g.run_no, attempts = 0, reason = NULL
     FROM sent s, org g
     WHERE m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id AND m.claimed_by = %(worker)s
-      AND g.org_id = m.org_id
+      AND %(worker)s IN (SELECT live_workers()) AND g.org_id = m.org_id
     RETURNING m.field, m.record_id),
 told AS (
     INSERT INTO event (kind, subject, org_id, field, record_id, run_id)
@@ -59,17 +59,25 @@ FROM unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
 WHERE m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id AND m.claimed_by = %(worker)s;
 
 -- name: still_mine
--- How many of the claims are still this worker's; asked right before sending.
-SELECT count(*) FROM mark m JOIN unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
-    ON m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id WHERE m.claimed_by = %(worker)s;
+-- Which of the claims are still this worker's; asked right before sending. A claim is void when the worker's lock is gone.
+SELECT m.field, m.record_id FROM mark m JOIN unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
+    ON m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id
+WHERE m.claimed_by = %(worker)s AND %(worker)s IN (SELECT live_workers());
 
 -- name: pause
--- Stops pushes of a field and object (or all) until later; the first moment of the pause is kept.
+-- Stops pushes of a field and object (or all) until later. The first moment of a trouble is kept, and told once.
+WITH before AS (SELECT code FROM pause WHERE org_id = %(org)s AND field = %(field)s AND prefix = %(prefix)s
+                  AND until > clock() - interval '1 hour'),
+told AS (
+    INSERT INTO event (kind, org_id, field, reason, evidence)
+    SELECT 'pushes paused', %(org)s, nullif(%(field)s::smallint, 0), %(code)s || ': ' || %(message)s,
+           jsonb_build_object('prefix', %(prefix)s::text)
+    WHERE NOT EXISTS (SELECT FROM before WHERE code = %(code)s))
 INSERT INTO pause AS p (org_id, field, prefix, until, code, message)
 VALUES (%(org)s, %(field)s, %(prefix)s, clock() + make_interval(secs => %(seconds)s), %(code)s, %(message)s)
 ON CONFLICT (org_id, field, prefix) DO UPDATE
     SET until = EXCLUDED.until, code = EXCLUDED.code, message = EXCLUDED.message,
-        since = CASE WHEN p.code = EXCLUDED.code THEN p.since ELSE EXCLUDED.since END;
+        since = CASE WHEN EXISTS (SELECT FROM before WHERE code = %(code)s) THEN p.since ELSE EXCLUDED.since END;
 
 -- name: clear_pauses
 -- Ends every pause of an org.
