@@ -85,7 +85,7 @@ def retarget(
     """New opt-outs are due in these fields from now on; other orgs keep theirs.
 
     'all' makes every earlier opt-out due here too, in marks that wait for the first comparison ('carried'); 'new'
-    leaves earlier ones where they were. Raises Problem while a live worker is sending: its answer must meet the old target.
+    leaves earlier ones where they were. Raises Problem while a live worker is sending.
     """
     wanted = frozenset(fields)
     values: dict[str, Any] = {"org": org_id, "fields": sorted(wanted)}

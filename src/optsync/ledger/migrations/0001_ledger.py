@@ -13,5 +13,5 @@ class Migration(migrations.Migration):
     dependencies: ClassVar[list[tuple[str, str]]] = []
     operations: ClassVar = [
         migrations.RunSQL((SQL / name).read_text(encoding="utf-8"))
-        for name in ("schema.sql", "functions.sql", "chain.sql")
+        for name in ("schema.sql", "functions.sql", "hold_functions.sql", "chain.sql")
     ]

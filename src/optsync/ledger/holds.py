@@ -1,0 +1,112 @@
+"""The brake's holds: a mass change waits for a decision while its people are blocked (rules 8)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import psycopg
+
+from optsync.core.addresses import hmac_pads, mask
+from optsync.core.problems import Problem
+from optsync.ledger.queries import sql
+
+Direction = Literal["from Salesforce", "to Salesforce", "fan-out"]
+DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out"}
+SAMPLE_ADDRESSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A mass change that waits: how many addresses and, from Salesforce, ticked boxes; `sample` is masked."""
+
+    hold_id: int
+    direction: Direction
+    origin: str
+    org_id: int | None
+    made_at: datetime
+    addresses: int
+    boxes: int
+    sample: tuple[str, ...]
+
+
+def undecided(conn: psycopg.Connection) -> list[Hold]:
+    """The holds that wait for a decision, the oldest first."""
+    return [
+        Hold(hold_id, DIRECTIONS[direction], origin, org_id, made_at, addresses, boxes, _sample(conn, hold_id))
+        for hold_id, direction, origin, org_id, made_at, addresses, boxes in conn.execute(
+            sql("optsync.ledger", "undecided_holds")
+        ).fetchall()
+    ]
+
+
+def hold_inbound(conn: psycopg.Connection, org_id: int, origin: str, ticks: Sequence[tuple[int, int, str]]) -> int:
+    """Blocks people whose ticks came in a mass, as (address id, field, record id), without recording opt-outs yet.
+
+    Returns the hold's number.
+    """
+    with conn.transaction():
+        hold_id = _open(conn, "i", origin, org_id)
+        addresses, fields, records = (list(column) for column in zip(*ticks, strict=True))
+        values = {"hold": hold_id, "org": org_id, "addresses": addresses, "fields": fields, "records": records}
+        conn.execute(sql("optsync.ledger", "hold_ticks"), values)
+    return hold_id
+
+
+def hold_outbound(
+    conn: psycopg.Connection, org_id: int | None, origin: str, addresses: Sequence[tuple[int, int | None]]
+) -> int:
+    """Holds the owed marks of opted-out addresses back, as (address id, version of the opt-out that the set created).
+
+    The version is None for an opt-out that existed before: a drop does not lift that one. Returns the hold's number.
+    """
+    with conn.transaction():
+        hold_id = _open(conn, "o", origin, org_id)
+        ids, versions = [a for a, _ in addresses], [v for _, v in addresses]
+        conn.execute(sql("optsync.ledger", "hold_marks"), {"hold": hold_id, "addresses": ids, "versions": versions})
+    return hold_id
+
+
+def open_outbound(conn: psycopg.Connection, origin: str, org_id: int | None = None) -> int:
+    """Begins an outbound hold that opt-outs join while they are recorded (imports)."""
+    return _open(conn, "o", origin, org_id)
+
+
+def apply(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str) -> int:
+    """Releases a hold: its ticks become opt-outs, its marks are owed. Returns the addresses; Problem when decided."""
+    inner, outer = hmac_pads(subject_key)
+    values = {"hold": hold_id, "inner": inner, "outer": outer, "actor": actor}
+    return _decided(conn.execute(sql("optsync.ledger", "apply_hold"), values), hold_id)
+
+
+def drop(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str, note: str | None) -> int:
+    """Refuses a hold: its ticks are disputed, its own opt-outs lifted, its other marks parked.
+
+    Returns how many addresses are left because a worker is sending to them at this moment; then the hold stays
+    undecided: drop it again. Raises Problem when it is unknown or decided.
+    """
+    inner, outer = hmac_pads(subject_key)
+    values = {"hold": hold_id, "inner": inner, "outer": outer, "actor": actor, "note": note}
+    return _decided(conn.execute(sql("optsync.ledger", "drop_hold"), values), hold_id)
+
+
+def _open(conn: psycopg.Connection, direction: str, origin: str, org_id: int | None) -> int:
+    row = conn.execute(sql("optsync.ledger", "open_hold"), [direction, origin, org_id]).fetchone()
+    assert row is not None  # INSERT ... RETURNING
+    return int(row[0])
+
+
+def _decided(cursor: psycopg.Cursor, hold_id: int) -> int:
+    row = cursor.fetchone()
+    if row is None or row[0] is None:
+        raise Problem(
+            f"there is no undecided hold {hold_id}",
+            "it was decided before, or the number is wrong; nothing was changed",
+            "see the holds that wait: optsync hold list",
+        )
+    return int(row[0])
+
+
+def _sample(conn: psycopg.Connection, hold_id: int) -> tuple[str, ...]:
+    rows = conn.execute(sql("optsync.ledger", "hold_sample"), [hold_id, SAMPLE_ADDRESSES])
+    return tuple("(erased)" if normal is None else mask(normal) for (normal,) in rows)

@@ -1,0 +1,32 @@
+-- name: undecided_holds
+-- The mass changes that wait for a decision, the oldest first; one whose last address was repeated or lifted needs none.
+SELECT h.hold_id, h.direction, h.origin, h.org_id, h.made_at, count(DISTINCT i.address_id),
+       count(*) FILTER (WHERE i.record_id <> '')
+FROM hold h JOIN hold_item i USING (hold_id) WHERE h.decided_at IS NULL GROUP BY h.hold_id ORDER BY h.hold_id;
+
+-- name: hold_sample
+-- Some addresses of a hold; an erased one is NULL.
+SELECT DISTINCT a.normal FROM hold_item i JOIN address a USING (address_id) WHERE i.hold_id = %s ORDER BY 1 LIMIT %s;
+
+-- name: open_hold
+-- Begins a hold.
+INSERT INTO hold (direction, origin, org_id) VALUES (%s, %s, %s) RETURNING hold_id;
+
+-- name: hold_ticks
+-- The ticked boxes of an inbound hold, with the address each would opt out.
+INSERT INTO hold_item (hold_id, address_id, org_id, field, record_id)
+SELECT %(hold)s, i.address, %(org)s, i.field, i.record
+FROM unnest(%(addresses)s::bigint[], %(fields)s::smallint[], %(records)s::text[]) AS i(address, field, record)
+ON CONFLICT DO NOTHING;
+
+-- name: hold_marks
+-- Holds the owed marks of addresses back (sql/hold_functions.sql hold_marks).
+SELECT hold_marks(%(hold)s, %(addresses)s, %(versions)s);
+
+-- name: apply_hold
+-- Releases a hold; NULL when it is unknown or decided.
+SELECT hold_apply(%(hold)s, %(inner)s, %(outer)s, %(actor)s);
+
+-- name: drop_hold
+-- Refuses a hold; NULL when it is unknown or decided.
+SELECT hold_drop(%(hold)s, %(inner)s, %(outer)s, %(actor)s, %(note)s);
