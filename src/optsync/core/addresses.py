@@ -13,8 +13,8 @@ from urllib.parse import unquote
 PLAIN = r"\A[ \t\r\n\f\v]*[!-9;=?A-~]+@[A-Za-z0-9_.-]*[A-Za-z0-9_-][ \t\r\n\f\v]*\Z"
 """Inputs for which `normalize` is SQL `lower(btrim(email, E' \\t\\r\\n\\f\\x0B'))`, up to KEPT_BYTES_MAX bytes.
 
-Valid in Python and in PostgreSQL (0.5 µs a row; counted repetitions would take 50). Beware: in a PostgreSQL string, unlike
-in a pattern, `\\v` is the letter v, and btrim would cut it off victor@example.dev. Left out is what needs more than that:
+Valid in Python and in PostgreSQL (0.5 µs a row; counted repetitions would take 50). Beware: in a PostgreSQL string,
+unlike in a pattern, `\\v` is the letter v, and btrim would cut it off victor@example.dev. Left out is what needs more:
 names and brackets, `mailto:`, other control characters, a final dot, anything outside ASCII.
 """
 
