@@ -468,7 +468,7 @@ def other_major(layout: Layout, found: str, ours: str) -> Problem:
     return Problem(
         f"the data in {layout.data} was made by PostgreSQL {found}, and this is PostgreSQL {ours}",
         "PostgreSQL does not open data of another major version; nothing was started and nothing was changed",
-        "run `optsync backup FILE` with the optsync that made it, then `optsync restore FILE` here in a new data folder",
+        "run `optsync backup FILE` with the optsync that made it, then `optsync restore FILE` into a new data folder",
     )
 
 

@@ -1,0 +1,65 @@
+"""Logs: one JSON object a line on stderr, with known fields only, so that no address and no secret can slip in.
+
+Our own lines are a constant event and fields from ALLOWED; other fields are named but withheld. Lines of libraries keep
+their logger and their message template, never its arguments: Django would log the path with an unsubscribe token.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, cast
+
+import structlog
+
+FIELDS = """event level at logger error where
+    run org object field phase state outcome reason code status kind
+    count owed confirmed held parked recorded rejected attempts calls bytes seconds worker pid port"""
+ALLOWED = frozenset(FIELDS.split())
+LONGEST_TEXT = 200
+
+
+def configure_logging(level: str) -> None:
+    """Sends everything of at least `level` (one of environment.LOG_LEVELS) to stderr as JSON."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            withhold_unknown,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    handler = LibraryHandler()
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger for one module: `log.info("batch confirmed", run=12, count=200)`."""
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(logger=name))
+
+
+def withhold_unknown(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keeps the values of known fields; a value that could be an address is withheld wherever it stands."""
+    for name, value in line.items():
+        if name not in ALLOWED or not is_harmless(value):
+            line[name] = "withheld"
+    return line
+
+
+def is_harmless(value: object) -> bool:
+    """Numbers, truth values, None and short text without an @."""
+    if isinstance(value, str):
+        return "@" not in value and len(value) <= LONGEST_TEXT
+    return value is None or isinstance(value, bool | int | float)
+
+
+class LibraryHandler(logging.Handler):
+    """Turns a library's record into such a line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info and record.exc_info[0]:
+            fields |= {"error": record.exc_info[0].__name__, "where": f"{record.pathname}:{record.lineno}"}
+        structlog.get_logger().log(record.levelno, str(record.msg)[:LONGEST_TEXT], **fields)

@@ -1,0 +1,211 @@
+"""The keys of this installation, in one file outside the database and the data folder.
+
+Who copies the database or a plain dump of it gets no credential, and no name behind an event. The file holds:
+
+* `credential_keys`: Fernet keys, newest first; they encrypt Salesforce credentials,
+* `subject_key`: 32 bytes that name people in events; never rotated, since old events must keep their meaning,
+* `django_secret_keys`: newest first; they sign sessions,
+* `link_keys`: 32 bytes each, newest first; they make and read unsubscribe links, which must work for ever.
+"""
+
+import json
+import os
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from optsync.config.environment import Environment
+from optsync.core.problems import Problem
+from optsync.seams import Seams
+
+KEY_BYTES = 32
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """The keys in use. Printing it shows none of them."""
+
+    path: Path
+    credential_keys: tuple[bytes, ...] = field(repr=False)
+    subject_key: bytes = field(repr=False)
+    django_secret_keys: tuple[str, ...] = field(repr=False)
+    link_keys: tuple[bytes, ...] = field(repr=False)
+
+    @staticmethod
+    def load_or_create(env: Environment, seams: Seams) -> "Vault":
+        """The keys in `env.key_file`, made on first use. Raises Problem when the file is unsafe or damaged."""
+        refuse_beside_data(env)
+        try:
+            if not env.key_file.exists():
+                write_once(env.key_file, as_text(new_vault(env.key_file, seams)))
+            return read_vault(env.key_file)
+        except OSError as error:
+            raise unusable(env.key_file, error) from None
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """Ciphertext under the newest credential key."""
+        return self._fernet().encrypt(plain)
+
+    def decrypt(self, sealed: bytes) -> bytes:
+        """What `encrypt` was given, under any of the keys. Raises Problem when none fits."""
+        try:
+            return self._fernet().decrypt(sealed)
+        except InvalidToken:
+            raise Problem(
+                "a stored Salesforce credential cannot be decrypted",
+                f"the key file {self.path} is not the one it was stored with; opt-outs are still recorded and kept",
+                "bring the right key file back (it is in every backup), or connect the org again: optsync connect",
+            ) from None
+
+    def encrypt_again(self, sealed: bytes) -> bytes:
+        """The same secret under the newest key, for a rotation."""
+        return self.encrypt(self.decrypt(sealed))
+
+    @property
+    def fingerprint(self) -> str:
+        """Says whether two installations or a backup have the same subject key; tells nothing about it."""
+        return sha256(b"optsync subject key\0" + self.subject_key).hexdigest()[:16]
+
+    def rotate(self, seams: Seams) -> "Vault":
+        """New keys in front of the old ones, written to the file; the old ones still decrypt, verify and read."""
+        fresh = new_vault(self.path, seams)
+        rotated = replace(
+            self,
+            credential_keys=fresh.credential_keys + self.credential_keys,
+            django_secret_keys=fresh.django_secret_keys + self.django_secret_keys,
+            link_keys=fresh.link_keys + self.link_keys,
+        )
+        replace_file(self.path, as_text(rotated))
+        return rotated
+
+    def _fernet(self) -> MultiFernet:
+        return MultiFernet([Fernet(key) for key in self.credential_keys])
+
+
+def new_vault(path: Path, seams: Seams) -> Vault:
+    """Fresh keys, not yet written."""
+    return Vault(
+        path=path,
+        credential_keys=(urlsafe_b64encode(seams.token_bytes(KEY_BYTES)),),
+        subject_key=seams.token_bytes(KEY_BYTES),
+        django_secret_keys=(seams.token_bytes(KEY_BYTES).hex(),),
+        link_keys=(seams.token_bytes(KEY_BYTES),),
+    )
+
+
+def as_text(vault: Vault) -> str:
+    """The file's content."""
+    content = {
+        "format": FORMAT,
+        "credential_keys": [key.decode() for key in vault.credential_keys],
+        "subject_key": urlsafe_b64encode(vault.subject_key).decode(),
+        "django_secret_keys": list(vault.django_secret_keys),
+        "link_keys": [urlsafe_b64encode(key).decode() for key in vault.link_keys],
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def read_vault(path: Path) -> Vault:
+    """The keys in a file. Raises OSError, or Problem when others may read it or it is damaged."""
+    with path.open(encoding="utf-8") as file:
+        refuse_readable(path, os.fstat(file.fileno()))
+        try:
+            return from_text(path, file.read())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Problem(
+                f"the key file {path} is damaged",
+                "credentials cannot be decrypted and people in events cannot be named; nothing was started",
+                "bring it back from a backup; do not delete it, a new one would not fit the database",
+            ) from None
+
+
+def from_text(path: Path, text: str) -> Vault:
+    """The keys in a text. Raises ValueError, KeyError, TypeError or AttributeError when it is damaged."""
+    content: dict[str, Any] = json.loads(text)
+    vault = Vault(
+        path=path,
+        credential_keys=tuple(key.encode() for key in content["credential_keys"]),
+        subject_key=urlsafe_b64decode(content["subject_key"]),
+        django_secret_keys=tuple(str(key) for key in content["django_secret_keys"]),
+        link_keys=tuple(urlsafe_b64decode(key) for key in content["link_keys"]),
+    )
+    fixed = (*(urlsafe_b64decode(key) for key in vault.credential_keys), vault.subject_key, *vault.link_keys)
+    lists = (vault.credential_keys, vault.django_secret_keys, vault.link_keys)
+    if content["format"] != FORMAT or not all(lists) or any(len(key) != KEY_BYTES for key in fixed):
+        raise ValueError("not a key file")
+    return vault
+
+
+def write_once(path: Path, text: str) -> None:
+    """Makes the file with all of its content, or leaves the one that another process made in the same moment."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = written_draft(path, text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Puts new content in the file's place at once."""
+    written_draft(path, text).replace(path)
+    sync_folder(path.parent)
+
+
+def written_draft(path: Path, text: str) -> Path:
+    """The content in a file beside, 0600 and on disk."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a new name in a folder outlive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def refuse_beside_data(env: Environment) -> None:
+    """Raises Problem when the key file lies in the data folder: one copy would carry both."""
+    if env.key_file.resolve().is_relative_to(env.data_dir.resolve()):
+        raise Problem(
+            f"the key file {env.key_file} lies inside the data folder",
+            "whoever copies the data would get the key with it; nothing was started",
+            "set OPTSYNC_KEY_FILE to a place elsewhere and move the file there if it exists",
+            exit_code=2,
+        )
+
+
+def refuse_readable(path: Path, found: os.stat_result) -> None:
+    """Raises Problem when other users may read or change the file, or one of them owns it."""
+    if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid not in {os.geteuid(), 0}:
+        raise Problem(
+            f"the key file {path} can be read or changed by other users",
+            "they could decrypt the Salesforce credentials; nothing was started",
+            f"make it yours alone: chmod 600 {path}",
+        )
+
+
+def unusable(path: Path, error: OSError) -> Problem:
+    """The key file cannot be read or made."""
+    return Problem(
+        f"the key file {path} cannot be used: {error.strerror or error}",
+        "credentials can neither be stored nor read; nothing was started",
+        "let this user read and write there, or choose another place with OPTSYNC_KEY_FILE",
+    )
