@@ -23,6 +23,8 @@ class Behaviour:
     """Some orgs accept the write on the dead Lead (salesforce.md 0.12)."""
     failed_rows_carry_id: bool = False
     """sf__Id of failed ingest rows: documented since v53, often empty (salesforce.md 3.2)."""
+    bulk_query_error_keeps_code: bool = True
+    """The code of a refused Bulk query: that of the same REST query, or API_ERROR for all; no recording was found."""
     bulk_page_records: int = 250_000
     """Rows of a result page when the client sets no maxRecords; the real number is the server's choice."""
     bulk_job_seconds: float = 0.0

@@ -18,7 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from practice_org.http import OPEN, Call, answer, route
-from practice_org.org import USER, Org
+from practice_org.org import Org
+from practice_org.people import INTEGRATION_USER
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "api refresh_token"
@@ -60,7 +61,7 @@ async def give_token(call: Call) -> Response:
 def _token_body(org: Org) -> dict[str, str]:
     """No expires_in; `issued_at` is a string of milliseconds; the signature covers `id` and `issued_at`."""
     identity = org.identity
-    user_url = f"{identity.base_url}/id/{identity.org_id}/{USER}"
+    user_url = f"{identity.base_url}/id/{identity.org_id}/{INTEGRATION_USER}"
     issued_at = str(int(org.now().timestamp() * 1000))
     digest = hmac.new(identity.client_secret.encode(), (user_url + issued_at).encode(), hashlib.sha256).digest()
     return {
@@ -150,9 +151,9 @@ async def show_user(call: Call) -> Response:
     base = identity.base_url
     return answer(
         {
-            "id": f"{base}/id/{identity.org_id}/{USER}",
-            "sub": f"{base}/id/{identity.org_id}/{USER}",
-            "user_id": USER,
+            "id": f"{base}/id/{identity.org_id}/{INTEGRATION_USER}",
+            "sub": f"{base}/id/{identity.org_id}/{INTEGRATION_USER}",
+            "user_id": INTEGRATION_USER,
             "organization_id": identity.org_id,
             "preferred_username": identity.username,
             "username": identity.username,

@@ -12,7 +12,7 @@ from practice_org.faults import Faults
 from practice_org.ids import record_id
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
-from practice_org.people import USER_NUMBER, Crowd, scatter_opt_outs
+from practice_org.people import INTEGRATION_USER, Crowd, scatter_opt_outs
 from practice_org.records import Table
 from practice_org.schema import DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, PREFIXES, Value
 from practice_org.sessions import Identity, Sessions
@@ -20,8 +20,6 @@ from practice_org.spy import Spy
 
 HUMAN = record_id(PREFIXES["User"], 2)
 """The user behind edits through the page and the control API."""
-USER = record_id(PREFIXES["User"], USER_NUMBER)
-"""The integration user behind the API."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,12 @@ class Org:
         self.identity = identity
         self.now = now
         self.sessions = Sessions(identity, now)
+        self.jobs = Jobs()
         self.reset(options)
 
     def reset(self, options: Options) -> None:
         """A fresh org of that shape; sessions stay valid."""
+        self.jobs.close()
         self.options = options
         self.faults = Faults()
         self.spy = Spy()
@@ -120,4 +120,4 @@ class Org:
                 "TrialExpirationDate": None,
             }
         user = self.identity.username
-        return {"Id": USER, "Username": user, "Name": "Integration User", "Email": user, "IsActive": True}
+        return {"Id": INTEGRATION_USER, "Username": user, "Name": "Integration User", "Email": user, "IsActive": True}

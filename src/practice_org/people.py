@@ -23,9 +23,16 @@ from practice_org.ids import record_id
 from practice_org.schema import PREFIXES, Value
 
 BLOCK = 62 * 62
-USER_NUMBER = 1
+SAME_IN_EVERY_BLOCK = frozenset(
+    {"LastName", "FirstName", "Name", "Title", "Phone", "OwnerId", "Company", "City", "LeadSource", "MailingCity"}
+    | {"CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
+)
+"""Fields whose value at birth follows from the place alone."""
 BORN_AT = datetime(2025, 3, 3, 8, 0, tzinfo=UTC)
 """Generated records were created and last changed within the six months after this instant."""
+
+INTEGRATION_USER = record_id(PREFIXES["User"], 1)
+"""The user behind the API, and behind everything that was before."""
 
 SHARE_WITHOUT_EMAIL = 0.02
 SHARE_LEAD_AND_CONTACT = 0.05
@@ -166,6 +173,12 @@ class Crowd:
         live = {b + p for b in range(0, self.size, BLOCK) for p in places if b + p < self.size}
         return live | {n for n in range(self.size, self.total) if self.person(n)[0].stem is None}
 
+    def converted_places(self, first: int) -> frozenset[int]:
+        """The places of converted Leads in the block from `first` on."""
+        if first + BLOCK <= self._convertible:
+            return self._converted_places
+        return frozenset(place for place in self._converted_places if first + place < self._convertible)
+
     def is_converted(self, number: int) -> bool:
         """Whether the Lead was converted into the Contact with the same number."""
         return number < self._convertible and number % BLOCK in self._converted_places
@@ -189,6 +202,12 @@ class Crowd:
     def field_names(self) -> list[str]:
         """The fields that have a value at birth, checkboxes aside."""
         return list(self._makers)
+
+    def value_at(self, place: int, field: str) -> Value:
+        """The value at birth of a field of SAME_IN_EVERY_BLOCK, for a live record at that place of any block."""
+        person = self.people[place]
+        names = {"LastName": person.last, "FirstName": person.first, "Name": f"{person.first} {person.last}"}
+        return names[field] if field in names else self.value(place, field)
 
     def find(self, address: str) -> list[int]:
         """The numbers whose address at birth is `address`, without regard to case; found by arithmetic."""
@@ -225,7 +244,6 @@ LAST_BIRTH = _instant(BLOCK - 1)
 
 
 def _makers(crowd: Crowd) -> dict[str, Callable[[int], Value]]:
-    user = record_id(PREFIXES["User"], USER_NUMBER)
 
     def pick(options: tuple[str, ...]) -> Callable[[int], Value]:
         return lambda n: options[n % BLOCK % len(options)]
@@ -253,13 +271,13 @@ def _makers(crowd: Crowd) -> dict[str, Callable[[int], Value]]:
         "FirstName": lambda n: crowd.person(n)[0].first,
         "Name": name,
         "Title": pick(names.TITLES),
-        "Phone": lambda n: f"(555) 01{n % 100:02d}",
+        "Phone": lambda n: f"(555) 01{n % BLOCK % 100:02d}",
         "Email": email,
-        "OwnerId": lambda n: user,
+        "OwnerId": lambda n: INTEGRATION_USER,
         "CreatedDate": lambda n: _instant(n % BLOCK),
-        "CreatedById": lambda n: user,
+        "CreatedById": lambda n: INTEGRATION_USER,
         "LastModifiedDate": lambda n: _instant(n % BLOCK),
-        "LastModifiedById": lambda n: user,
+        "LastModifiedById": lambda n: INTEGRATION_USER,
         "SystemModstamp": lambda n: _instant(n % BLOCK),
     }
     if crowd.object_name == "Contact":

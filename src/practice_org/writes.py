@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 
 from practice_org.errors import RefusalError, converted_lead, no_such_column
-from practice_org.org import USER, Org
+from practice_org.org import Org
+from practice_org.people import INTEGRATION_USER
 from practice_org.records import Change, Table
 from practice_org.schema import PEOPLE, Field, Value
 from practice_org.spy import Seen
@@ -34,7 +35,7 @@ def update_record(org: Org, seen: Seen, table: Table, record_id: object, fields:
     refusal = org.faults.for_record(table.name, full_id)
     if refusal is not None:
         raise refusal
-    table.write(number, values, by=USER, at=org.now())
+    table.write(number, values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     _run_flow(org, table, number, values)
     return full_id
@@ -49,7 +50,7 @@ def create_record(org: Org, seen: Seen, table: Table, fields: Mapping[str, objec
     if missing:
         text = f"Required fields are missing: [{', '.join(missing)}]"
         raise RefusalError("REQUIRED_FIELD_MISSING", text, fields=missing)
-    number = table.create(values, by=USER, at=org.now())
+    number = table.create(values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     return table.id_of(number)
 
@@ -57,7 +58,7 @@ def create_record(org: Org, seen: Seen, table: Table, fields: Mapping[str, objec
 def delete_record(org: Org, table: Table, record_id: object) -> str:
     """Moves one record to the recycle bin and returns its id. Raises RefusalError."""
     number = table.locate_live(record_id)
-    table.bin(number, by=USER, at=org.now())
+    table.bin(number, by=INTEGRATION_USER, at=org.now())
     return table.id_of(number)
 
 
@@ -65,7 +66,7 @@ def _run_flow(org: Org, table: Table, number: int, values: Change) -> None:
     """The org's automation takes an opt-out back right after the update that set it."""
     ticked = [name for name in org.opt_out_fields(table.name) if values.get(name) is True]
     if ticked and org.flow.strikes():
-        table.write(number, dict.fromkeys(ticked, False), by=USER, at=org.now())
+        table.write(number, dict.fromkeys(ticked, False), by=INTEGRATION_USER, at=org.now())
 
 
 def _checked(org: Org, table: Table, fields: Mapping[str, object], *, creating: bool) -> Change:

@@ -70,6 +70,17 @@ class RequestFault(Fault):
         raise NotImplementedError
 
 
+@dataclass(kw_only=True)
+class JobFault(Fault):
+    """Fails a whole Bulk job, as ten failed tries of a batch do (salesforce.md 3.2)."""
+
+    kind: ClassVar[str] = "fail_job"
+    route: str = "bulk.*"
+    message: str = "InternalServerError : Retried more than 10 times"
+    after_records: int = 0
+    """Rows of an ingest job that are processed before; the rest stays unprocessed."""
+
+
 @dataclass
 class Page:
     """One page of Bulk results on its way out, for faults to spoil."""
@@ -134,6 +145,13 @@ class Faults:
     def for_results(self, route: str, path: str) -> list[ResultFault]:
         """All faults that strike this page of results."""
         return [fault for fault in self.ordered if isinstance(fault, ResultFault) and fault.strikes(route, path)]
+
+    def for_job(self, route: str, job_id: str) -> JobFault | None:
+        """The first fault that strikes this job."""
+        for fault in self.ordered:
+            if isinstance(fault, JobFault) and fault.strikes(route, job_id):
+                return fault
+        return None
 
     def for_record(self, object_name: str, record_id: str) -> RefusalError | None:
         """The refusal of the first fault that strikes this record."""

@@ -1,0 +1,249 @@
+"""Bulk ingest jobs: create, upload once, close, poll, three result files (salesforce.md 3.2)."""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from practice_org import clock
+from practice_org.bulk_common import abort, asked_state, checked_layout, find_job, wait_in_queue
+from practice_org.csv_rows import DELIMITERS, LINE_ENDINGS
+from practice_org.errors import RefusalError
+from practice_org.http import Call, answer, route
+from practice_org.jobs import IngestJob
+from practice_org.org import Org
+from practice_org.schema import PEOPLE, Value
+from practice_org.spy import Seen
+from practice_org.writes import create_record, delete_record, update_record
+
+OPERATIONS = ("update", "insert", "delete")
+UPLOAD_BYTES_MAX = 150 * 1024 * 1024
+ROWS_BETWEEN_PAUSES = 200
+"""Triggers see 200 rows at a time (salesforce.md 3.2)."""
+
+NULL = "#N/A"
+_TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
+_MAY_SAY_FALSE = re.compile(rb'(?i)(?:^|[,;|^`\t\n"])(?:false|0|#n/a)(?:$|[,;|^`\t\r\n"])', re.MULTILINE)
+
+RESULT_FILES = {"successfulresults": "success", "failedresults": "failure", "unprocessedrecords": "rest"}
+
+Row = dict[str, str]
+
+
+def routes(org: Org) -> list[Route]:
+    """Jobs, their content and their result files."""
+    jobs = "/services/data/v{version}/jobs/ingest"
+    one = jobs + "/{id}"
+    return [
+        route(org, jobs, POST=("bulk.ingest.create", create), GET=("bulk.ingest.list", list_jobs)),
+        route(
+            org,
+            one,
+            GET=("bulk.ingest.get", show),
+            PATCH=("bulk.ingest.close", change),
+            DELETE=("bulk.ingest.delete", delete),
+        ),
+        route(org, one + "/batches", PUT=("bulk.ingest.upload", upload)),
+        route(org, one + "/{file}", GET=("bulk.ingest.results", result_file)),
+    ]
+
+
+async def create(call: Call) -> Response:
+    """An open job; its content goes to `contentUrl`."""
+    body = call.json()
+    delimiter, line_end = checked_layout(body)
+    object_name, operation = str(body.get("object", "")), str(body.get("operation", ""))
+    known = {name.lower(): name for name in PEOPLE}
+    if object_name.lower() not in known:
+        raise RefusalError("INVALIDENTITY", f"Entity '{object_name}' is not supported by the Bulk API.")
+    if operation not in OPERATIONS:
+        raise RefusalError("INVALIDJOB", f"operation must be one of {', '.join(OPERATIONS)}: {operation}")
+    name = known[object_name.lower()]
+    job = IngestJob(call.org.jobs.new_id(), operation, name, call.version, call.org.now(), "Open", delimiter, line_end)
+    call.org.jobs.by_id[job.id] = job
+    return answer(job.as_created())
+
+
+async def upload(call: Call) -> Response:
+    """201 and nothing else. A second upload is accepted here and refused at the close."""
+    job = find_job(call, IngestJob)
+    if job.state != "Open":
+        raise RefusalError(
+            "INVALIDJOBSTATE", f"the job is in state {job.state}; content is taken only while it is Open"
+        )
+    if len(call.body) > UPLOAD_BYTES_MAX:
+        return Response(status_code=413)
+    job.uploads += 1
+    job.content = call.body
+    call.seen.fields.update(name for name in _header(job) if name.lower() != "id")
+    call.seen.records = max(0, call.body.count(b"\n") - 1)
+    call.seen.says_false = _says_false(call.org, job)
+    return Response(status_code=201)
+
+
+async def change(call: Call) -> Response:
+    """Closes the job, which starts it, or aborts it."""
+    job = find_job(call, IngestJob)
+    state = asked_state(call)
+    if state == "Aborted":
+        abort(call, job)
+        return answer(job.as_polled())
+    if state != "UploadComplete" or job.state != "Open":
+        raise RefusalError("INVALIDJOBSTATE", f"a job in state {job.state} cannot be given the state {state}")
+    if job.uploads > 1:
+        text = f"Found multipe contents for job: <{job.id}>, please 'Close' / 'Abort' / 'Delete' the current Job"
+        raise RefusalError("INVALIDJOB", text)
+    job.state = "UploadComplete"
+    job.task = asyncio.create_task(_run(call.org, job))
+    return answer(job.as_created())
+
+
+async def list_jobs(call: Call) -> Response:
+    """All ingest jobs, the newest last."""
+    jobs = [job.as_created() for job in call.org.jobs.by_id.values() if isinstance(job, IngestJob)]
+    return answer({"done": True, "records": jobs, "nextRecordsUrl": None})
+
+
+async def show(call: Call) -> Response:
+    """The job's state."""
+    return answer(find_job(call, IngestJob).as_polled())
+
+
+async def delete(call: Call) -> Response:
+    """Job and results are gone."""
+    call.org.jobs.remove(find_job(call, IngestJob))
+    return Response(status_code=204)
+
+
+async def result_file(call: Call) -> Response:
+    """One of the three files, its name in any case. No rows: the header only."""
+    job = find_job(call, IngestJob)
+    kind = RESULT_FILES.get(call.params["file"].lower())
+    if kind is None:
+        raise RefusalError("NOT_FOUND", "The requested resource does not exist", status=404)
+    second = {"success": ["sf__Created"], "failure": ["sf__Error"], "rest": []}[kind]
+    first = ["sf__Id"] if second else []
+    delimiter = DELIMITERS[job.delimiter]
+    header = delimiter.join([f'"{name}"' for name in first + second] + job.columns)
+    rows = {"success": job.succeeded_rows, "failure": job.failed_rows, "rest": job.unprocessed_rows}[kind]
+    line_end = LINE_ENDINGS[job.line_end]
+    content = line_end.join([header, *rows]) + line_end
+    return Response(content, media_type="text/csv", headers={"Sforce-NumberOfRecords": str(len(rows))})
+
+
+async def _run(org: Org, job: IngestJob) -> None:
+    """Processes the rows in order. A bad column or line ending fails the whole job with nothing processed."""
+    fault = await wait_in_queue(org, job)
+    problem = _problem(org, job)
+    if problem:
+        job.finish("Failed", org.now(), problem)
+        return
+    stop_at = fault.after_records if fault is not None else None
+    for position, row in enumerate(_rows(job)):
+        if stop_at is not None and position >= stop_at:
+            job.unprocessed_rows.append(_as_line(job, row.values()))
+            continue
+        _process(org, job, row)
+        if position % ROWS_BETWEEN_PAUSES == ROWS_BETWEEN_PAUSES - 1:
+            await clock.sleep(0)
+    # the files are not in the order of the upload (salesforce.md 3.2)
+    job.succeeded_rows.reverse()
+    job.failed_rows.reverse()
+    if fault is not None:
+        job.finish("Failed", org.now(), fault.message)
+    else:
+        job.finish("JobComplete", org.now())
+
+
+def _process(org: Org, job: IngestJob, row: Row) -> None:
+    """One row: written, or refused with its reason."""
+    job.processed += 1
+    try:
+        record_id = _write(org, job, row)
+    except RefusalError as refusal:
+        job.failed += 1
+        shown = row.get(_id_column(job), "") if org.behaviour.failed_rows_carry_id else ""
+        job.failed_rows.append(_as_line(job, [shown, refusal.as_bulk_error(), *row.values()]))
+        return
+    created = "true" if job.operation == "insert" else "false"
+    job.succeeded_rows.append(_as_line(job, [record_id, created, *row.values()]))
+
+
+def _write(org: Org, job: IngestJob, row: Row) -> str:
+    table, id_column = org.tables[job.object_name], _id_column(job)
+    record_id = row.get(id_column, "")
+    if job.operation != "insert" and not record_id:
+        raise RefusalError("MISSING_ARGUMENT", f"Id not specified in {job.operation} call", fields=["Id"])
+    if job.operation == "delete":
+        return delete_record(org, table, record_id)
+    fields = {name: _value(org, job, name, text) for name, text in row.items() if text and name != id_column}
+    # the upload has been noted as one request already
+    seen = Seen(0.0, "", "bulk.ingest.row", "")
+    if job.operation == "insert":
+        return create_record(org, seen, table, fields)
+    return update_record(org, seen, table, record_id, fields)
+
+
+def _value(org: Org, job: IngestJob, name: str, text: str) -> Value:
+    """An empty cell is ignored before this; #N/A is null."""
+    if text == NULL:
+        return None
+    known = org.access.readable(job.object_name, name)
+    if known is not None and known.type == "boolean":
+        folded = text.lower()
+        return True if folded in _TRUE else False if folded in _FALSE else text
+    return text
+
+
+def _problem(org: Org, job: IngestJob) -> str:
+    """Why the whole job fails; empty if it does not."""
+    header = _header(job)
+    job.columns = header
+    crlf = b"\r\n" in job.content[: job.content.find(b"\n") + 1]
+    if crlf != (job.line_end == "CRLF"):
+        return f"LineEnding is invalid on user data. Current LineEnding setting is {job.line_end}"
+    for name in header:
+        if org.access.readable(job.object_name, name) is None:
+            return f"InvalidBatch : Field name not found : {name}"
+    return ""
+
+
+def _header(job: IngestJob) -> list[str]:
+    first_line = job.content.partition(b"\n")[0].decode("utf-8", "replace").strip("\r\ufeff")
+    return next(csv.reader([first_line], delimiter=DELIMITERS[job.delimiter]), [])
+
+
+def _id_column(job: IngestJob) -> str:
+    return next((name for name in job.columns if name.lower() == "id"), "Id")
+
+
+def _rows(job: IngestJob) -> Iterator[Row]:
+    """The rows after the header."""
+    text = io.StringIO(job.content.decode("utf-8-sig", "replace"), newline="")
+    for cells in islice(csv.reader(text, delimiter=DELIMITERS[job.delimiter]), 1, None):
+        if cells:
+            yield dict(zip(job.columns, cells, strict=False))
+
+
+def _as_line(job: IngestJob, cells: Iterable[str]) -> str:
+    between = f'"{DELIMITERS[job.delimiter]}"'
+    quoted = between.join([cell.replace('"', '""') for cell in cells])
+    return f'"{quoted}"'
+
+
+def _says_false(org: Org, job: IngestJob) -> bool:
+    """Whether any cell unticks a checkbox or empties a field; a quick look decides for almost all uploads."""
+    if not _MAY_SAY_FALSE.search(job.content):
+        return False
+    boxes = {name.lower() for name in org.access.checkboxes(job.object_name)}
+    job.columns = _header(job)
+    for row in _rows(job):
+        for name, text in row.items():
+            if text == NULL or (text.lower() in _FALSE and name.lower() in boxes):
+                return True
+    return False
