@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
 def exit_code_of(group: click.Group, arguments: Sequence[str]) -> int:
     """Runs a command line and answers its exit code; every failure has been told on stderr, none with a traceback."""
     for stream in (sys.stdout, sys.stderr):  # a C locale must not turn an umlaut into a crash
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text streams in a process
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # text streams in a process
     try:
         result = group.main(list(arguments), prog_name="optsync", standalone_mode=False, color=coloured())
         sys.stdout.flush()
@@ -71,7 +71,7 @@ def told(error: BaseException) -> int:
             click.echo("\nStopped. What was done is kept; the rest goes on at the next start.", err=True)
             return INTERRUPTED
         case OSError(errno=errno.EPIPE):
-            sys.stdout = None  # type: ignore[assignment]  # the reader is gone: the interpreter must not flush into it
+            sys.stdout = None  # the reader is gone: the interpreter must not flush into it
             return 1
         case click.ClickException():
             return tell(usage_problem(error))

@@ -40,6 +40,27 @@ class Output:
         click.echo(painted(line), err=True)
 
 
+class Ticker:
+    """Progress on stderr: one line that rewrites itself on a terminal, elsewhere one line for each new phase."""
+
+    def __init__(self) -> None:
+        self.on_terminal = sys.stderr.isatty()
+        self.phase = ""
+
+    def __call__(self, phase: str, done: int | None = None) -> None:
+        text = phase if done is None else f"{phase}  {done:,}"
+        if self.on_terminal:
+            click.echo(f"\r\x1b[K  {text}", nl=False, err=True)
+        elif phase != self.phase:
+            click.echo(f"  {phase}", err=True)
+        self.phase = phase
+
+    def done(self) -> None:
+        """Clears the line, so that what follows starts on a clean one."""
+        if self.on_terminal and self.phase:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
 def painted(line: str) -> str:
     """The line with its leading sign coloured; click strips the colour where no terminal reads it."""
     sign = line.lstrip()[:1]

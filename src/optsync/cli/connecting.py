@@ -1,0 +1,83 @@
+"""Connecting a Salesforce org, and what stands in the way."""
+
+from pathlib import Path
+
+import click
+
+from optsync.cli.house import opened
+from optsync.cli.output import BAD, OK, SKIP, WARN, Output, with_output
+from optsync.cli.people import operator
+
+FAILED, WARNED = 1, 3
+CREDENTIALS_HELP = """\b
+FILE is one JSON object:
+  login_url          https://NAME.my.salesforce.com
+  client_id          the app's consumer key
+  username           the integration user (JWT)
+  private_key_file   PEM file beside it (JWT)
+  client_secret      the app's secret (client credentials)"""
+
+
+@click.command(epilog=CREDENTIALS_HELP)
+@click.option(
+    "--credentials",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="How to sign in; secrets come from this file, never from the command line.",
+)
+@with_output
+def connect(out: Output, file: Path) -> int:
+    """Connect a Salesforce org with the credentials in FILE.
+
+    Every opt-out recorded so far becomes due there. The credential is stored encrypted; FILE may be deleted then.
+    """
+    from optsync.connection.connect import connect as connect_org
+    from optsync.salesforce.oauth import Credential
+
+    credential = Credential.from_file(file)
+    with opened(out) as house:
+        org = connect_org(house.conn, house.vault, credential, house.seams, actor=operator())
+    findings = [str(finding) for finding in org.findings]
+    answer = {
+        "org": org.salesforce_id,
+        "name": org.name,
+        "edition": org.edition,
+        "sandbox": org.is_sandbox,
+        "new": org.is_new,
+        "findings": findings,
+        "custom_fields": [field.lead_name for field in org.custom_fields],
+    }
+    lines = [f"{OK} Connected to {org.name} ({org.salesforce_id}, {org.edition})"]
+    lines += [f"{WARN} {finding}; opt-outs wait as owed until it is granted" for finding in findings]
+    out.show(answer, *lines, "  Next: optsync doctor, then optsync settings sync on")
+    return WARNED if findings else 0
+
+
+@click.command()
+@click.option("--org", help="The org's id, when several are connected.")
+@with_output
+def doctor(out: Output, org: str | None) -> int:
+    """Check everything between an opt-out and Salesforce.
+
+    Exit code 0: all pass; 3: warnings; 1: something fails, with the fix beside it.
+    """
+    from optsync.connection.doctor import run
+    from optsync.connection.sessions import open_session
+
+    with opened(out) as house:
+        org_id = house.org_id(org)
+        with open_session(house.conn, house.vault, org_id, house.seams) as session:
+            checks = run(house.conn, house.vault, session, house.database)
+    signs = {"pass": OK, "warn": WARN, "fail": BAD, "skip": SKIP}
+    lines = []
+    for check in checks:
+        lines.append(f"  {signs[check.state]} {check.title}")
+        if check.state in ("warn", "fail"):
+            lines += [f"      Why  {check.why}", f"      Fix  {check.fix}"]
+    counts = {state: sum(check.state == state for check in checks) for state in signs}
+    lines.append(f"  {counts['pass']} passed, {counts['warn']} warnings, {counts['fail']} failed.")
+    answer = [{"id": c.id, "title": c.title, "state": c.state, "why": c.why, "fix": c.fix} for c in checks]
+    out.show({"counts": counts, "checks": answer}, *lines)
+    return FAILED if counts["fail"] else WARNED if counts["warn"] else 0

@@ -1,0 +1,151 @@
+"""The switch, the opt-out field, the time. A change is shown first and saved after a yes."""
+
+from datetime import time
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from optsync.cli.house import House, opened
+from optsync.cli.output import OK, Output, interactive, with_output
+from optsync.cli.people import operator
+from optsync.core.problems import Problem
+
+if TYPE_CHECKING:
+    from optsync.connection.settings import Change, Plan, Settings
+
+NEEDS_YES = 5
+YES = click.option("--yes", is_flag=True, help="Save without asking.")
+ORG = click.option("--org", help="The org's id, when several are connected.")
+
+
+@click.group(invoke_without_command=True)
+@ORG
+@with_output
+@click.pass_context
+def settings(context: click.Context, out: Output, org: str | None) -> None:
+    """Show the settings, or change one with a sub-command."""
+    if context.invoked_subcommand is not None:
+        return
+    from optsync.connection.settings import load
+
+    with opened(out) as house:
+        current = load(house.conn, house.org_id(org))
+    out.show(as_answer(current), *as_lines(current))
+
+
+@settings.command()
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@YES
+@ORG
+@with_output
+def sync(out: Output, switch: str, yes: bool, org: str | None) -> int:
+    """Switch the nightly sync on or off.
+
+    Off or on, a new opt-out is pushed at once; off, it goes to Email Opt Out whatever field was chosen.
+    """
+    from optsync.connection.settings import Change
+
+    return change(out, org, Change(sync_on=switch == "on"), "all", yes, f"settings sync {switch}")
+
+
+@settings.command()
+@click.argument("name", metavar="email|sales|both|API_NAME")
+@click.option("--read-both", is_flag=True, help="Read both fields at night, write the chosen one.")
+@click.option("--carry", type=click.Choice(["all", "new"]), default="all", show_default=True,
+              help="all: what was recorded before becomes due there too; new: it stays where it was.")  # fmt: skip
+@YES
+@ORG
+@with_output
+def field(out: Output, name: str, read_both: bool, carry: str, yes: bool, org: str | None) -> int:
+    """Choose the opt-out field: Email Opt Out, the sales field, both, or a checkbox by its API name."""
+    from optsync.connection.settings import Change
+
+    wanted = Change(field=name, read_both=read_both)
+    return change(out, org, wanted, cast("Literal['all', 'new']", carry), yes, f"settings field {name}")
+
+
+@settings.command()
+@click.argument("at", metavar="HH:MM")
+@click.option("--zone", default="America/Los_Angeles", show_default=True, help="A time zone by its IANA name.")
+@YES
+@ORG
+@with_output
+def schedule(out: Output, at: str, zone: str, yes: bool, org: str | None) -> int:
+    """When the nightly sync starts."""
+    from optsync.connection.settings import Change
+    from optsync.core.calendar import Schedule
+
+    try:
+        wanted = Schedule(time.fromisoformat(at), zone)
+    except ValueError as error:
+        raise Problem(
+            f"not a time: {error}", "nothing was changed", "for example: settings schedule 20:00", 2
+        ) from None
+    return change(out, org, Change(schedule=wanted), "all", yes, f"settings schedule {at}")
+
+
+def change(
+    out: Output, org: str | None, wanted: "Change", carry: Literal["all", "new"], yes: bool, command: str
+) -> int:
+    """Shows what the change does, asks on a terminal, saves; without a terminal and --yes it saves nothing."""
+    from optsync.connection.settings import apply_change, plan_change
+
+    with opened(out) as house:
+        org_id = house.org_id(org)
+        session = session_for(house, org_id, wanted)
+        try:
+            plan = plan_change(house.conn, session, org_id, wanted, carry)
+            if not agreed(out, plan, yes, command):
+                return NEEDS_YES
+            plan = apply_change(house.conn, session, org_id, wanted, carry, actor=operator())
+        finally:
+            if session is not None:
+                session.close()
+    out.show({"saved": True, "plan": plan.lines, "boxes": plan.boxes, **as_answer(plan.after)},
+             *(plan.lines if yes else ()), f"{OK} Saved.")  # fmt: skip
+    return 0
+
+
+def session_for(house: House, org_id: int, wanted: "Change") -> Any:
+    """A session when the change needs a look at Salesforce: switching off and another hour do not."""
+    from optsync.connection.sessions import open_session
+
+    if not (wanted.sync_on or wanted.field is not None or wanted.read_both):
+        return None
+    return open_session(house.conn, house.vault, org_id, house.seams)
+
+
+def agreed(out: Output, plan: "Plan", yes: bool, command: str) -> bool:
+    """--yes, or a yes on a terminal; elsewhere the plan is shown and the flag named."""
+    if yes:
+        return True
+    out.show({"saved": False, "plan": plan.lines, "boxes": plan.boxes}, *plan.lines)
+    if interactive() and not out.as_json:
+        return click.confirm("Save?", err=True)
+    raise Problem(
+        "the change waits for a yes", "nothing was saved", f"repeat it with --yes: optsync {command} --yes", NEEDS_YES
+    )
+
+
+def as_answer(current: "Settings") -> dict[str, Any]:
+    """The settings for --json."""
+    return {
+        "sync": "on" if current.sync_on else "off",
+        "field": current.choice.value,
+        "custom": current.custom.lead_name if current.custom else None,
+        "read_both": current.read_both,
+        "at": f"{current.schedule.at:%H:%M}",
+        "zone": current.schedule.zone,
+    }
+
+
+def as_lines(current: "Settings") -> list[str]:
+    """The settings for the eye."""
+    answer = as_answer(current)
+    custom = f" ({answer['custom']})" if answer["custom"] else ""
+    both = ", read both" if current.read_both else ""
+    return [
+        f"  Nightly sync   {answer['sync']}",
+        f"  Opt-out field  {answer['field']}{custom}{both}",
+        f"  Every night at {answer['at']} {answer['zone']}",
+    ]

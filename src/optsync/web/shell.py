@@ -1,0 +1,46 @@
+"""What every admin page has in common: the connection pill, the practice-org banner, rendering."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from optsync.config.desk import desk
+from optsync.connection.connect import Connection, connections
+from optsync.web.middleware import admin_of
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The frame of a page. `connection` and `tone` are the pill's."""
+
+    admin: str | None
+    practice_org: bool
+    connection: str
+    tone: str
+
+
+def first_connection() -> Connection | None:
+    """The org the pages speak of: the first one connected; None when none is. More orgs get a chooser later."""
+    return next(iter(connections(desk().connection())), None)
+
+
+def shell_of(request: HttpRequest, org: Connection | None) -> Shell:
+    """The frame for this browser; nothing about the org is shown to who is not signed in."""
+    admin = admin_of(request)
+    if admin is None:
+        return Shell(None, False, "", "idle")
+    if org is None:
+        return Shell(admin, False, _("Not connected"), "warn")
+    return Shell(admin, org.is_practice, org.name, "ok")
+
+
+def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:
+    """A page in the frame. `here` names the entry of the top bar."""
+    org = first_connection() if admin_of(request) else None
+    response = render(
+        request, f"web/{template}.html", context | {"shell": shell_of(request, org), "here": here}, status=status
+    )
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,48 @@
+-- What the pages themselves read and write; everything about people is the ledger's.
+
+-- name: make_link
+-- Stores a new sign-in link and forgets those that ended more than a day ago.
+WITH old AS (DELETE FROM sign_in_link WHERE expires_at < clock() - interval '1 day')
+INSERT INTO sign_in_link (secret_hash, expires_at)
+VALUES (%(secret_hash)s, clock() + make_interval(secs => %(seconds)s));
+
+-- name: use_link
+-- Uses a sign-in link up; a row comes back for exactly one of any number of attempts, and none after its time.
+UPDATE sign_in_link SET used_at = clock()
+WHERE secret_hash = %(secret_hash)s AND used_at IS NULL AND expires_at > clock()
+RETURNING secret_hash;
+
+-- name: standing
+-- What the verdict on one org needs besides its balance.
+SELECT s.sync_on_since IS NOT NULL AS sync_on,
+       EXISTS (SELECT FROM pause p WHERE p.org_id = s.org_id AND p.prefix = '' AND p.field = 0 AND p.until > clock()
+               AND p.code IN ('INVALID_SESSION_ID', 'invalid_grant', 'invalid_client', 'SIGN_IN')) AS sign_in_refused,
+       coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
+       (SELECT count(DISTINCT i.address_id)::int FROM hold h JOIN hold_item i USING (hold_id)
+        WHERE h.decided_at IS NULL) AS held_people,
+       coalesce((SELECT extract(epoch FROM clock() - min(m.due_at)) FROM mark m
+                 WHERE m.org_id = s.org_id AND m.state NOT IN ('c', 'h') AND m.state = 'o'), 0)::float8 AS oldest_due_seconds,
+       proof.at AS proved_at, (extract(epoch FROM clock() - proof.at) / 3600)::float8 AS proof_age_hours
+FROM settings s
+     LEFT JOIN LATERAL (SELECT max(r.finished_at) AS at FROM run r
+                        WHERE r.org_id = s.org_id AND r.result LIKE 'proved%%') proof ON true
+WHERE s.org_id = %(org)s;
+
+-- name: parked
+-- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
+SELECT split_part(m.reason, ':', 1) AS code, max(substr(m.reason, strpos(m.reason, ':') + 1)) AS said, count(*)::int AS count
+FROM mark m WHERE m.org_id = %(org)s AND m.state = 'p' GROUP BY 1 ORDER BY 3 DESC LIMIT 5;
+
+-- name: recorded
+-- How many addresses have an active account-wide opt-out.
+SELECT count(*)::int FROM opt_out WHERE scope = 0 AND lifted_at IS NULL;
+
+-- name: recent_runs
+-- The newest runs of one org.
+SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at, counts
+FROM run WHERE org_id = %(org)s ORDER BY run_id DESC LIMIT %(limit)s;
+
+-- name: one_run
+-- One run with its counts.
+SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at, counts FROM run
+WHERE run_id = %(run)s;

@@ -1,0 +1,202 @@
+"""Overview, people, runs, and signing in. Reading pages only read; what changes something is a POST."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from psycopg.rows import dict_row
+
+from optsync.config.desk import desk
+from optsync.connection import settings as org_settings
+from optsync.core.rejections import explain
+from optsync.ledger import check, targets
+from optsync.ledger import people as ledger_people
+from optsync.ledger.queries import sql
+from optsync.web import standing as standings
+from optsync.web.middleware import open_to_all
+from optsync.web.schedule import NextRun, next_run
+from optsync.web.shell import first_connection, page
+from optsync.web.sign_in import use_link
+from optsync.web.standing import Standing
+from optsync.web.templatetags.web import figure
+from optsync.web.words import detail_of, kind_of_run, result_of_run, source_of, state_of_box, why_blocked
+
+RUNS_ON_OVERVIEW = 5
+RUNS_ON_LIST = 100
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    """The one sentence, the two sums that close, and what comes next."""
+    org = first_connection()
+    standing = standings.look(desk().connection(), org.org_id if org else None)
+    context: dict[str, Any] = {"hero": hero_of(standing), "connected": org is not None, **sums_of(standing)}
+    if org:
+        context |= tiles_of(org.org_id, standing) | {"runs": recent_runs(org.org_id, RUNS_ON_OVERVIEW)}
+        context["parked"] = [parked_group(group) for group in standing.parked]
+    return page(request, "overview", "overview", **context)
+
+
+def hero_of(standing: Standing) -> dict[str, Any]:
+    """The hero card in the reader's language."""
+    tone, sentence = standings.SENTENCES[standing.verdict]
+    figures = {name: figure(value) for name, value in standing.figures.items()}
+    details = [_("The nightly sync is on: both sides are compared every night.")] if standing.sync_on else []
+    action = {"url": reverse("web:integrations"), "label": _("Settings")} if not standing.sync_on else None
+    return {
+        "tone": tone,
+        "sign": standing.sign,
+        "sentence": _(sentence) % figures,
+        "details": details,
+        "action": action if standing.connected else None,
+    }
+
+
+def sums_of(standing: Standing) -> dict[str, Any]:
+    """Both identities of rules 5.6, each side as it was counted from its own tables."""
+    b = standing.balance
+    people_sum, pairs_sum = b.linked + b.not_linked, b.pairs + b.no_address
+    marks_sum = b.confirmed + b.owed + b.held + b.parked
+    return {
+        "balance": b,
+        "people_sum": people_sum,
+        "people_close": people_sum == b.recorded,
+        "pairs_sum": pairs_sum,
+        "marks_sum": marks_sum,
+        "boxes_close": pairs_sum == marks_sum,
+    }
+
+
+def tiles_of(org_id: int, standing: Standing) -> dict[str, Any]:
+    """Next run, field written, last proof."""
+    conn = desk().connection()
+    settings = org_settings.load(conn, org_id)
+    names = {field.field: field for field in targets.fields(conn, org_id)}
+    written = [names[number] for number in sorted(settings.written) if number in names]
+    night = next_run(settings.schedule, desk().seams.now())
+    return {
+        "next_run": night if settings.sync_on else NextRun(_("off"), _("Unsubscribes are still pushed at once."), ""),
+        "written": ", ".join(field.label for field in written),
+        "written_detail": ", ".join(sorted({name for f in written for name in (f.lead_name, f.contact_name)})),
+        "proved": proof_of(standing),
+    }
+
+
+def proof_of(standing: Standing) -> dict[str, str]:
+    """When agreement was last proved, in words."""
+    if standing.proof_age_hours is None or standing.proved_at is None:
+        return {"when": "–", "detail": _("No sync run has proved agreement yet.")}
+    minutes = int(standing.proof_age_hours * 60)
+    when = _("%(n)s min ago") % {"n": minutes} if minutes < 120 else _("%(n)s h ago") % {"n": minutes // 60}
+    return {"when": when, "detail": _("by reading Salesforce again, independently of our own marks")}
+
+
+def parked_group(group: standings.Parked) -> dict[str, Any]:
+    """Why boxes wait for a person, with Salesforce's own words."""
+    rejection = explain(group.code, group.said)
+    return {
+        "title": rejection.title,
+        "next": rejection.next,
+        "code": group.code,
+        "said": group.said,
+        "count": group.count,
+    }
+
+
+@require_safe
+def people(request: HttpRequest) -> HttpResponse:
+    """One person by address: blocked or not and why, the records with their boxes, the history."""
+    address = request.GET.get("address", "").strip()
+    if not address:
+        return page(request, "people", "people")
+    conn, key = desk().connection(), desk().subject_key
+    person = ledger_people.find(conn, key, address)
+    (verdict,) = check.may_mail(conn, key, [address])
+    context: dict[str, Any] = {
+        "address": address,
+        "normal": person.normal if person else address,
+        "blocked": not verdict.allowed,
+        "why": why_blocked(verdict.why, known=person is not None, translate=_),
+        "records": [record_of(record, fields_by_number(record.org_id)) for record in person.records] if person else [],
+        "timeline": [
+            {"at": entry.at, "details": detail_of(entry, _), "source": source_of(entry, _)}
+            for entry in reversed(ledger_people.timeline(conn, key, address))
+        ],
+    }
+    return page(request, "people", "people", **context)
+
+
+def fields_by_number(org_id: int) -> dict[int, str]:
+    """The labels of an org's opt-out fields."""
+    return {field.field: field.label for field in targets.fields(desk().connection(), org_id)}
+
+
+def record_of(record: ledger_people.Record, labels: dict[int, str]) -> dict[str, Any]:
+    """A record with its boxes in words."""
+    boxes = [{"field": labels.get(mark.field, "?"), "state": state_of_box(mark, _)} for mark in record.marks]
+    return {
+        "kind": record.kind,
+        "record_id": record.record_id,
+        "provenance": record.provenance,
+        "successor": record.successor,
+        "boxes": boxes,
+    }
+
+
+@require_safe
+def runs(request: HttpRequest) -> HttpResponse:
+    """The newest sync runs."""
+    org = first_connection()
+    return page(request, "runs", "runs", runs=recent_runs(org.org_id, RUNS_ON_LIST) if org else [])
+
+
+@require_safe
+def run(request: HttpRequest, run_id: int) -> HttpResponse:
+    """One sync run: what it counted, row by row."""
+    with desk().connection().cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
+    if row is None:
+        raise Http404
+    counts = sorted((row["counts"] or {}).items())
+    rows = [(_("Kind"), kind_of_run(row["kind"], _)), (_("Result"), result_of_run(row["result"], _))]
+    rows += [(name.replace("_", " "), figure(value)) for name, value in counts if isinstance(value, int)]
+    return page(request, "run", "runs", run=row, rows=rows)
+
+
+def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:
+    """The newest runs of an org, words in the reader's language."""
+    with desk().connection().cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(sql("optsync.web", "recent_runs"), {"org": org_id, "limit": limit}).fetchall()
+    return [
+        row
+        | {
+            "kind": kind_of_run(row["kind"], _),
+            "result": result_of_run(row["result"], _),
+            "to_salesforce": (row["counts"] or {}).get("to_salesforce"),
+            "from_salesforce": (row["counts"] or {}).get("from_salesforce"),
+        }
+        for row in rows
+    ]
+
+
+@open_to_all
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest, secret: str = "") -> HttpResponse:
+    """GET shows a button; POST uses the link up. A scanner that opens the link changes nothing."""
+    if not secret or request.method != "POST":
+        return page(request, "sign_in", "", secret=secret)
+    if not use_link(desk().connection(), secret):
+        return page(request, "sign_in", "", spent=True, status=403)
+    request.session.cycle_key()
+    request.session["admin"] = "admin"
+    return redirect("web:overview")
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """Ends this browser's session."""
+    request.session.flush()
+    return redirect("web:sign_in")
