@@ -56,7 +56,7 @@ BEGIN
         WHERE o.address_id = ANY (p_addresses) AND o.scope = 0 AND o.lifted_at IS NULL),
     wanted AS (
         SELECT r.org_id, d.field, r.record_id, g.run_no, p.address_id,
-               coalesce(p.held, CASE WHEN r.record_id <> ALL (p_named) THEN p.crowd END, p_held) AS reason
+               coalesce(p.held, CASE WHEN r.record_id NOT IN (SELECT unnest(p_named)) THEN p.crowd END, p_held) AS reason
         FROM person p JOIN record r ON r.address_id = p.address_id AND r.successor IS NULL
         JOIN due d ON d.epoch = p.epoch AND d.org_id = r.org_id JOIN org g ON g.org_id = r.org_id),
     made AS (
@@ -69,7 +69,7 @@ BEGIN
                 touched_run = EXCLUDED.touched_run, attempts = 0
             WHERE p_again
                OR (m.state = 'h' AND m.reason IN ('brake', 'lift') AND EXCLUDED.reason IS DISTINCT FROM m.reason)
-               OR (m.reason IN ('fan-out', 'fan-out refused') AND m.record_id = ANY (p_named))
+               OR (m.reason IN ('fan-out', 'fan-out refused') AND m.record_id IN (SELECT unnest(p_named)))
         RETURNING m.org_id, m.field, m.record_id, m.state, m.reason)
     SELECT count(*) FILTER (WHERE made.state = 'o'), array_agg(DISTINCT w.address_id) FILTER (WHERE made.reason = 'fan-out')
     INTO n, crowds FROM made JOIN wanted w USING (org_id, field, record_id);
@@ -170,8 +170,9 @@ BEGIN
         IF fresh || again <> '{}' THEN PERFORM want_lookups(fresh || again); END IF;
         IF n > 0 OR fresh || again <> '{}' THEN PERFORM pg_notify('mark', ''); END IF;
     END IF;
-    RETURN QUERY SELECT o.address_id, CASE WHEN o.address_id = ANY (fresh) THEN 'new'
-                                           WHEN o.address_id = ANY (again) THEN 'again' ELSE 'already' END, o.version, n
+    RETURN QUERY SELECT o.address_id, CASE WHEN o.address_id IN (SELECT unnest(fresh)) THEN 'new'
+                                           WHEN o.address_id IN (SELECT unnest(again)) THEN 'again' ELSE 'already' END,
+                        o.version, n
         FROM opt_out o WHERE o.address_id = ANY (p_addresses) AND o.scope = p_scope;
 END $$;
 
@@ -237,8 +238,8 @@ BEGIN
         WHERE EXCLUDED.address_id IS NOT NULL AND r.address_id IS DISTINCT FROM EXCLUDED.address_id;
     IF movers <> '{}' THEN
         PERFORM follow_people(array_agg(i.id), array_agg(i.subject), array_agg(i.record))
-        FROM unnest(rs, ids, ss) AS i(record, id, subject) WHERE i.record = ANY (movers);
-        PERFORM trim_marks(array_agg(i.id)) FROM unnest(rs, ids) AS i(record, id) WHERE i.record = ANY (movers);
+        FROM unnest(rs, ids, ss) AS i(record, id, subject) WHERE i.record IN (SELECT unnest(movers));
+        PERFORM trim_marks(array_agg(i.id)) FROM unnest(rs, ids) AS i(record, id) WHERE i.record IN (SELECT unnest(movers));
         PERFORM look_up_unlinked(p_org, befores);
     END IF;
     -- A new statement: its snapshot sees the opt-out of a door that the lock has just waited for.

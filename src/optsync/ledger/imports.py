@@ -1,0 +1,287 @@
+"""Files of other tools, imported: who unsubscribed there, and which Salesforce records belong to whom.
+
+A file is read row by row into a temporary table and recorded from there in portions: memory does not grow with it. Good
+rows are kept, bad ones come back with a reason each, and the same bytes twice change nothing.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from optsync.core.addresses import subject_of
+from optsync.core.brake import is_held
+from optsync.core.problems import Problem
+from optsync.ledger import holds
+from optsync.ledger.balance import linked_addresses
+from optsync.ledger.files import Row, TableFile, digest_of, open_table, safe_cell
+from optsync.ledger.layouts import REJECT_COLUMNS, Parsed, Purpose, Reader, guess
+from optsync.ledger.queries import sql
+from optsync.ledger.record import once_more_after_deadlock
+
+PORTION_ADDRESSES = 20_000
+PROGRESS_ROWS = 5_000
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done ('reading', 'linking', 'recording'), how far, and of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, or would do (`dry_run`). Addresses: new, again (after a lift), already. Rows: the rest.
+
+    `bad` rows came back with a reason, `skipped` ones say that nobody opted out, `duplicates` repeat one.
+    `linked` counts new links to Salesforce records, `owed` boxes now owed. `hold_id` is set when the brake held it;
+    `seen_before_at` when the same bytes were imported before, so that nothing was changed.
+    """
+
+    name: str
+    layout: str
+    purpose: Purpose
+    rows: int = 0
+    new: int = 0
+    again: int = 0
+    already: int = 0
+    linked: int = 0
+    owed: int = 0
+    bad: int = 0
+    skipped: int = 0
+    duplicates: int = 0
+    held: bool = False
+    hold_id: int | None = None
+    seen_before_at: datetime | None = None
+    dry_run: bool = False
+    reject_path: Path | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        plain = asdict(self)
+        plain["seen_before_at"] = self.seen_before_at.isoformat() if self.seen_before_at else None
+        plain["reject_path"] = str(self.reject_path) if self.reject_path else None
+        return plain
+
+
+@dataclass(slots=True)
+class Rejects:
+    """The rows that were not taken, as a CSV that a spreadsheet can open safely; made with the first of them."""
+
+    path: Path | None
+    header: Sequence[str]
+    count: int = 0
+    file: TextIO | None = field(default=None, repr=False)
+
+    def add(self, row: Row, reason: str) -> None:
+        """Keeps one row with its reason."""
+        self.count += 1
+        if self.path is None:
+            return
+        if self.file is None:
+            self.file = self.path.open("w", encoding="utf-8", newline="")
+            self._write([*REJECT_COLUMNS, *(self.header or ["address"])])
+        self._write([str(row.number), reason, *row.cells])
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    @property
+    def written_path(self) -> Path | None:
+        """Where the rows are; None when there are none."""
+        return self.path if self.file is not None else None
+
+    def _write(self, cells: Sequence[str]) -> None:
+        assert self.file is not None  # opened by add
+        csv.writer(self.file).writerow([safe_cell(cell) for cell in cells])
+
+
+def read_file(path: Path) -> tuple[TableFile, Reader, Iterator[Row]]:
+    """How a file is written, its layout, and its rows without the header. Raises Problem when it cannot be imported."""
+    table = open_table(path)
+    rows = table.rows()
+    first = next(rows, None)
+    if first is None:
+        raise Problem(f"{path.name} is empty", "there is nobody in it; nothing was imported", "export the file again")
+    second = next(rows, None)
+    reader = guess(first.cells, second.cells if second else [], path.name)
+    again = [row for row in (None if reader.header else first, second) if row is not None]
+    return table, reader, chain(again, rows)
+
+
+def import_file(
+    conn: psycopg.Connection,
+    subject_key: bytes,
+    path: Path,
+    *,
+    org_id: int | None = None,
+    dry_run: bool = False,
+    confirmed: bool = False,
+    actor: str | None = None,
+    progress: Progress | None = None,
+    reject_path: Path | None = None,
+) -> ImportReport:
+    """Imports one file: opt-outs are recorded with their original time and reason, Salesforce ids are linked.
+
+    A file of people with ids only links. More new opt-outs than the brake allows are recorded and blocked, but their
+    boxes are held, unless the preview was `confirmed` (rules 8). `org_id` is where ids belong; None = the only org.
+    With `dry_run` nothing is changed. `reject_path` receives the rows that were not taken, with a reason each.
+    Raises Problem for a file or an org that is not to be had; then nothing was changed.
+    """
+    table, reader, rows = read_file(path)
+    report = ImportReport(path.name, reader.layout.name, reader.layout.purpose, dry_run=dry_run)
+    digest = digest_of(path)
+    if before := conn.execute(sql("optsync.ledger", "imported_before"), [digest]).fetchone():
+        return _seen_before(report, *before)
+    org = _org_of(conn, org_id, reader)
+    run = _Import(conn, subject_key, table, reader, org, actor, progress or _silence)
+    rejects = Rejects(reject_path, reader.header)
+    conn.execute(sql("optsync.ledger", "drop_stage"))
+    try:
+        report = run.stage(rows, rejects, report)
+        report = run.preview(report, confirmed=confirmed)
+        return report if dry_run else run.carry_out(report, digest)
+    finally:
+        rejects.close()
+        if not (conn.closed or conn.broken):
+            conn.execute(sql("optsync.ledger", "drop_stage"))
+
+
+@dataclass(slots=True)
+class _Import:
+    conn: psycopg.Connection
+    subject_key: bytes
+    table: TableFile
+    reader: Reader
+    org_id: int | None
+    actor: str | None
+    progress: Progress
+
+    def stage(self, rows: Iterator[Row], rejects: Rejects, report: ImportReport) -> ImportReport:
+        """Reads every row into the temporary tables; the good ones are kept, the others counted."""
+        self.conn.execute(sql("optsync.ledger", "create_stage"))
+        count = good = skipped = 0
+        with self.conn.cursor().copy(sql("optsync.ledger", "copy_stage")) as copy:
+            for row in rows:
+                count += 1
+                parsed = Parsed(problem=row.problem) if row.problem else self.reader.parse(row.cells)
+                if parsed.problem or parsed.note:
+                    rejects.add(row, parsed.problem or parsed.note)
+                skipped += parsed.skipped
+                if not (parsed.problem or parsed.skipped):
+                    good += 1
+                    copy.write_row(self._staged(row.number, parsed))
+                if count % PROGRESS_ROWS == 0:
+                    self.progress("reading", self.table.read_bytes, self.table.size_bytes)
+        distinct = self._count_stage()[report.purpose == "people"]
+        return replace(
+            report,
+            rows=count,
+            bad=rejects.count,
+            skipped=skipped,
+            duplicates=good - distinct,
+            reject_path=rejects.written_path,
+        )
+
+    def preview(self, report: ImportReport, *, confirmed: bool) -> ImportReport:
+        """What recording would change, and whether the brake holds it; the latest set decides about held ones."""
+        linked = 0 if self.org_id is None else self._row("count_new_links", [self.org_id])[0]
+        if report.purpose == "people":
+            return replace(report, linked=linked)
+        new, again, already, kept_back = self._row("count_changes")
+        changed = new + again + kept_back
+        held = not confirmed and is_held(changed, 0) and is_held(changed, linked_addresses(self.conn))
+        return replace(report, new=new, again=again, already=already, linked=linked, held=held)
+
+    def carry_out(self, report: ImportReport, digest: bytes) -> ImportReport:
+        """Links, then records, in portions of one commit and one notify each; the file is remembered last."""
+        owed = self._link()
+        if report.purpose == "opt-outs":
+            hold_id = holds.open_outbound(self.conn, f"import {report.name}") if report.held else None
+            report = self._record(replace(report, hold_id=hold_id))
+        report = replace(report, owed=report.owed + owed)
+        counts = {name: value for name, value in report.as_dict().items() if isinstance(value, int)}
+        told = {"file": report.name, "layout": report.layout, "digest": digest.hex(), **counts}
+        with self.conn.transaction():
+            values = {"digest": digest, "name": report.name, "layout": report.layout, "counts": Jsonb(counts)}
+            self.conn.execute(sql("optsync.ledger", "remember_file"), values)
+            values = {"actor": self.actor, "org": self.org_id, "evidence": Jsonb(told)}
+            self.conn.execute(sql("optsync.ledger", "tell_import"), values)
+        return report
+
+    def _staged(self, number: int, parsed: Parsed) -> tuple[object, ...]:
+        subject = subject_of(parsed.normal, self.subject_key)
+        evidence = json.dumps({"file": self.table.path.name, "row": number, **parsed.evidence})
+        kind = parsed.kind[0] if parsed.kind else None
+        record_id = parsed.record_id if self.org_id is not None else None
+        return number, parsed.normal, subject, record_id, kind, parsed.reason, evidence
+
+    def _count_stage(self) -> tuple[int, ...]:
+        for name in ("stage_people", "stage_links", "index_stage"):
+            self.conn.execute(sql("optsync.ledger", name))
+        return self._row("count_stage")
+
+    def _link(self) -> int:
+        total = self._row("count_stage")[1]
+        owed = 0
+        for after in range(0, total if self.org_id is not None else 0, PORTION_ADDRESSES):
+            owed += self._portion("link_portion", after, {"org": self.org_id})[0]
+            self.progress("linking", min(after + PORTION_ADDRESSES, total), total)
+        return owed
+
+    def _record(self, report: ImportReport) -> ImportReport:
+        total = self._row("count_stage")[0]
+        sums = [0, 0, 0, 0]
+        for after in range(0, total, PORTION_ADDRESSES):
+            row = self._portion("record_portion", after, {"actor": self.actor, "hold": report.hold_id})
+            sums = [a + b for a, b in zip(sums, row, strict=True)]
+            self.progress("recording", min(after + PORTION_ADDRESSES, total), total)
+        return replace(report, new=sums[0], again=sums[1], already=sums[2], owed=sums[3])
+
+    def _portion(self, name: str, after: int, values: dict[str, Any]) -> tuple[int, ...]:
+        bounds = {"after": after, "upto": after + PORTION_ADDRESSES}
+        return once_more_after_deadlock(lambda: self._row(name, values | bounds))
+
+    def _row(self, name: str, values: Sequence[Any] | dict[str, Any] | None = None) -> tuple[int, ...]:
+        row = self.conn.execute(sql("optsync.ledger", name), values).fetchone()
+        assert row is not None  # an aggregate answers with one row
+        return row
+
+
+def _org_of(conn: psycopg.Connection, org_id: int | None, reader: Reader) -> int | None:
+    """Where the ids of a file belong; None when it has none, or when opt-outs can be recorded without linking."""
+    if org_id is not None or not reader.ids:
+        return org_id
+    known = [number for (number,) in conn.execute(sql("optsync.ledger", "orgs"))]
+    if len(known) == 1:
+        return int(known[0])
+    if not known and reader.layout.purpose == "opt-outs":
+        return None
+    raise Problem(
+        "the file names Salesforce records, but "
+        + ("no org is connected" if not known else "several orgs are connected"),
+        "we cannot tell which org they are in; nothing was imported",
+        "connect the org first: optsync connect --credentials FILE" if not known else "name the org",
+    )
+
+
+def _seen_before(report: ImportReport, seen_before_at: datetime, counts: dict[str, int]) -> ImportReport:
+    """What the file held when its bytes were imported before; this time it changed nothing."""
+    return replace(
+        report,
+        seen_before_at=seen_before_at,
+        rows=counts["rows"],
+        bad=counts["bad"],
+        skipped=counts["skipped"],
+        duplicates=counts["duplicates"],
+        already=counts["new"] + counts["again"] + counts["already"],
+    )
+
+
+def _silence(_doing: str, _done: int, _total: int) -> None:
+    """Nobody watches."""

@@ -1,0 +1,224 @@
+"""The layouts that mail tools and Salesforce export, and what each row of them says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from optsync.core.addresses import is_address, normalize
+from optsync.core.problems import Problem
+from optsync.core.record_ids import BadRecordId, Kind, kind_of, to_18
+from optsync.ledger.files import plain_cell
+
+Purpose = Literal["opt-outs", "people"]
+TRUE_WORDS = frozenset({"true", "yes", "1", "y", "x", "wahr", "ja", "vrai", "oui", "verdadero", "si", "sí"})
+ID_COLUMNS = ("salesforce contact id", "salesforce lead id", "contact id", "lead id")
+"""Columns that name a Salesforce record in any layout; the Contact of a converted Lead comes first."""
+
+ADDRESS_WORDS = ("email", "e-mail", "email address", "e-mail address", "address", "mail")
+REJECT_COLUMNS = ("optsync_row", "optsync_reason")
+"""The columns we add to rejected rows; they are passed over when the repaired file is imported."""
+
+UNIX_SECONDS = range(10**8, 10**10)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What one row says. `problem` keeps the row out; `note` goes to the rejects too, but the opt-out is recorded.
+
+    `skipped` rows say that nobody opted out. `evidence` is kept with the event: the original time, campaign and so on.
+    """
+
+    normal: str = ""
+    record_id: str | None = None
+    kind: Kind | None = None
+    reason: str | None = None
+    evidence: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+    note: str = ""
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One exported layout. A column is named by its header in small letters; the first one present counts.
+
+    `flags` are the columns of which one must be true for a row to be an opt-out; `ids` name the Salesforce record.
+    """
+
+    name: str
+    purpose: Purpose
+    needs: tuple[str, ...]
+    address: tuple[str, ...]
+    at: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ID_COLUMNS
+    only_tag: tuple[str, ...] = ()
+
+
+LAYOUTS = (
+    Layout(
+        "Mailchimp unsubscribed",
+        "opt-outs",
+        needs=("email address", "unsub_time"),
+        address=("email address",),
+        at=("unsub_time",),
+        reasons=("unsub_reason", "unsub_reason_other"),
+        kept=("unsub_campaign_title", "unsub_campaign", "unsub_campaign_id"),
+    ),
+    Layout(
+        "HubSpot contacts",
+        "opt-outs",
+        needs=("email", "unsubscribed from all email"),
+        address=("email",),
+        flags=("unsubscribed from all email",),
+    ),
+    Layout(
+        "HubSpot unsubscribes",
+        "opt-outs",
+        needs=("email", "portal unsubscribe"),
+        address=("email",),
+        flags=("portal unsubscribe", "portal spam report"),
+    ),
+    Layout("SendGrid", "opt-outs", needs=("email", "created"), address=("email",), at=("created",)),
+    Layout(
+        "Mailgun",
+        "opt-outs",
+        needs=("address", "created_at"),
+        address=("address",),
+        at=("created_at",),
+        only_tag=("tags", "tag"),
+    ),
+    Layout(
+        "optsync export",
+        "opt-outs",
+        needs=("address", "since", "source"),
+        address=("address",),
+        at=("since",),
+        kept=("source",),
+    ),
+    Layout("Salesforce report", "people", needs=("email", "contact id"), address=("email",)),
+    Layout("Salesforce report", "people", needs=("email", "lead id"), address=("email",)),
+    Layout("Salesforce Data Loader", "people", needs=("email", "id"), address=("email",), ids=("id",)),
+)
+PLAIN_LIST = Layout("plain list", "opt-outs", needs=(), address=())
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A layout bound to the columns of one file; `header` is empty for a list without one."""
+
+    layout: Layout
+    header: tuple[str, ...]
+    address: int
+    at: int | None = None
+    reasons: tuple[int, ...] = ()
+    kept: tuple[tuple[str, int], ...] = ()
+    flags: tuple[int, ...] = ()
+    ids: tuple[int, ...] = ()
+    only_tag: int | None = None
+
+    def parse(self, cells: Sequence[str]) -> Parsed:
+        """What one row says; never raises."""
+        if len(cells) == 1 and len(self.header) > 1 and self.layout.purpose == "people":
+            return Parsed(skipped=True)  # the lines below a Salesforce report: its name, its copyright
+        if self.flags and not any(_cell(cells, flag).lower() in TRUE_WORDS for flag in self.flags):
+            return Parsed(skipped=True)
+        given = _cell(cells, self.address)
+        normal = normalize(given)
+        if not is_address(normal):
+            return Parsed(problem="no e-mail address" if not given else "not an e-mail address")
+        if self.only_tag is not None and _cell(cells, self.only_tag) not in ("", "*"):
+            return Parsed(problem="unsubscribed from one tag only, not from all mail")
+        record_id, kind, trouble = self._record(cells)
+        if self.layout.purpose == "people":
+            return Parsed(normal, record_id, kind, problem=trouble or ("" if record_id else "no Salesforce id"))
+        note = f"recorded, but not linked: {trouble}" if trouble else ""
+        return Parsed(normal, record_id, kind, self._reason(cells), self._evidence(cells), note=note)
+
+    def _record(self, cells: Sequence[str]) -> tuple[str | None, Kind | None, str]:
+        given = next((cell for column in self.ids if (cell := _cell(cells, column))), "")
+        if not given:
+            return None, None, ""
+        try:
+            record_id = to_18(given)
+        except BadRecordId as error:
+            return None, None, str(error)
+        kind = kind_of(record_id)
+        if kind is None:
+            return None, None, "the id is of another object than Lead, Contact or Account"
+        return record_id, kind, ""
+
+    def _reason(self, cells: Sequence[str]) -> str | None:
+        said = [cell for column in self.reasons if (cell := _cell(cells, column))]
+        return ": ".join(said) or None
+
+    def _evidence(self, cells: Sequence[str]) -> dict[str, str]:
+        kept = {name: cell for name, column in self.kept if (cell := _cell(cells, column))}
+        if self.at is not None and (when := _cell(cells, self.at)):
+            kept["unsubscribed_at"] = instant_of(when)
+        return kept
+
+
+def instant_of(text: str) -> str:
+    """Unix seconds as ISO 8601 in UTC; any other wording as it was given, since only its author knows its zone."""
+    if text.isascii() and text.isdigit() and int(text) in UNIX_SECONDS:
+        return datetime.fromtimestamp(int(text), UTC).isoformat().replace("+00:00", "Z")
+    return text
+
+
+def guess(first_row: Sequence[str], second_row: Sequence[str], file_name: str) -> Reader:
+    """The layout of a file by its first two rows. Raises Problem when it is no layout we know."""
+    if addresses := _address_columns(first_row):
+        return Reader(PLAIN_LIST, (), addresses[0])
+    header = [cell.strip().lower() for cell in first_row]
+    for layout in LAYOUTS:
+        if set(layout.needs) <= set(header):
+            return _bind(layout, tuple(first_row), header)
+    named = [name for name in header if name and name not in REJECT_COLUMNS]
+    if len(named) == 1 and named[0] in ADDRESS_WORDS:
+        return Reader(PLAIN_LIST, tuple(first_row), header.index(named[0]))
+    if len(first_row) == 1 and (addresses := _address_columns(second_row)):
+        return Reader(PLAIN_LIST, (), addresses[0])  # a list that begins with something else: that row is rejected
+    raise _unknown(file_name, header)
+
+
+def _address_columns(cells: Sequence[str]) -> list[int]:
+    return [column for column, cell in enumerate(cells) if is_address(normalize(plain_cell(cell)))]
+
+
+def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str]) -> Reader:
+    def places(names: tuple[str, ...]) -> tuple[int, ...]:
+        return tuple(header.index(name) for name in names if name in header)
+
+    def first(names: tuple[str, ...]) -> int | None:
+        return next(iter(places(names)), None)
+
+    return Reader(
+        layout,
+        first_row,
+        header.index(layout.address[0]),
+        first(layout.at),
+        places(layout.reasons),
+        tuple((name, header.index(name)) for name in layout.kept if name in header),
+        places(layout.flags),
+        places(layout.ids),
+        first(layout.only_tag),
+    )
+
+
+def _unknown(file_name: str, header: list[str]) -> Problem:
+    if "email address" in header and "optin_time" in header:
+        what = f"{file_name} lists subscribed or cleaned people of Mailchimp, not unsubscribed ones"
+        return Problem(what, "nobody was opted out", "import the file that Mailchimp names unsubscribed_...csv")
+    return Problem(
+        f"{file_name} has no layout we know",
+        "we cannot tell whether its people unsubscribed; nothing was imported",
+        "export it from Mailchimp, SendGrid, Mailgun, HubSpot or Salesforce, or keep one column: the addresses",
+    )
+
+
+def _cell(cells: Sequence[str], column: int) -> str:
+    return plain_cell(cells[column].strip()) if column < len(cells) else ""
