@@ -1,0 +1,128 @@
+"""Connecting a Salesforce org: sign in, look at its fields, store the credential, make every opt-out due there."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from optsync.connection import fields
+from optsync.connection.fields import Finding, OptOutField
+from optsync.core.problems import Problem
+from optsync.ledger import marks, targets
+from optsync.ledger.queries import sql
+from optsync.salesforce import oauth, organization
+from optsync.salesforce.oauth import Credential
+from optsync.salesforce.organization import Organization
+from optsync.seams import Seams
+
+if TYPE_CHECKING:
+    from optsync.config.vault import Vault
+
+PACKAGE = "optsync.connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """An org that was just connected. `findings` name what keeps Email Opt Out from being written, and where."""
+
+    org_id: int
+    salesforce_id: str
+    name: str
+    edition: str
+    is_sandbox: bool
+    is_new: bool
+    findings: list[Finding]
+    custom_fields: list[OptOutField]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An org we are connected to, without its credential."""
+
+    org_id: int
+    salesforce_id: str
+    revision: int
+    name: str
+    is_practice: bool
+    is_sandbox: bool
+
+
+def connect(
+    conn: psycopg.Connection, vault: "Vault", credential: Credential, seams: Seams, *, actor: str | None = None
+) -> Connected:
+    """Signs in and stores the credential; the first connect of an org makes every recorded opt-out due in it.
+
+    A hidden Email Opt Out is a finding, not a failure: opt-outs wait as owed until it is granted. Raises
+    SalesforceError when the sign-in fails and Problem when the same sign-in used to lead to another org.
+    """
+    with oauth.open_session(credential, seams) as session:
+        org = organization.fetch(session)
+        _refuse_other_org(conn, credential, org.id)
+        described = fields.look_at(session)
+    with conn.transaction():
+        org_id, is_new = _store(conn, vault, credential, org, actor)
+    return Connected(
+        org_id,
+        org.id,
+        org.name,
+        org.edition,
+        org.is_sandbox,
+        is_new,
+        described.findings(fields.EMAIL),
+        described.custom_fields(),
+    )
+
+
+def connections(conn: psycopg.Connection) -> list[Connection]:
+    """All connected orgs, the first one first."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(sql(PACKAGE, "connections")).fetchall()
+    return [
+        Connection(
+            row["org_id"], row["salesforce_id"], row["revision"], row["org_name"], row["is_practice"], row["is_sandbox"]
+        )
+        for row in rows
+    ]
+
+
+def _refuse_other_org(conn: psycopg.Connection, credential: Credential, salesforce_id: str) -> None:
+    """The wrong-org guard: ids of another org must never be written to (a refreshed sandbox has a new org id)."""
+    values = {"salesforce_id": salesforce_id, **_sign_in_of(credential)}
+    other = conn.execute(sql(PACKAGE, "org_of_sign_in"), values).fetchone()
+    if other:
+        raise Problem(
+            f"this sign-in used to lead to {other[2]} ({other[1]}) and leads to another org now ({salesforce_id})",
+            "the records we know belong to the first one; nothing was changed",
+            "if a sandbox was refreshed, connect it with a new app or user; else correct the login address",
+        )
+
+
+def _store(
+    conn: psycopg.Connection, vault: "Vault", credential: Credential, org: Organization, actor: str | None
+) -> tuple[int, bool]:
+    org_id = targets.register_org(conn, org.id)
+    is_new = all(known.org_id != org_id for known in connections(conn))
+    values = {
+        "org_id": org_id,
+        "credential": vault.encrypt(credential.to_json().encode()),
+        "org_name": org.name,
+        "edition": org.edition,
+        "is_sandbox": org.is_sandbox,
+        "is_practice": credential.practice,
+        "actor": actor,
+        **_sign_in_of(credential),
+    }
+    conn.execute(sql(PACKAGE, "store_connection"), values)
+    conn.execute(sql(PACKAGE, "add_settings"), {"org_id": org_id})
+    marks.clear_pauses(conn, org_id)
+    evidence = Jsonb({"org": org.id, "name": org.name, "revision": "first" if is_new else "again"})
+    conn.execute(
+        sql(PACKAGE, "write_event"), {"kind": "connected", "actor": actor, "org_id": org_id, "evidence": evidence}
+    )
+    return org_id, is_new
+
+
+def _sign_in_of(credential: Credential) -> dict[str, str]:
+    return {"login_url": credential.login_url, "signs_in_as": credential.username or credential.client_id}

@@ -1,0 +1,130 @@
+"""The opt-out fields of one org as our user sees them: what exists on Lead and Contact, and may we write it?"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from optsync.core.problems import Problem
+from optsync.salesforce import describe
+from optsync.salesforce.describe import Field, ObjectDescription
+from optsync.salesforce.errors import ApiRefused
+from optsync.salesforce.oauth import Session
+
+SALES_LABEL: Final = "Marketo Sales Opt Out"
+PersonObject = Literal["Lead", "Contact"]
+PERSON_OBJECTS: Final[tuple[PersonObject, ...]] = ("Lead", "Contact")
+
+_OPT_OUT_NAME = re.compile(r"opt(?:ed)?[\s_-]*out|unsubscri", re.IGNORECASE)
+
+Defect = Literal["object hidden", "missing", "not a checkbox", "read-only"]
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutField:
+    """One opt-out checkbox: its API name on Lead and on Contact (they may differ) and its label."""
+
+    lead_name: str
+    contact_name: str
+    label: str
+
+
+EMAIL: Final = OptOutField("HasOptedOutOfEmail", "HasOptedOutOfEmail", "Email Opt Out")
+"""The standard checkbox of every org."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that keeps a field from being used on one object."""
+
+    object_name: PersonObject
+    field_name: str
+    defect: Defect
+
+    def __str__(self) -> str:
+        if self.defect == "object hidden":
+            return f"{self.object_name}: the integration user may not read this object"
+        words = {
+            "missing": "does not exist, or field-level security hides it from the integration user",
+            "not a checkbox": "is not a checkbox",
+            "read-only": "is read-only for the integration user",
+        }
+        return f"{self.object_name}: {self.field_name} {words[self.defect]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Lead and Contact as our user sees them; None where the object itself is hidden."""
+
+    objects: dict[PersonObject, ObjectDescription | None]
+
+    def findings(self, field: OptOutField) -> list[Finding]:
+        """What keeps this field from being written, by object; empty when it can be used."""
+        names: dict[PersonObject, str] = {"Lead": field.lead_name, "Contact": field.contact_name}
+        return [finding for name in PERSON_OBJECTS for finding in self._findings_on(name, names[name])]
+
+    def custom_fields(self) -> list[OptOutField]:
+        """Custom checkboxes on both objects that speak of opting out, paired by API name, else by label."""
+        leads, contacts = list(self._custom_on("Lead")), list(self._custom_on("Contact"))
+        found = []
+        for lead in leads:
+            same = [c for c in contacts if c.name == lead.name] or [c for c in contacts if c.label == lead.label]
+            if same:
+                found.append(OptOutField(lead.name, same[0].name, lead.label))
+        return found
+
+    def field_named(self, api_name: str) -> OptOutField:
+        """The checkbox of that API name, as a field for both objects (no check: `findings` says what is wrong)."""
+        for field in self.custom_fields():
+            if api_name in (field.lead_name, field.contact_name):
+                return field
+        return OptOutField(api_name, api_name, self._label_of(api_name))
+
+    def _custom_on(self, name: PersonObject) -> Iterator[Field]:
+        described = self.objects[name]
+        for field in described.fields.values() if described else ():
+            if field.custom and field.type == "boolean" and _OPT_OUT_NAME.search(f"{field.name} {field.label}"):
+                yield field
+
+    def _findings_on(self, name: PersonObject, field_name: str) -> list[Finding]:
+        described = self.objects[name]
+        if described is None:
+            return [Finding(name, field_name, "object hidden")]
+        field = described.fields.get(field_name)
+        if field is None:
+            return [Finding(name, field_name, "missing")]
+        if field.type != "boolean":
+            return [Finding(name, field_name, "not a checkbox")]
+        return [] if field.updateable else [Finding(name, field_name, "read-only")]
+
+    def _label_of(self, api_name: str) -> str:
+        for described in self.objects.values():
+            if described and api_name in described.fields:
+                return described.fields[api_name].label
+        return api_name
+
+
+def look_at(session: Session) -> Described:
+    """Describes Lead and Contact: two API calls. Raises SalesforceError."""
+    return Described({name: _describe(session, name) for name in PERSON_OBJECTS})
+
+
+def refuse_unusable(described: Described, field: OptOutField) -> None:
+    """Raises Problem, naming the object, when the field cannot be written on Lead and on Contact (requirement 2)."""
+    findings = described.findings(field)
+    if findings:
+        raise Problem(
+            f"{field.label} cannot be used on {' and '.join(finding.object_name for finding in findings)}: "
+            + "; ".join(map(str, findings)),
+            "nothing was changed: a field that is not there on both objects would leave people mailable",
+            "give the integration user Edit on the field (Setup > Permission Sets > Object Settings), then try again",
+        )
+
+
+def _describe(session: Session, name: PersonObject) -> ObjectDescription | None:
+    try:
+        return describe.object_fields(session, name)
+    except ApiRefused as error:
+        if error.status == 404 or error.code in ("NOT_FOUND", "INVALID_TYPE"):
+            return None
+        raise

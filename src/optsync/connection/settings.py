@@ -1,0 +1,300 @@
+"""What an admin chose for one org: the switch "Sync to Salesforce", the opt-out field, the hour of the nightly run.
+
+Changes are planned first and applied after a yes (rules 2 and 7). Which fields are written and read follows from
+`core/targets.py`; a field that Lead or Contact lacks is refused by name (requirement 2).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from optsync.connection import fields
+from optsync.connection.connect import PACKAGE
+from optsync.connection.fields import EMAIL, Described, OptOutField
+from optsync.core.calendar import Schedule
+from optsync.core.problems import Problem
+from optsync.core.targets import Choice, FieldRole, Policy, read_fields, write_fields
+from optsync.ledger import targets
+from optsync.ledger.queries import sql
+from optsync.ledger.targets import EMAIL_OPT_OUT, Carry
+from optsync.salesforce.oauth import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One org's settings. `custom` is the chosen checkbox, None until one was chosen; `custom_field` its number."""
+
+    org_id: int
+    sync_on_since: datetime | None = None
+    choice: Choice = Choice.EMAIL
+    custom: OptOutField | None = None
+    custom_field: int | None = None
+    read_both: bool = False
+    schedule: Schedule = field(default_factory=Schedule)
+    first_run_approved_at: datetime | None = None
+
+    @property
+    def sync_on(self) -> bool:
+        """The switch."""
+        return self.sync_on_since is not None
+
+    @property
+    def policy(self) -> Policy:
+        """As `core/targets.py` takes it."""
+        return Policy(self.sync_on, self.choice, self.read_both)
+
+    @property
+    def written(self) -> frozenset[int]:
+        """The numbers of the fields in which new opt-outs are due."""
+        return frozenset(self.number_of(role) for role in write_fields(self.policy))
+
+    @property
+    def read(self) -> frozenset[int]:
+        """The numbers of the fields whose tick opts a person out here; empty with the switch off."""
+        return frozenset(self.number_of(role) for role in read_fields(self.policy))
+
+    def number_of(self, role: FieldRole) -> int:
+        """The number of Email Opt Out or of the custom field."""
+        if role is FieldRole.EMAIL:
+            return EMAIL_OPT_OUT
+        assert self.custom_field is not None, "the schema lets no choice need a custom field that is not there"
+        return self.custom_field
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What to change; None leaves as it is. `field` is email, sales, both or a checkbox's API name."""
+
+    sync_on: bool | None = None
+    field: str | None = None
+    read_both: bool | None = None
+    schedule: Schedule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a change will do, before it is saved. `lines` say it to a person; `boxes` is how many boxes become due.
+
+    `changes_target`: new opt-outs will be due in other fields than now.
+    """
+
+    before: Settings
+    after: Settings
+    carry: Carry
+    boxes: int
+    lines: list[str]
+    changes_target: bool
+
+
+def load(conn: psycopg.Connection, org_id: int) -> Settings:
+    """The settings of a connected org. Raises Problem for an org that is not connected."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(sql(PACKAGE, "load_settings"), {"org_id": org_id}).fetchone()
+    if row is None:
+        raise Problem(
+            "this Salesforce org is not connected",
+            "there is nothing to set yet",
+            "connect it with: optsync connect --credentials FILE",
+            exit_code=4,
+        )
+    known = {field.field: field for field in targets.fields(conn, org_id)}
+    custom = known.get(row["custom_field"])
+    return Settings(
+        org_id,
+        row["sync_on_since"],
+        Choice(row["choice"]),
+        OptOutField(custom.lead_name, custom.contact_name, custom.label) if custom else None,
+        row["custom_field"],
+        row["read_both"],
+        Schedule(row["run_at"], row["run_zone"]),
+        row["first_run_approved_at"],
+    )
+
+
+def plan_change(
+    conn: psycopg.Connection, session: Session | None, org_id: int, change: Change, carry: Carry = "all"
+) -> Plan:
+    """What the change would do. Raises Problem, naming the object, when a needed field is missing or read-only.
+
+    `session` may be None for a change that needs no look at Salesforce: switching off, or another hour.
+    """
+    before = load(conn, org_id)
+    after = replace(
+        before,
+        sync_on_since=_switched(conn, before, change),
+        read_both=before.read_both if change.read_both is None else change.read_both,
+        schedule=change.schedule or before.schedule,
+    )
+    if change.sync_on or change.field is not None or change.read_both:
+        after = _checked_in_salesforce(_required(session), after, change.field)
+    elif change.sync_on is False:
+        carry = "new"  # switching off carries nothing (rules 7)
+    return _told(conn, before, after, carry)
+
+
+def apply_change(
+    conn: psycopg.Connection,
+    session: Session | None,
+    org_id: int,
+    change: Change,
+    carry: Carry = "all",
+    *,
+    actor: str | None = None,
+) -> Plan:
+    """Saves the change, with one event that says what was before and after; returns what it did.
+
+    Raises Problem as `plan_change`, and while a push holds claims (its fields would change under it).
+    """
+    plan = plan_change(conn, session, org_id, change, carry)
+    with conn.transaction():
+        after = _numbered(conn, plan.after)
+        conn.execute(sql(PACKAGE, "store_settings"), _row_of(after))
+        if after.written != plan.before.written:
+            targets.retarget(conn, org_id, after.written, plan.carry, actor=actor)
+        evidence = Jsonb({"before": _told_to_auditors(plan.before), "after": _told_to_auditors(after)})
+        conn.execute(
+            sql(PACKAGE, "write_event"),
+            {"kind": "settings changed", "actor": actor, "org_id": org_id, "evidence": evidence},
+        )
+    return replace(plan, after=after)
+
+
+def approve_first_run(conn: psycopg.Connection, org_id: int, actor: str | None = None) -> None:
+    """The go for the first nightly run (rules 5.7)."""
+    with conn.transaction():
+        conn.execute(sql(PACKAGE, "approve_first_run"), {"org_id": org_id})
+        conn.execute(
+            sql(PACKAGE, "write_event"),
+            {"kind": "first run approved", "actor": actor, "org_id": org_id, "evidence": None},
+        )
+
+
+def _switched(conn: psycopg.Connection, before: Settings, change: Change) -> datetime | None:
+    if change.sync_on is None:
+        return before.sync_on_since
+    if not change.sync_on:
+        return None
+    row = conn.execute("SELECT clock()").fetchone()
+    assert row is not None
+    now_at: datetime = row[0]
+    return before.sync_on_since or now_at
+
+
+def _required(session: Session | None) -> Session:
+    if session is None:
+        raise ValueError("this change needs a look at Salesforce")
+    return session
+
+
+def _checked_in_salesforce(session: Session, after: Settings, chosen: str | None) -> Settings:
+    """The settings with the chosen field resolved by describe, refused unless every needed field can be written."""
+    described = fields.look_at(session)
+    if chosen is not None:
+        choice = Choice(chosen) if chosen in ("email", "sales", "both") else Choice.SALES
+        after = replace(after, choice=choice)
+        if chosen not in ("email", "sales", "both"):
+            after = replace(after, custom=described.field_named(chosen), custom_field=None)
+    if after.custom is None and (after.choice is not Choice.EMAIL or after.read_both):
+        after = replace(after, custom=_sales_field(described), custom_field=None)
+    policy = replace(after.policy, switch_on=True)  # a choice made while the switch is off must fit later, too
+    for role in sorted(write_fields(policy) | read_fields(policy), key=lambda role: role.value, reverse=True):
+        fields.refuse_unusable(described, EMAIL if role is FieldRole.EMAIL else _chosen(after))
+    return after
+
+
+def _chosen(after: Settings) -> OptOutField:
+    assert after.custom is not None
+    return after.custom
+
+
+def _sales_field(described: Described) -> OptOutField:
+    """The package's field, else the only custom opt-out checkbox. Raises Problem when there is none, or several."""
+    found = described.custom_fields()
+    named = [field for field in found if field.label == fields.SALES_LABEL]
+    if len(named or found) == 1:
+        return (named or found)[0]
+    if not found:
+        missing = OptOutField(fields.SALES_LABEL, fields.SALES_LABEL, fields.SALES_LABEL)
+        objects = " and ".join(finding.object_name for finding in described.findings(missing))
+        raise Problem(
+            f"there is no sales opt-out field that exists on {objects} and may be edited",
+            "nothing was changed; Email Opt Out stays the field",
+            "install the Marketo Sales package or make a checkbox on both objects, then: "
+            "optsync settings field API_NAME",
+        )
+    raise Problem(
+        "several custom checkboxes could be the sales opt-out field: " + ", ".join(field.lead_name for field in found),
+        "nothing was changed",
+        "say which one: optsync settings field API_NAME",
+    )
+
+
+def _numbered(conn: psycopg.Connection, after: Settings) -> Settings:
+    if after.custom is None or after.custom_field is not None:
+        return after
+    custom = after.custom
+    number = targets.ensure_field(conn, after.org_id, custom.lead_name, custom.contact_name, custom.label)
+    return replace(after, custom_field=number)
+
+
+def _told(conn: psycopg.Connection, before: Settings, after: Settings, carry: Carry) -> Plan:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(sql(PACKAGE, "carriers"), {"org_id": before.org_id}).fetchone()
+    assert row is not None
+    labels_before, labels_after = _labels(before, before.policy), _labels(after, after.policy)
+    changes = labels_before != labels_after
+    boxes = row["records"] * len(labels_after - labels_before) if changes and carry == "all" else 0
+    lines = [f"{row['recorded']:,} people are opted out here; {row['records']:,} Salesforce records are theirs."]
+    if before.sync_on != after.sync_on:
+        lines.append(f"The nightly sync is switched {'on' if after.sync_on else 'off'}.")
+    lines.append(_target_line(changes, labels_after, boxes, carry))
+    if not after.sync_on and before.sync_on:
+        lines.append("New opt-outs go to Email Opt Out from now on; marketing tools read that field too.")
+    reads = " or ".join(sorted(_labels_of(after, read_fields(after.policy)))) or "nothing"
+    lines.append(f"Each night a tick in {reads} opts a person out here." if after.sync_on else "Nothing is read.")
+    return Plan(before, after, carry, boxes, lines, changes)
+
+
+def _target_line(changes: bool, labels: frozenset[str], boxes: int, carry: Carry) -> str:
+    names = " and ".join(sorted(labels))
+    if not changes:
+        return f"Opt-outs are written to {names}, as before."
+    if carry == "all":
+        return (
+            f"Every opt-out becomes due in {names}: up to {boxes:,} boxes are ticked. Boxes ticked before stay ticked."
+        )
+    return f"New opt-outs are written to {names}; what was recorded before stays due where it was."
+
+
+def _labels(settings: Settings, policy: Policy) -> frozenset[str]:
+    return _labels_of(settings, write_fields(policy))
+
+
+def _labels_of(settings: Settings, roles: Iterable[FieldRole]) -> frozenset[str]:
+    return frozenset(EMAIL.label if role is FieldRole.EMAIL else _chosen(settings).label for role in roles)
+
+
+def _row_of(settings: Settings) -> dict[str, object]:
+    return {
+        "org_id": settings.org_id,
+        "sync_on_since": settings.sync_on_since,
+        "choice": settings.choice.value,
+        "custom_field": settings.custom_field,
+        "read_both": settings.read_both,
+        "run_at": settings.schedule.at,
+        "run_zone": settings.schedule.zone,
+    }
+
+
+def _told_to_auditors(settings: Settings) -> dict[str, object]:
+    return {
+        "sync": "on" if settings.sync_on else "off",
+        "field": settings.choice.value,
+        "custom": settings.custom.lead_name if settings.custom else None,
+        "read_both": settings.read_both,
+        "at": f"{settings.schedule.at:%H:%M} {settings.schedule.zone}",
+    }

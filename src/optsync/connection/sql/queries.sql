@@ -1,0 +1,59 @@
+-- name: store_connection
+-- Stores a credential; an org connected before gets the new one and a new revision.
+INSERT INTO connection AS c (org_id, credential, login_url, signs_in_as, org_name, edition, is_sandbox, is_practice,
+                             connected_by)
+VALUES (%(org_id)s, %(credential)s, %(login_url)s, %(signs_in_as)s, %(org_name)s, %(edition)s, %(is_sandbox)s,
+        %(is_practice)s, %(actor)s)
+ON CONFLICT (org_id) DO UPDATE
+    SET credential = EXCLUDED.credential, revision = c.revision + 1, login_url = EXCLUDED.login_url,
+        signs_in_as = EXCLUDED.signs_in_as, org_name = EXCLUDED.org_name, edition = EXCLUDED.edition,
+        is_sandbox = EXCLUDED.is_sandbox, is_practice = EXCLUDED.is_practice, connected_at = clock(),
+        connected_by = EXCLUDED.connected_by;
+
+-- name: org_of_sign_in
+-- The org that this sign-in led to when it was connected.
+SELECT o.org_id, o.salesforce_id, c.org_name FROM connection c JOIN org o USING (org_id)
+WHERE c.login_url = %(login_url)s AND c.signs_in_as = %(signs_in_as)s AND o.salesforce_id <> %(salesforce_id)s;
+
+-- name: connections
+-- All connected orgs, in the order in which they came.
+SELECT c.org_id, o.salesforce_id, c.revision, c.org_name, c.edition, c.is_sandbox, c.is_practice, c.login_url,
+       c.signs_in_as, c.connected_at
+FROM connection c JOIN org o USING (org_id) ORDER BY c.org_id;
+
+-- name: credential
+-- What a session needs: the encrypted credential and the org it must lead to.
+SELECT c.credential, c.revision, o.salesforce_id FROM connection c JOIN org o USING (org_id)
+WHERE c.org_id = %(org_id)s;
+
+-- name: add_settings
+-- The settings of a newly connected org: the switch is off, Email Opt Out is the field.
+INSERT INTO settings (org_id) VALUES (%(org_id)s) ON CONFLICT DO NOTHING;
+
+-- name: load_settings
+-- What an admin chose for one org.
+SELECT sync_on_since, choice, custom_field, read_both, run_at, run_zone, first_run_approved_at
+FROM settings WHERE org_id = %(org_id)s;
+
+-- name: store_settings
+-- Stores what an admin chose for one org.
+UPDATE settings SET sync_on_since = %(sync_on_since)s, choice = %(choice)s, custom_field = %(custom_field)s,
+       read_both = %(read_both)s, run_at = %(run_at)s, run_zone = %(run_zone)s
+WHERE org_id = %(org_id)s;
+
+-- name: approve_first_run
+-- An admin's go for the first nightly run; the first go stays.
+UPDATE settings SET first_run_approved_at = coalesce(first_run_approved_at, clock()) WHERE org_id = %(org_id)s;
+
+-- name: write_event
+-- One line of history about a connection or its settings.
+INSERT INTO event (kind, actor, org_id, evidence) VALUES (%(kind)s, %(actor)s, %(org_id)s, %(evidence)s);
+
+-- name: carriers
+-- How many boxes each field of the org owes or has, and how many opted-out addresses there are, for a preview.
+SELECT (SELECT count(*) FROM opt_out WHERE scope = 0 AND lifted_at IS NULL) AS recorded,
+       (SELECT coalesce(jsonb_object_agg(field, n), '{}') FROM
+           (SELECT field, count(*) FILTER (WHERE state = 'c') AS n FROM mark WHERE org_id = %(org_id)s GROUP BY field) f)
+           AS confirmed,
+       (SELECT count(*) FROM opt_out o JOIN record r USING (address_id)
+        WHERE o.scope = 0 AND o.lifted_at IS NULL AND r.org_id = %(org_id)s AND r.successor IS NULL) AS records;

@@ -1,0 +1,39 @@
+"""What a flow needs to work for one org: a database connection, a Salesforce session, and whose claims these are."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import psycopg
+
+from optsync.ledger import targets
+from optsync.ledger.marks import Key
+from optsync.ledger.targets import OptOutField
+from optsync.salesforce.oauth import Session
+from optsync.seams import Seams
+
+
+@dataclass
+class Line:
+    """One worker's line to one org. `worker_no` holds the advisory lock (7001, worker_no) on a session of its own.
+
+    `salesforce_id` is the org that the session must lead to. `failures` counts rounds in a row that ended in trouble
+    with the org as a whole; `unsettled` names boxes that were ticked while the database was away.
+    """
+
+    conn: psycopg.Connection
+    session: Session
+    org_id: int
+    salesforce_id: str
+    worker_no: int
+    subject_key: bytes = field(repr=False)
+    seams: Seams = field(repr=False)
+    claiming: AbstractContextManager[object] = field(default_factory=nullcontext, repr=False)
+    """Held while claiming: two threads that claim at once would each get a part of what fits into one update call."""
+    failures: int = 0
+    unsettled: list[Key] = field(default_factory=list, repr=False)
+
+    @cached_property
+    def fields(self) -> dict[int, OptOutField]:
+        """The org's opt-out fields by number; a line lives for one round, so a new field is seen in the next."""
+        return {known.field: known for known in targets.fields(self.conn, self.org_id)}
