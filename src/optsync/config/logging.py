@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import structlog
 
-FIELDS = """event level at logger error where
+FIELDS = """event level at logger module error where
     run org object field phase state outcome reason code status kind
     count owed confirmed held parked recorded rejected attempts calls bytes seconds worker pid port"""
 ALLOWED = frozenset(FIELDS.split())
@@ -37,7 +37,7 @@ def configure_logging(level: str) -> None:
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger for one module: `log.info("batch confirmed", run=12, count=200)`."""
-    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(logger=name))
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(module=name))
 
 
 def withhold_unknown(logger: object, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
