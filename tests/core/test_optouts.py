@@ -478,10 +478,13 @@ def test_every_world_settles_in_a_few_nights_with_its_balance_closed(
 def test_r22_a_two_sided_lift_stays_off_in_every_world(owners: Owners, steps: Steps) -> None:
     world = run(start(owners), steps)
     settle(world)
-    world.lift("a", "now")
-    for box, record in world.boxes:
-        world.untick(record, box)
-    for address in list(world.blocked):
-        world.lift(address, "now")
+    for (
+        _
+    ) in RECORDS:  # a lift may find that a Lead was converted: then the Contact's address is opted out, and lifted next
+        for address in world.blocked:
+            world.lift(address, "now")
+        for box, record in world.boxes:
+            world.untick(record, box)
     settle(world)
-    assert "a" not in world.blocked
+    assert world.blocked == set()
+    assert world.boxes == set()

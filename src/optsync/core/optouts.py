@@ -64,7 +64,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Reading:
-    """All records of an org with a read box true, at one moment: their e-mail and the boxes that are true."""
+    """All records of an org with a box in use true, at one moment: their e-mail and the boxes that are true."""
 
     org: Org
     taken_at: int
@@ -235,9 +235,12 @@ class World:
             self.push()
 
     def read(self, org: Org = 1) -> Reading:
-        """All records of the org with a read box true; converted Leads too, to learn what they became."""
+        """All records of the org with a box true that is read or due; converted Leads too, to learn what they became.
+
+        """All records of the org with a true box that is read or due; converted Leads too, to learn what they became.
+        """
         self._tick_clock()
-        fields = read_fields(self.policies[org])
+        fields = self.fields_in_use(org)
         return Reading(
             org,
             self.now,
@@ -252,8 +255,8 @@ class World:
         """Takes in new ticks and settles the marks that nobody touched since the reading (rules 5.3)."""
         self._tick_clock()
         self._follow_the_dead(reading)
-        for record, (email, _) in reading.records.items():
-            if self.salesforce[record].is_live:
+        for record, (email, ticked) in reading.records.items():
+            if self.salesforce[record].is_live and ticked & read_fields(self.policies[reading.org]):
                 self._take_tick(record, email, reading)
         for box in list(self.marks):
             if box in self.marks and self._org_of(box) == reading.org:
@@ -272,6 +275,12 @@ class World:
     def blocked(self) -> set[Address]:
         """Every address with an active account-wide opt-out."""
         return {address for (address, scope), known in self.opt_outs.items() if scope == 0 and not known.lifted}
+
+    def fields_in_use(self, org: Org) -> set[FieldRole]:
+        """The fields that are read, and those in which an active or a new opt-out is due."""
+        epochs = {known.epoch for (_, scope), known in self.opt_outs.items() if scope == 0 and not known.lifted}
+        due = set[FieldRole]().union(*(self.due[epoch, org] for epoch in epochs | {self.epoch}))
+        return due | read_fields(self.policies[org])
 
     @property
     def boxes(self) -> set[Box]:
@@ -364,15 +373,14 @@ class World:
             self._set(box, "confirmed")
 
     def _settle(self, box: Box, reading: Reading) -> None:
-        """One row of the comparison. A box that was not read and whose record did not come says nothing (None)."""
+        """One row of the comparison: what the reading says about this box, against its mark."""
         mark, (box_field, record) = self.marks[box], box
         if mark.touched_at > reading.taken_at:
             return
         came = reading.records.get(record)
-        if self.links[record] is None and came is None:
+        if self.links[record] is None and not (came and came[1] & read_fields(self.policies[reading.org])):
             del self.marks[box]  # ticked without an e-mail, and now unticked
             return
-        was_read = came is not None or box_field in read_fields(self.policies[reading.org])
         is_true = came is not None and box_field in came[1]
         address = self.links[record]
         waits = address is not None and self.opt_outs[address, 0].lift_waits
@@ -380,7 +388,7 @@ class World:
             self.opt_out(address, "Salesforce Sync", named=[record])
         elif is_true:
             self._set(box, "confirmed")
-        elif was_read and mark.state == "confirmed":
+        elif mark.state == "confirmed":
             self._set(box, *(("held", "lift") if waits else ("owed", "")))
         elif mark.reason == "carried":
             self._set(box, "owed")
@@ -506,13 +514,12 @@ class World:
         }
 
     def _boxes_that_count(self, address: Address) -> set[Box]:
-        """The boxes a lift waits for: those we owe and those we read, of every record of the address (row 11)."""
-        read = {
+        """The boxes a lift waits for: every field in use of every record of the address (row 11)."""
+        return {
             (box_field, name)
             for name in self._live_records_of(address)
-            for box_field in read_fields(self.policies[self.salesforce[name].org])
+            for box_field in self.fields_in_use(self.salesforce[name].org)
         }
-        return read | self._boxes_owed_by(address)
 
     def _live_records_of(self, address: Address, org: Org | None = None) -> set[RecordId]:
         """Live as far as we know: a record that became another one counts until we followed it."""
