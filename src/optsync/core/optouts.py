@@ -237,7 +237,7 @@ class World:
     def read(self, org: Org = 1) -> Reading:
         """All records of the org with a box true that is read or due; converted Leads too, to learn what they became.
 
-        """All records of the org with a true box that is read or due; converted Leads too, to learn what they became.
+        A field may be due and no longer read (after a change that carried nothing): its marks are compared too.
         """
         self._tick_clock()
         fields = self.fields_in_use(org)
