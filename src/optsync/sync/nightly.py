@@ -1,0 +1,433 @@
+"""The nightly two-way comparison, from the first read to the proof (rules 5).
+
+Phases: starting -> reading -> comparing -> writing -> proving -> done. A process may die in any of
+them; the next to look goes on: before the apply with the same Salesforce query jobs, after it with the writes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from optsync.connection import fields as visible
+from optsync.connection import settings
+from optsync.connection.sessions import open_session
+from optsync.connection.settings import Settings
+from optsync.core.addresses import hmac_pads
+from optsync.core.problems import Problem
+from optsync.core.targets import Policy, read_fields
+from optsync.ledger import targets
+from optsync.ledger.queries import sql
+from optsync.salesforce.errors import SalesforceError
+from optsync.salesforce.oauth import Session
+from optsync.seams import Seams
+from optsync.sync import apply, lookups, preview, prove, runs, staging, sweep, writing
+from optsync.sync.apply import Applied, Scope
+from optsync.sync.line import Line
+from optsync.sync.runs import Begun, Progress, RunReport, Timing, no_progress
+from optsync.sync.staging import Jobs, Reader
+
+if TYPE_CHECKING:
+    from optsync.config.database import Database
+    from optsync.config.vault import Vault
+
+PACKAGE: Final = "optsync.sync"
+SWITCH_OFF: Final = "the switch Sync to Salesforce is off, so there is no comparison to run"
+
+
+def sync_now(
+    database: "Database",
+    vault: "Vault",
+    seams: Seams,
+    org_id: int,
+    *,
+    dry_run: bool = False,
+    full: bool = False,
+    approve: bool = False,
+    by: str,
+    progress: Progress = no_progress,
+) -> RunReport:
+    """Does one run now and returns its report. `dry_run` writes nothing anywhere; `full` reads every record afresh;
+    `approve` is the go for a first run and passes the brake.
+
+    Raises Problem when the switch is off (a dry run works then too), when a run is going on already, or when the org
+    cannot be read at all; SalesforceError when Salesforce fails before the end (the run's row says failed).
+    """
+    with database.connect() as conn, runs.run_lock(conn, org_id):
+        chosen = settings.load(conn, org_id)
+        house = House(database, vault, seams, conn, org_id, progress)
+        if dry_run:
+            return _rehearse(house, chosen)
+        _refuse_switched_off(chosen)
+        _resume(house, chosen)
+        kind: runs.Kind = "by hand" if runs.has_compared(conn, org_id) else "first"
+        if kind == "first" and not (approve or chosen.first_run_approved_at):
+            return _rehearse(house, chosen, waiting=True)
+        return _start(house, chosen, kind, by, None, full=full, approve=approve)
+
+
+def start_due(
+    database: "Database", vault: "Vault", seams: Seams, *, by: str = "worker", progress: Progress = no_progress
+) -> list[RunReport]:
+    """Starts what is due in any org: tonight's slot, once, whichever worker is first, and what a dead process left.
+
+    Blocks while it runs; trouble with one org becomes its run's report. A run that goes on elsewhere is left alone.
+    """
+    with database.connect() as conn:
+        due = runs.due(conn, seams)
+    reports = []
+    for one in due:
+        with database.connect() as conn:
+            try:
+                with runs.run_lock(conn, one.org_id):
+                    reports += _run_due(House(database, vault, seams, conn, one.org_id, progress), one, by)
+            except Problem:
+                continue  # somebody else was faster, or this org cannot run now: its row says why
+            except SalesforceError:
+                continue
+    return reports
+
+
+@dataclass
+class House:
+    """What a run works with."""
+
+    database: "Database"
+    vault: "Vault"
+    seams: Seams
+    conn: psycopg.Connection
+    org_id: int
+    progress: Progress
+
+
+@dataclass
+class Run:
+    """One run on its way. `scope` is set when the org was described; `report` collects what it tells."""
+
+    house: House
+    chosen: Settings
+    begun: Begun
+    session: Session
+    report: RunReport
+    reader: Reader = field(init=False)
+    scope: Scope = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.jobs = Jobs(
+            dict(self.begun.jobs), lambda name, job: runs.remember_job(self.conn, self.begun.run_id, name, job)
+        )
+
+    @property
+    def conn(self) -> psycopg.Connection:
+        return self.house.conn
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Names, times and counts a part of the run."""
+        self.house.progress(name, 0)
+        timing = self.report.phases.setdefault(name, Timing())
+        http, clock = self.session.http, self.house.seams.monotonic
+        started, calls, polls = clock(), http.api_calls, http.polls
+        try:
+            yield
+        finally:
+            timing.seconds += clock() - started
+            timing.api_calls += http.api_calls - calls
+            timing.polls += http.polls - polls
+
+
+def _refuse_switched_off(chosen: Settings) -> None:
+    if not chosen.sync_on:
+        raise Problem(
+            SWITCH_OFF,
+            "new unsubscribes are still pushed to Email Opt Out; ticks made in Salesforce are not read",
+            "turn it on with: optsync settings sync on, or look first with: optsync sync --dry-run",
+        )
+
+
+def _run_due(house: House, due: runs.Due, by: str) -> list[RunReport]:
+    chosen = settings.load(house.conn, house.org_id)
+    resumed = _resume(house, chosen)
+    if due.slot is None:
+        return resumed
+    if runs.has_compared(house.conn, house.org_id) or chosen.first_run_approved_at:
+        return [*resumed, _start(house, chosen, "nightly", by, due.slot)]
+    run_id = runs.begin(house.conn, house.org_id, "first", by, due.slot, {})
+    return [*resumed, _rehearse(house, chosen, waiting=True, run_id=run_id)] if run_id else resumed
+
+
+def _start(
+    house: House,
+    chosen: Settings,
+    kind: runs.Kind,
+    by: str,
+    slot: datetime | None,
+    *,
+    full: bool = False,
+    approve: bool = False,
+) -> RunReport:
+    approved = approve or kind == "first" or not runs.has_compared(house.conn, house.org_id)
+    run_id = runs.begin(house.conn, house.org_id, kind, by, slot, {"full": full, "approved": approved})
+    if run_id is None:
+        raise Problem(
+            "this night's run was started by another worker",
+            "one run a night is enough; nothing was started",
+            "watch it with: optsync status",
+        )
+    begun = runs.unfinished(house.conn, house.org_id)
+    assert begun is not None  # its row is a line above
+    return _go(house, chosen, begun)
+
+
+def _resume(house: House, chosen: Settings) -> list[RunReport]:
+    """Goes on with every run that a dead process left behind."""
+    reports = []
+    while (begun := runs.unfinished(house.conn, house.org_id)) is not None:
+        reports.append(_go(house, chosen, begun))
+    return reports
+
+
+def _go(house: House, chosen: Settings, begun: Begun) -> RunReport:
+    report = RunReport(begun.run_id, house.org_id, begun.kind, "failed", by_whom="", started_at=begun.started_at)
+    started = house.seams.monotonic()
+    try:
+        with open_session(house.conn, house.vault, house.org_id, house.seams) as session:
+            run = Run(house, chosen, begun, session, report)
+            _do(run)
+    except (SalesforceError, Problem) as error:
+        report.error = _words(error)
+        raise
+    finally:
+        report.seconds = round(house.seams.monotonic() - started, 3)
+        if report.error is not None or report.result != "failed":
+            runs.finish(house.conn, report)
+    return report
+
+
+def _do(run: Run) -> None:
+    apply.set_pace(run.conn)
+    with run.phase("starting"):
+        _describe(run)
+        _number(run)
+    if run.begun.phase in ("starting", "reading", "comparing"):
+        _compare(run)
+        with run.phase("applying"):
+            applied = _apply(run)
+    else:
+        applied = Applied(**run.begun.counts["applied"])
+        _read_again(run)
+    run.report.counts |= {name: value for name, value in asdict(applied).items() if value is not None}
+    _write(run)
+    _prove(run, applied)
+
+
+def _describe(run: Run) -> None:
+    """The boxes to read: every field in which something is due, and those whose tick counts; the chosen ones must exist
+    on both objects, a field of older opt-outs that is gone is left out and told."""
+    described = visible.look_at(run.session)
+    known = {one.field: one for one in targets.fields(run.conn, run.house.org_id)}
+    read = _fields_read(run.chosen)
+    needed = read | run.chosen.written
+    usable = []
+    for number in sorted(targets.due_fields(run.conn, run.house.org_id) | needed):
+        one = visible.OptOutField(known[number].lead_name, known[number].contact_name, known[number].label)
+        if number in needed:
+            visible.refuse_unusable(described, one)
+        if not [finding for finding in described.findings(one) if finding.defect != "read-only"]:
+            usable.append(known[number])
+        else:
+            run.report.rest.append({"verdict": "not read", "reason": f"{one.label} is not visible", "boxes": 0})
+    house = run.house
+    run.reader = Reader(house.conn, run.session, house.seams, usable, run.jobs, {}, house.progress)
+    run.reader.sizes |= _last_sizes(house)
+    pads = hmac_pads(house.vault.subject_key)
+    approved = bool(run.begun.options.get("approved"))
+    numbers = tuple(one.field for one in usable)
+    run.scope = Scope(house.org_id, run.begun.run_id, 0, 0, numbers, tuple(sorted(read)), approved, pads)
+
+
+def _fields_read(chosen: Settings) -> frozenset[int]:
+    """The fields whose tick counts; for a dry run with the switch off those that would count with it on."""
+    policy = Policy(True, chosen.choice, chosen.read_both)
+    return frozenset(chosen.number_of(role) for role in read_fields(policy))
+
+
+def _number(run: Run) -> None:
+    """The comparison's number: a mark touched from now on is newer than what is read from now on."""
+    options = run.begun.options
+    if "run_no" not in options:
+        run_no, version = _begin_comparison(run)
+        now = run.session.salesforce_now_at or run.house.seams.now()
+        options |= {"run_no": run_no, "start_version": version, "salesforce_at": now.isoformat()}
+        runs.remember_options(run.conn, run.begun.run_id, options)
+    run.scope = replace(run.scope, run_no=options["run_no"], start_version=options["start_version"])
+
+
+def _compare(run: Run) -> None:
+    since_at = _changes_since(run)
+    runs.enter_phase(run.conn, run.begun.run_id, "reading")
+    with run.phase("reading"):
+        run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
+        run.reader.read_deleted()
+    with run.phase("changes" if since_at else "sweep"):
+        count = sweep.find(run.conn, run.reader, run.scope, since_at)
+        run.report.counts["changed" if since_at else "swept"] = count
+    runs.enter_phase(run.conn, run.begun.run_id, "comparing")
+    with run.phase("comparing"):
+        run.report.counts["differing"] = apply.compare(run.conn, run.scope)
+        apply.add_matched(run.conn, run.scope)
+    with run.phase("reading again"):
+        _reread(run)
+
+
+def _reread(run: Run) -> None:
+    """Right before the decision: what would revive a lifted address, and what converted and merged records became."""
+    candidates = apply.find_candidates(run.conn, run.scope)
+    if candidates:
+        run.reader.read_by_id("reread", candidates)
+    apply.decide_revivals(run.conn, run.scope, reread=bool(candidates))
+    params = run.scope.params()
+    run.conn.execute("DROP TABLE IF EXISTS gone")
+    run.conn.execute(sql(PACKAGE, "gone_table"), params)
+    wanted = [row[0] for row in run.conn.execute(sql(PACKAGE, "successors_to_read"), params)]
+    rows: list[tuple[str, str | None]] = []
+    if wanted:
+        run.reader.read_by_id("successor_row", wanted)
+        rows = run.conn.execute("SELECT record_id, email FROM successor_row").fetchall()
+    staging.fill_successors(run.conn, rows)
+    run.conn.execute(sql(PACKAGE, "know_successors"), params)
+
+
+def _apply(run: Run) -> Applied:
+    """One transaction: the apply, and the run's word that it was done."""
+    with run.conn.transaction():
+        applied = apply.apply(run.conn, run.scope)
+        counts = run.report.counts | {"applied": asdict(applied), "sizes": run.reader.sizes}
+        runs.enter_phase(run.conn, run.begun.run_id, "writing", counts)
+    return applied
+
+
+def _write(run: Run) -> None:
+    house = run.house
+    with writing.claiming(house.database, house.seams) as worker_no:
+        salesforce_id = run.session.org_id  # open_session has compared it with the org's own
+        key = house.vault.subject_key
+        line = Line(house.conn, run.session, house.org_id, salesforce_id, worker_no, key, house.seams)
+        before = run.begun.options.get("worker_no")
+        runs.remember_options(house.conn, run.begun.run_id, {"worker_no": worker_no})
+        with run.phase("looking up"):
+            run.report.counts["looked_up"] = _look_up(run, line)
+        with run.phase("writing"):
+            written = writing.write(line, run.jobs, run.begun.run_id, before)
+    run.report.counts |= asdict(written)
+
+
+def _look_up(run: Run, line: Line) -> int:
+    """Addresses without a record, 400 a call; more than the sweep would cost are left to it and to the worker."""
+    total = sweep.due_lookups(run.conn, run.house.org_id)
+    left = 0 if sweep.is_cheaper(total) else total
+    while left > 0:
+        lookups.look_up_due(line)
+        before, left = left, sweep.due_lookups(run.conn, run.house.org_id)
+        if left >= before:
+            break
+    return total
+
+
+def _prove(run: Run, applied: Applied) -> None:
+    runs.enter_phase(run.conn, run.begun.run_id, "proving", {"sizes": run.reader.sizes})
+    with run.phase("proving"):
+        proof_no, _ = _begin_comparison(run)
+        proof = prove.prove(run.conn, run.reader, replace(run.scope, run_no=proof_no))
+    run.report.counts |= {f"proof: {name}": count for name, count in proof.verdicts.items()}
+    run.report.rest += proof.rest
+    held_now = applied.held_in is not None or applied.held_out is not None
+    run.report.result = proof.result(held_now=held_now)
+
+
+def _read_again(run: Run) -> None:
+    """For a successor after the apply: the first read, which the proof compares with, from the same jobs if any."""
+    with run.phase("reading"):
+        run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
+
+
+def _begin_comparison(run: Run) -> tuple[int, int]:
+    row = run.conn.execute(sql(PACKAGE, "begin_comparison"), {"org": run.house.org_id}).fetchone()
+    assert row is not None  # the org is connected
+    return int(row[0]), int(row[1])
+
+
+def _changes_since(run: Run) -> datetime | None:
+    """The start of the last comparison by Salesforce's clock; None when everything is to be read. Decided once."""
+    conn, org_id, options = run.conn, run.house.org_id, run.begun.options
+    if "since" not in options:
+        last = conn.execute(sql(PACKAGE, "last_run"), {"org": org_id}).fetchone()
+        asked = bool(options.get("full")) or sweep.is_cheaper(sweep.due_lookups(conn, org_id))
+        everything = last is None or sweep.is_due(runs.last_sweep_at(conn, org_id), run.house.seams.now(), asked=asked)
+        options["since"] = None if last is None or everything else last[3]["salesforce_at"]
+        runs.remember_options(conn, run.begun.run_id, {"since": options["since"]})
+    return datetime.fromisoformat(options["since"]) if options["since"] else None
+
+
+def _last_sizes(house: House) -> dict[str, int]:
+    last = house.conn.execute(sql(PACKAGE, "last_run"), {"org": house.org_id}).fetchone()
+    return dict((last[2] or {}).get("sizes", {})) if last else {}
+
+
+def _rehearse(house: House, chosen: Settings, *, waiting: bool = False, run_id: int | None = None) -> RunReport:
+    """A dry run: reads and compares, and takes everything back. `waiting` is an unapproved first run's answer."""
+    report = RunReport(run_id, house.org_id, "first" if waiting else "dry run", "dry run", started_at=house.seams.now())
+    started = house.seams.monotonic()
+    with open_session(house.conn, house.vault, house.org_id, house.seams) as session:
+        begun = Begun(run_id or 0, "first", {}, {}, {}, "starting", house.seams.now())
+        run = Run(house, chosen, begun, session, report)
+        run.jobs.remember = lambda name, job_id: None
+        apply.set_pace(run.conn)
+        with run.phase("starting"):
+            _describe(run)
+            run.scope = replace(run.scope, run_no=_next_run_no(house), start_version=_version(house), approved=waiting)
+        _look(run)
+    if waiting:
+        report.result = "waiting for go"
+    report.seconds = round(house.seams.monotonic() - started, 3)
+    if run_id:
+        runs.finish(house.conn, report)
+    return report
+
+
+def _look(run: Run) -> None:
+    conn, scope = run.conn, run.scope
+    with run.phase("reading"):
+        run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
+        run.reader.read_deleted()
+    conn.execute("DROP TABLE IF EXISTS matched")
+    with run.phase("comparing"):
+        run.report.counts["differing"] = apply.compare(conn, scope)
+        _reread(run)
+        found = preview.rehearse(conn, scope)
+    run.report.counts |= {name: value for name, value in asdict(found.applied).items() if value is not None}
+    run.report.counts |= {"would_set": found.would_set, "already_set": found.already_set, "no_record": found.no_record}
+    read_calls = run.report.api_calls
+    run.report.counts["expected_api_calls"] = 2 * read_calls + found.write_calls
+    run.report.samples = found.samples
+
+
+def _next_run_no(house: House) -> int:
+    row = house.conn.execute("SELECT run_no + 1 FROM org WHERE org_id = %s", (house.org_id,)).fetchone()
+    assert row is not None  # the org is connected
+    return int(row[0])
+
+
+def _version(house: House) -> int:
+    row = house.conn.execute("SELECT last_value FROM version_seq").fetchone()
+    assert row is not None  # a sequence has one row
+    return int(row[0])
+
+
+def _words(error: SalesforceError | Problem) -> dict[str, str]:
+    if isinstance(error, Problem):
+        return {"what": error.what, "means": error.means, "next": error.next}
+    return {"what": error.message, "means": error.means, "next": error.next_step}

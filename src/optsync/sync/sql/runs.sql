@@ -1,0 +1,56 @@
+-- name: begin_run
+-- A run's row; nothing when the slot of this org has one already: one run a night, whoever is first.
+INSERT INTO run (org_id, slot, kind, by_whom, options) VALUES (%(org)s, %(slot)s, %(kind)s, %(by)s, %(options)s)
+ON CONFLICT (org_id, slot) DO NOTHING RETURNING run_id
+
+-- name: unfinished_run
+-- The run of an org that a dead process left behind, the newest first.
+SELECT run_id, kind, phase, options, jobs, counts, started_at FROM run
+WHERE org_id = %(org)s AND state = 'running' ORDER BY run_id DESC LIMIT 1
+
+-- name: begin_comparison
+-- A comparison of its own number: marks touched from now on are newer than what it reads.
+UPDATE org SET run_no = run_no + 1 WHERE org_id = %(org)s RETURNING run_no, (SELECT last_value FROM version_seq)
+
+-- name: remember_options
+-- What a successor needs to decide as this process would have.
+UPDATE run SET options = options || %(options)s WHERE run_id = %(run_id)s
+
+-- name: remember_job
+-- A Salesforce job of this run.
+UPDATE run SET jobs = jobs || %(jobs)s WHERE run_id = %(run_id)s
+
+-- name: enter_phase
+-- What the run is doing now, and what it has counted so far.
+UPDATE run SET phase = %(phase)s, counts = counts || %(counts)s WHERE run_id = %(run_id)s
+
+-- name: finish_run
+-- The end of a run, with its report.
+UPDATE run SET state = 'finished', result = %(result)s, phase = 'done', report = %(report)s, finished_at = clock()
+WHERE run_id = %(run_id)s
+
+-- name: last_run
+-- The newest run of an org that compared, with what it counted: the sizes and the start that the next one builds on.
+SELECT run_id, started_at, counts, options FROM run
+WHERE org_id = %(org)s AND state = 'finished' AND counts ? 'compared' ORDER BY run_id DESC LIMIT 1
+
+-- name: last_sweep
+-- When everything was last read afresh.
+SELECT max(started_at) FROM run WHERE org_id = %(org)s AND state = 'finished' AND counts ? 'swept'
+
+-- name: run_report
+-- One run as it is shown.
+SELECT run_id, org_id, slot, kind, state, result, phase, counts, report, by_whom, started_at, finished_at
+FROM run WHERE run_id = %(run_id)s
+
+-- name: slot_is_taken
+-- Whether this night's run was started already.
+SELECT EXISTS (SELECT FROM run WHERE org_id = %(org)s AND slot = %(slot)s)
+
+-- name: has_compared
+-- Whether this org was ever compared: before that its run is the first, which needs a go.
+SELECT EXISTS (SELECT FROM run WHERE org_id = %(org)s AND state = 'finished' AND counts ? 'compared')
+
+-- name: orgs_with_settings
+-- Every connected org.
+SELECT org_id FROM settings ORDER BY org_id

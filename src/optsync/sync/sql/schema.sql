@@ -1,0 +1,19 @@
+-- Sync runs: one nightly two-way comparison each, what came of it, and what a successor needs to go on after a crash.
+CREATE TABLE run (
+    run_id      int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    org_id      smallint NOT NULL REFERENCES org,
+    slot        timestamptz,                    -- the schedule's instant; NULL = started by hand
+    kind        text NOT NULL CHECK (kind IN ('nightly', 'by hand', 'first')),
+    state       text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'finished', 'interrupted')),
+    result      text CHECK (result ~ '^(proved|proved, [0-9]+ disputed|partly done|not proved|failed|held|waiting for go)$'),
+    phase       text NOT NULL DEFAULT 'starting',
+    options     jsonb NOT NULL DEFAULT '{}',    -- full, approved, run_no and the version at the start
+    jobs        jsonb NOT NULL DEFAULT '{}',    -- Salesforce job ids by what they do; a successor goes on with them
+    counts      jsonb NOT NULL DEFAULT '{}',
+    report      jsonb NOT NULL DEFAULT '{}',
+    by_whom     text NOT NULL,
+    started_at  timestamptz NOT NULL DEFAULT clock(),
+    finished_at timestamptz,
+    UNIQUE (org_id, slot)                       -- one run a night across any number of workers
+);
+CREATE INDEX run_unfinished ON run (org_id) WHERE state = 'running';    -- read by start_due and by resume
