@@ -1,13 +1,17 @@
 """Opt-outs in and out as files."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from optsync.cli.house import opened
-from optsync.cli.output import Output, Ticker, with_output
+from optsync.cli.output import OK, WARN, Output, Ticker, with_output
+from optsync.cli.people import operator
+
+if TYPE_CHECKING:
+    from optsync.ledger.imports import ImportReport
 
 WITH_REJECTS, HELD = 3, 5
 
@@ -38,12 +42,39 @@ def import_(out: Output, file: Path, dry_run: bool, yes: bool, rejects: Path | N
             house.subject_key,
             file,
             dry_run=dry_run,
-            progress=lambda rows: ticker("Reading", rows),
+            confirmed=yes,
+            actor=operator(),
+            progress=lambda phase, done, total: ticker(f"{phase.capitalize()} {100 * done // max(total, 1)} %"),
             reject_path=rejects,
         )
-    ticker.done()
-    out.show(asdict(report), str(report))
-    return 0
+        ticker.done()
+    out.show(report.as_dict(), *lines_of(report))
+    if report.held and not dry_run:
+        return HELD
+    return WITH_REJECTS if report.bad else 0
+
+
+def lines_of(report: "ImportReport") -> list[str]:
+    """What an import did or would do, for the eye."""
+    if report.seen_before_at:
+        return [f"{OK} {report.name} was imported on {report.seen_before_at:%Y-%m-%d %H:%M} UTC; nothing new."]
+    would = "would be " if report.dry_run else ""
+    lines = [f"  {report.name}: {report.layout}, {report.rows:,} rows"]
+    if report.purpose != "people":
+        lines.append(f"{OK} {report.new + report.again:,} {would}unsubscribed, {report.already:,} were already")
+    if report.linked:
+        lines.append(f"{OK} {report.linked:,} Salesforce records {would}linked")
+    lines += [f"  {report.duplicates:,} rows repeat an address"] if report.duplicates else []
+    lines += [f"  {report.skipped:,} rows say that nobody opted out"] if report.skipped else []
+    if report.bad:
+        where = f": {report.reject_path}" if report.reject_path else "; keep them with --rejects FILE"
+        lines.append(f"{WARN} {report.bad:,} rows were not taken, with a reason each{where}")
+    if report.held:
+        lines.append(f"{WARN} So many at once {would or 'are '}held: blocked here, their boxes wait for a decision.")
+        lines.append("  Sure? Repeat with --yes." if report.dry_run else "  Decide: optsync hold list")
+    if report.dry_run:
+        lines.append("  Nothing was written.")
+    return lines
 
 
 @click.command()

@@ -57,10 +57,16 @@ def worker() -> None:
 
     Any number may run, on any number of machines.
     """
+    from optsync.config.logging import configure_logging
+    from optsync.sync.nightly import start_due
     from optsync.sync.worker import Worker
 
     with opened(Output(as_json=False)) as house:
-        here = Worker(house.database, house.vault, house.seams)
+        configure_logging(house.environment.log_level)
+        database, vault, seams = house.database, house.vault, house.seams
+        house.conn.close()  # the worker has sessions of its own
+        database.check_direct()
+        here = Worker(database, vault, seams, nightly=lambda: start_due(database, vault, seams))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: here.stop())
         here.run()

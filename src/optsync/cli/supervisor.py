@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from optsync.seams import Seams
 
@@ -25,6 +27,7 @@ class Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] | None = None
+    log: Path | None = None
     process: "subprocess.Popen[bytes] | None" = None
     started_at: float = 0.0
     pause_seconds: float = FIRST_PAUSE_SECONDS
@@ -51,8 +54,8 @@ class Supervisor:
         finally:
             self.end()
 
-    def tend(self, child: Child) -> None:
-        """Starts a child whose time has come; notices when it ended."""
+    def tend(self, child: Child) -> bool:
+        """Starts a child whose time has come, notices when it ended; whether it runs now."""
         now = self.seams.monotonic()
         if child.process is None:
             if now >= child.start_at:
@@ -63,9 +66,10 @@ class Supervisor:
             child.pause_seconds = min(2 * pause, LONGEST_PAUSE_SECONDS)
             self.say(f"! {child.name} ended ({ending(child.process.returncode)}); starting it again")
             child.process, child.start_at, child.restarts = None, now + pause, child.restarts + 1
+        return child.process is not None
 
     def end(self) -> None:
-        """Asks all to stop, waits, and kills what does not; a second Ctrl-C does not cut this short."""
+        """Asks all to stop, waits, and kills what does not; a second Ctrl-C cannot cut it short."""
         before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
         running = [child.process for child in self.children if child.process is not None]
         for process in running:
@@ -82,11 +86,15 @@ class Supervisor:
 
 def start(child: Child, now: float) -> None:
     """Starts one child; it is told to stop when this process dies, however it dies."""
-    child.process = subprocess.Popen(
-        list(child.command),
-        env=None if child.environment is None else dict(child.environment),
-        preexec_fn=stop_with_parent if sys.platform == "linux" else None,
-    )
+    with child.log.open("ab") if child.log else nullcontext() as log:
+        child.process = subprocess.Popen(
+            list(child.command),
+            env=None if child.environment is None else dict(child.environment),
+            stdout=log,
+            stderr=log,
+            start_new_session=child.log is not None,  # a Ctrl-C reaches the parent only, which ends its children
+            preexec_fn=stop_with_parent if sys.platform == "linux" else None,
+        )
     child.started_at = now
 
 

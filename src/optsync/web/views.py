@@ -175,8 +175,8 @@ def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:
         | {
             "kind": kind_of_run(row["kind"], _),
             "result": result_of_run(row["result"], _),
-            "to_salesforce": (row["counts"] or {}).get("to_salesforce"),
-            "from_salesforce": (row["counts"] or {}).get("from_salesforce"),
+            "to_salesforce": row["counts"].get("confirmed", 0) + row["counts"].get("already_true", 0),
+            "from_salesforce": row["counts"].get("recorded", 0),
         }
         for row in rows
     ]

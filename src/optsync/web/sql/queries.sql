@@ -39,10 +39,16 @@ SELECT count(*)::int FROM opt_out WHERE scope = 0 AND lifted_at IS NULL;
 
 -- name: recent_runs
 -- The newest runs of one org.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at, counts
+SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at,
+       coalesce(report -> 'counts', counts) AS counts
 FROM run WHERE org_id = %(org)s ORDER BY run_id DESC LIMIT %(limit)s;
 
 -- name: one_run
 -- One run with its counts.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at, counts FROM run
-WHERE run_id = %(run)s;
+SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at,
+       coalesce(report -> 'counts', counts) AS counts
+FROM run WHERE run_id = %(run)s;
+
+-- name: newest_run
+-- The number of an org's newest run.
+SELECT max(run_id) FROM run WHERE org_id = %(org)s;

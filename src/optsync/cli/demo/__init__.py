@@ -1,0 +1,1 @@
+"""`optsync demo`: the main job before your eyes, with a Salesforce that runs here. Nothing is kept."""

@@ -1,0 +1,153 @@
+"""Sync now, what a run did, and trying again."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optsync.cli.house import opened
+from optsync.cli.output import BAD, OK, WARN, Output, Ticker, with_output
+from optsync.cli.people import operator
+from optsync.core.problems import Problem
+
+if TYPE_CHECKING:
+    from optsync.sync.runs import RunReport
+
+FINE, FAILED, PARTLY, HELD = 0, 1, 3, 5
+CODES = {"proved": FINE, "dry run": FINE, "partly done": PARTLY, "held": HELD, "waiting for go": HELD}
+ORG = click.option("--org", help="The org's id, when several are connected.")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Read and compare; write nothing, here or in Salesforce.")
+@click.option("--yes", is_flag=True, help="The go for a first run, and for a mass change whose preview you have seen.")
+@click.option("--full", is_flag=True, help="Read every record afresh, as once a week.")
+@ORG
+@with_output
+def sync(out: Output, dry_run: bool, yes: bool, full: bool, org: str | None) -> int:
+    """Compare both sides now, settle what differs, and prove it by reading Salesforce again.
+
+    Needs no running worker. Exit code 0: proved; 3: done, but some boxes wait; 5: held for a decision; 1: not proved.
+    """
+    from optsync.sync.nightly import sync_now
+
+    ticker = Ticker()
+    with opened(out) as house:
+        report = sync_now(
+            house.database,
+            house.vault,
+            house.seams,
+            house.org_id(org),
+            dry_run=dry_run,
+            full=full,
+            approve=yes,
+            by=operator(),
+            progress=lambda phase, count: ticker(phase.capitalize(), count or None),
+        )
+        ticker.done()
+    out.show(report.as_dict(), *lines_of(report))
+    return code_of(report.result)
+
+
+def code_of(result: str) -> int:
+    """The exit code of a run's result; a proof with disputed ticks is a proof."""
+    return CODES.get(result.partition(",")[0], FAILED)
+
+
+def lines_of(report: "RunReport") -> list[str]:
+    """What a run did, or would do, for the eye."""
+    sign = {FINE: OK, PARTLY: WARN, HELD: WARN}.get(code_of(report.result), BAD)
+    number = f"sync run {report.run_id} · " if report.run_id else ""
+    lines = [f"{sign} {number}{report.result} · {report.seconds:.1f} s · {report.api_calls} API calls"]
+    if "would_set" in report.counts:
+        return lines + rehearsal_lines(report)
+    count = report.counts.get
+    set_now = count("confirmed", 0) + count("already_true", 0)
+    lines.append(f"  to Salesforce    {set_now:>9,} confirmed   {count('parked', 0):,} parked")
+    lines.append(f"  from Salesforce  {count('recorded', 0):>9,} recorded")
+    lines += [rest_line(rest) for rest in report.rest]
+    if code_of(report.result) == HELD:
+        lines.append("  Decide: optsync hold list")
+    return lines
+
+
+def rest_line(rest: dict[str, Any]) -> str:
+    """What is not done, and why."""
+    return f"  {WARN} {rest.get('boxes', 0):,} {rest.get('verdict', '')}: {rest.get('reason', '')}"
+
+
+def rehearsal_lines(report: "RunReport") -> list[str]:
+    """The table of a dry run and how to go on."""
+    count = report.counts.get
+    would_set, already_set, no_record = (count(name, 0) for name in ("would_set", "already_set", "no_record"))
+    lines = [
+        "                     would set   already set   no record",
+        f"  To Salesforce    {would_set:>11,}   {already_set:>11,}   {no_record:>9,}",
+        f"  From Salesforce  {count('recorded', 0):>11,}",
+    ]
+    for direction, samples in report.samples.items():
+        lines += [f"  {direction}: {s['address']}  {s['record']}  {s['why']}" for s in samples[:3]]
+    calls = count("expected_api_calls", 0)
+    return [*lines, f"  Nothing was written. About {calls:,} API calls.     Run it: optsync sync --yes"]
+
+
+@click.command()
+@click.argument("number", type=int, required=False)
+@ORG
+@with_output
+def run(out: Output, number: int | None, org: str | None) -> int:
+    """What sync run NUMBER did; the newest one without NUMBER."""
+    from optsync.ledger.queries import sql
+    from optsync.sync import runs
+
+    with opened(out) as house:
+        if number is None:
+            row = house.conn.execute(sql("optsync.web", "newest_run"), {"org": house.org_id(org)}).fetchone()
+            number = row[0] if row else None
+        found = runs.report(house.conn, number) if number is not None else None
+    if found is None:
+        raise Problem(
+            f"there is no sync run {number}" if number is not None else "there was no sync run yet",
+            "nothing was done",
+            "start one: optsync sync --dry-run",
+        )
+    out.show(found, *run_lines(found))
+    return FINE
+
+
+def run_lines(found: dict[str, Any]) -> list[str]:
+    """A stored run for the eye."""
+    result = found["result"] or found["state"]
+    report = found["report"] or {}
+    counts = report.get("counts") or found["counts"] or {}
+    lines = [
+        f"sync run {found['run_id']} · {found['started_at']:%Y-%m-%d %H:%M:%S} UTC · {found['kind']} · {result}",
+        f"  by {found['by_whom']}, {report.get('seconds', 0):.1f} s, {report.get('api_calls', 0)} API calls",
+    ]
+    lines += [f"  {name:24} {value:>10,}" for name, value in counts.items() if isinstance(value, int)]
+    lines += [rest_line(rest) for rest in report.get("rest", [])]
+    if error := report.get("error"):
+        lines.append(f"  {BAD} {error['what']}")
+    return lines
+
+
+@click.command()
+@click.argument("run_number", type=int, required=False)
+@click.option("--reason", help="Only those whose reason starts with this, for example a Salesforce code.")
+@ORG
+@with_output
+def retry(out: Output, run_number: int | None, reason: str | None, org: str | None) -> int:
+    """Make parked and waiting marks due now; with RUN_NUMBER only what that run parked.
+
+    The worker sends them; without one, the next sync does.
+    """
+    from optsync.ledger import marks
+    from optsync.sync import runs
+
+    with opened(out) as house:
+        org_id = house.org_id(org)
+        if run_number is not None and runs.report(house.conn, run_number) is None:
+            raise Problem(f"there is no sync run {run_number}", "nothing was done", "see the newest one: optsync run")
+        marks.clear_pauses(house.conn, org_id)
+        due = marks.retry_now(house.conn, org_id, reason, run_number)
+    out.show({"due": due}, f"{OK} {due:,} marks are due now." if due else f"{OK} Nothing waits to be tried again.")
+    return FINE
