@@ -1,5 +1,7 @@
 """Record ids: 15 case-sensitive characters, or 18 with a suffix that survives case folding (salesforce.md 2.9)."""
 
+from functools import lru_cache
+
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 FILLER = "Pr00000"
@@ -8,16 +10,25 @@ NUMBER_LENGTH = 5
 CAPACITY = 62**NUMBER_LENGTH
 
 _VALUES = {digit: value for value, digit in enumerate(DIGITS)}
+_CAPITAL = {digit: int("A" <= digit <= "Z") for digit in DIGITS}
 
 
+@lru_cache(maxsize=65_536)
 def suffix_of(group: str) -> str:
     """The suffix character of one group of five: bit k (lowest first) is set where character k is A to Z."""
-    return SUFFIX[sum(1 << k for k, char in enumerate(group) if "A" <= char <= "Z")]
+    bits = (
+        _CAPITAL[group[0]]
+        + 2 * _CAPITAL[group[1]]
+        + 4 * _CAPITAL[group[2]]
+        + 8 * _CAPITAL[group[3]]
+        + 16 * _CAPITAL[group[4]]
+    )
+    return SUFFIX[bits]
 
 
 def to_18(id15: str) -> str:
     """The 18-character form of a 15-character id."""
-    return id15 + "".join(suffix_of(id15[start : start + 5]) for start in (0, 5, 10))
+    return id15 + suffix_of(id15[:5]) + suffix_of(id15[5:10]) + suffix_of(id15[10:])
 
 
 def normalise(text: str) -> str | None:

@@ -236,7 +236,7 @@ def _instant(place: int) -> str:
 
 def instant_text(instant: datetime) -> str:
     """The stored form of an instant: whole seconds, as Salesforce keeps them."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return instant.isoformat()[:19] + ".000Z"
 
 
 LAST_BIRTH = _instant(BLOCK - 1)
