@@ -140,7 +140,8 @@ class Night:
     def __init__(self, ledger: Ledger, approved: bool = True) -> None:
         self.ledger, self.conn = ledger, ledger.conn
         row = self.conn.execute(
-            "UPDATE org SET run_no = run_no + 1 WHERE org_id = %s RETURNING run_no, (SELECT last_value FROM version_seq)",
+            "UPDATE org SET run_no = run_no + 1 WHERE org_id = %s"
+            " RETURNING run_no, (SELECT last_value FROM version_seq)",
             (ledger.org_id,),
         ).fetchone()
         assert row is not None

@@ -4,6 +4,7 @@ import pytest
 
 from optsync.core.addresses import hmac_pads
 from optsync.ledger import record, targets
+from optsync.sync import apply
 from tests.flows.nightly.staged import KEY, Ledger, Night
 
 ANN = "ann@example.com"
@@ -112,7 +113,7 @@ def test_row_7_a_lift_during_the_run_leaves_the_address_alone_until_the_next_nig
 
 
 def test_row_7_a_lift_between_the_single_read_and_the_apply_is_not_undone(pair: tuple[Ledger, str, str]) -> None:
-    ledger, lead, contact = pair
+    ledger, lead, _ = pair
     ledger.tick(lead)
     ledger.opt_out(ANN)
     ledger.lift(ANN)
@@ -122,8 +123,6 @@ def test_row_7_a_lift_between_the_single_read_and_the_apply_is_not_undone(pair: 
     ledger.opt_out(ANN)
     ledger.untick(lead)
     ledger.lift(ANN)  # a newer version than the one that was re-read
-    from optsync.sync import apply  # noqa: PLC0415  the step between decide and apply is the point of this test
-
     apply.apply(ledger.conn, night.scope)
     assert not ledger.is_opted_out(ANN)
 

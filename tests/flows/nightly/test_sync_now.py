@@ -1,0 +1,127 @@
+"""The whole run against the practice org: what a user would see afterwards, on both sides."""
+
+import pytest
+
+from optsync.connection.settings import Change
+from optsync.core.problems import Problem
+from tests.flows.nightly.house import House
+
+ANN, BOB, CAT = "ann@example.com", "bob@example.com", "cat@example.com"
+
+
+def test_r16_one_run_makes_both_sides_the_union_and_proves_it(house: House) -> None:
+    lead = house.org.create("Lead", Email=ANN, HasOptedOutOfEmail=True)
+    twin = house.org.create("Contact", Email=ANN)
+    contact = house.org.create("Contact", Email=BOB)
+    house.link(contact, "Contact", BOB)
+    house.opt_out(BOB)
+    report = house.sync()
+    assert report.result == "proved"
+    assert house.is_opted_out(ANN)
+    assert house.is_ticked(lead)
+    assert house.is_ticked(twin)
+    assert house.is_ticked(contact)
+    assert house.balance().agree
+    assert house.org.spy()["false_writes"] == 0
+
+
+def test_r15_every_pair_is_compared_so_damage_by_hand_is_repaired_next_night(house: House) -> None:
+    contact = house.org.create("Contact", Email=ANN)
+    house.opt_out(ANN)
+    house.sync()
+    assert house.is_ticked(contact)
+    house.org.edit(contact, HasOptedOutOfEmail=False)
+    assert house.sync().result == "proved"
+    assert house.is_ticked(contact)
+
+
+def test_r19_sync_now_a_second_time_changes_nothing_and_writes_nothing(house: House) -> None:
+    house.sync()
+    house.org.clear_spy()
+    report = house.sync()
+    assert report.result == "proved"
+    spy = house.org.spy()
+    assert spy["update_calls"] == spy["records_written"] == 0
+    assert report.counts["recorded"] == report.counts["owed"] == 0
+
+
+def test_r21_a_box_unticked_there_is_ticked_again_and_a_lift_here_comes_back(house: House) -> None:
+    contact = house.org.create("Contact", Email=ANN, HasOptedOutOfEmail=True)
+    house.sync()
+    house.org.edit(contact, HasOptedOutOfEmail=False)
+    house.sync()
+    assert house.is_ticked(contact)
+    assert house.lift(ANN) == "lifted"
+    house.sync()
+    assert house.is_opted_out(ANN)
+
+
+@pytest.mark.parametrize("first", ["here", "there"])
+def test_r22_lifted_on_both_sides_in_either_order_stays_lifted(house: House, first: str) -> None:
+    contact = house.org.create("Contact", Email=ANN, HasOptedOutOfEmail=True)
+    house.sync()
+    if first == "there":
+        house.org.edit(contact, HasOptedOutOfEmail=False)
+    assert house.lift(ANN) == "lifted"
+    if first == "here":
+        house.org.edit(contact, HasOptedOutOfEmail=False)
+    house.sync()
+    assert not house.is_opted_out(ANN)
+    assert not house.is_ticked(contact)
+
+
+def test_a_flow_that_unsets_the_box_ends_the_run_not_proved_and_parks_what_was_not_kept(house: House) -> None:
+    house.sync()
+    contact = house.org.create("Contact", Email=ANN)
+    house.link(contact, "Contact", ANN)
+    house.opt_out(ANN)
+    house.org.flow(unsets=True)
+    report = house.sync()
+    house.org.flow(unsets=False)
+    assert report.result == "not proved"
+    assert any("NOT_KEPT" in rest["reason"] or rest["verdict"] == "contradicted" for rest in report.rest)
+    assert house.balance().parked == 1
+    assert house.balance().closes()
+
+
+def test_r01_with_the_switch_off_sync_refuses_and_says_why_and_a_dry_run_works(house: House) -> None:
+    house.switch(Change(sync_on=False))
+    with pytest.raises(Problem, match="switch Sync to Salesforce is off"):
+        house.sync()
+    house.org.create("Contact", Email=ANN, HasOptedOutOfEmail=True)
+    report = house.sync(dry_run=True)
+    assert report.result == "dry run"
+    assert report.counts["recorded"] > 0
+
+
+def test_a_dry_run_writes_nothing_anywhere_and_tells_both_directions(house: House) -> None:
+    house.sync()
+    ticked = house.org.create("Lead", Email=ANN, HasOptedOutOfEmail=True)
+    owed = house.org.create("Contact", Email=BOB)
+    house.link(owed, "Contact", BOB)
+    house.opt_out(BOB)
+    house.opt_out(CAT)
+    before, already = house.contents(), house.balance().confirmed
+    house.org.clear_spy()
+    report = house.sync(dry_run=True)
+    assert house.contents() == before
+    assert house.org.spy()["update_calls"] == 0
+    assert (report.counts["recorded"], report.counts["would_set"], report.counts["no_record"]) == (1, 1, 1)
+    assert report.counts["already_set"] == already + 1
+    assert report.counts["expected_api_calls"] > 0
+    assert report.samples["from Salesforce"][0] == {
+        "address": "a…n@example.com",
+        "record": ticked,
+        "why": "ticked in Salesforce",
+    }
+    assert report.samples["to Salesforce"][0]["address"] == "b…b@example.com"
+
+
+def test_r02_a_field_that_one_object_lacks_fails_the_run_and_names_the_object(house: House) -> None:
+    house.org.grant("Contact", "HasOptedOutOfEmail", "absent")
+    with pytest.raises(Problem, match="Contact"):
+        house.sync()
+    row = house.conn.execute("SELECT result, report->'error'->>'what' FROM run").fetchone()
+    assert row is not None
+    assert row[0] == "failed"
+    assert "Contact" in row[1]
