@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from optsync.config.database import Connection, Database
+from tests.practice import PracticeOrg
 from tests.servers import Servers
 
 FORBID_SKIPS = "OPTSYNC_TESTS_FORBID_SKIPS"
@@ -48,6 +49,20 @@ def conn(database: Database) -> Iterator[Connection]:
     """An autocommit session on `database`."""
     with database.connect() as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def practice_server() -> Iterator[PracticeOrg]:
+    """A running practice org with few people, Email Opt Out granted and the sales package installed."""
+    with PracticeOrg.start(leads=30, contacts=40, opted_out=10, seed=7, grant_opt_out=True, package=True) as server:
+        yield server
+
+
+@pytest.fixture
+def org(practice_server: PracticeOrg) -> PracticeOrg:
+    """The practice org as it was started: no faults, no switches, nothing counted."""
+    practice_server.reset()
+    return practice_server
 
 
 @pytest.hookimpl(wrapper=True)

@@ -122,8 +122,13 @@ NOT_THIS_MACHINE = (
 def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Every name looked up and every connection begun while the test runs."""
     begun: list[object] = []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *place, **_: begun.append(place) or [])
-    monkeypatch.setattr(socket.socket, "connect", lambda _, place: begun.append(place))
+
+    def begin(*place: object, **_: object) -> list[object]:
+        begun.append(place)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", begin)
+    monkeypatch.setattr(socket.socket, "connect", begin)
     return begun
 
 

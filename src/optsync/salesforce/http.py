@@ -36,7 +36,7 @@ READ_DEADLINE_SECONDS = 130.0
 UPLOAD_DEADLINE_SECONDS = 3600.0
 """100 MB over a line of 0.25 Mbit/s; silence within it ends after STREAM_SILENCE_SECONDS."""
 STREAM_SILENCE_SECONDS = 620.0
-"""The longest pause within a streamed up- or download: Salesforce gives a request 10 minutes."""
+"""The longest pause within an upload, its answer included: Salesforce gives a request 10 minutes."""
 STREAM_GRACE_SECONDS = 60.0
 SLOWEST_BYTES_PER_SECOND = 1024
 """A download slower than this on average is given up after the grace: one byte a second would hold a run for weeks."""
@@ -210,7 +210,7 @@ class Http:
 
 
 def _as_httpx(request: Request) -> httpx2.Request:
-    silence = STREAM_SILENCE_SECONDS
+    silence = min(request.deadline_seconds, STREAM_SILENCE_SECONDS)
     timeouts = {"connect": CONNECT_SECONDS, "pool": request.deadline_seconds, "read": silence, "write": silence}
     return httpx2.Request(
         request.method,

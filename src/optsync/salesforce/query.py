@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote as percent_encode
 
-from optsync.salesforce.errors import OddAnswer
+from optsync.salesforce.errors import ApiRefused, Code, OddAnswer
 from optsync.salesforce.oauth import Session
 
 PAGE_RECORDS = 2000
@@ -81,7 +81,7 @@ def pages(session: Session, soql: str, *, all_rows: bool = False) -> Iterator[li
     received = len(answer["records"])
     yield answer["records"]
     while not answer["done"]:
-        answer = _page(session, str(answer.get("nextRecordsUrl")))
+        answer = _next_page(session, str(answer.get("nextRecordsUrl")))
         received += len(answer["records"])
         if not answer["records"] or received > total:
             break
@@ -112,6 +112,15 @@ def query_path(soql: str, *, all_rows: bool = False) -> str:
 def _encoded(soql: str) -> str:
     # Quotes, commas and @ may stand in a query string as they are (RFC 3986, 3.4): a third of the bytes of a list.
     return percent_encode(soql, safe=" " + _PLAIN_IN_QUERY).replace(" ", "+")
+
+
+def _next_page(session: Session, path: str) -> dict[str, Any]:
+    try:
+        return _page(session, path)
+    except ApiRefused as error:
+        if error.code != Code.INVALID_QUERY_LOCATOR:
+            raise
+        raise OddAnswer("the place in the query's result was lost") from error
 
 
 def _page(session: Session, path: str) -> dict[str, Any]:
