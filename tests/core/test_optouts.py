@@ -266,6 +266,23 @@ def test_the_opt_out_follows_the_person_to_a_new_e_mail_and_the_old_one_keeps_it
     assert world.opt_outs["b", 0].source == "follows record"
 
 
+def test_a_duplicate_that_was_made_later_is_found_at_night() -> None:
+    world = opted_out_world(records=1)
+    world.create("twin", "a")
+    world.nightly()
+    assert (EMAIL, "twin") in world.boxes
+    assert_both_on(world)
+
+
+def test_a_mark_that_is_due_no_longer_leaves_at_night_and_the_balance_closes() -> None:
+    world = opted_out_world(records=1)
+    world.set_policy(1, SALES, "new")
+    world.change_email("r0", "b")
+    world.nightly()
+    assert world.marks.keys() == {(CUSTOM, "r0")}, "b is due in the sales field only"
+    assert world.balance().agree
+
+
 def test_a_merge_asserts_the_opt_out_on_the_survivor_along_the_whole_chain() -> None:
     world = opted_out_world(records=1)
     world.create("middle", "b")
@@ -468,6 +485,9 @@ def test_every_world_settles_in_a_few_nights_with_its_balance_closed(
     assert world.marks.keys() == world.pairs | world.no_address or not world.policies[1].switch_on
     assert world.balance().closes() or not world.policies[1].switch_on
     assert world.balance().owed == 0
+    live = {name: record for name, record in world.salesforce.items() if record.is_live}
+    if world.policies[1].switch_on:
+        assert {name for name, record in live.items() if record.email in world.blocked} <= world.links.keys()
     waiting = {address for (address, _), known in world.opt_outs.items() if known.lift_waits}
     if world.policies[1].switch_on and not waiting:
         assert world.balance().agree

@@ -256,8 +256,12 @@ class World:
         self._tick_clock()
         self._follow_the_dead(reading)
         for record, (email, ticked) in reading.records.items():
-            if self.salesforce[record].is_live and ticked & read_fields(self.policies[reading.org]):
+            if not self.salesforce[record].is_live:
+                continue
+            if ticked & read_fields(self.policies[reading.org]):
                 self._take_tick(record, email, reading)
+            elif self._marks_of(record):
+                self._link_as_seen(record, email)
         for box in list(self.marks):
             if box in self.marks and self._org_of(box) == reading.org:
                 self._settle(box, reading)
@@ -406,10 +410,14 @@ class World:
             self._keep_without_address(record, reading)
         missing = [address for address in theirs if not self.is_opted_out(address)]
         missing = [address for address in missing if self._may_revive(address, record, reading)]
-        if email is not None and self.salesforce[record].email == email:
-            self.link(record, email)
+        self._link_as_seen(record, email)
         for address in missing:
             self.opt_out(address, "Salesforce Sync", named=[record])
+
+    def _link_as_seen(self, record: RecordId, email: Address | None) -> None:
+        """Links by the reading's e-mail, unless it has changed since."""
+        if email is not None and self.salesforce[record].email == email:
+            self.link(record, email)
 
     def _may_revive(self, address: Address, record: RecordId, reading: Reading) -> bool:
         """Never lifted: yes (row 3). Lifted since the reading: next night decides (row 7). Else a fresh look does."""
