@@ -24,17 +24,26 @@ KNOWN: dict[str, tuple[int, str]] = {
 
 @dataclass(kw_only=True)
 class Refuse(RequestFault):
-    """An error array with that code; status and text follow from a known code."""
+    """An error array with that code; status and text follow from a known code.
+
+    `holding` strikes only requests whose body holds that text, such as a poisonous record's id.
+    """
 
     kind: ClassVar[str] = "refuse"
     code: str = "UNKNOWN_EXCEPTION"
     status: int | None = None
     message: str | None = None
+    retry_after: int | None = None
+    """Seconds, as the header says it."""
+    holding: str = ""
 
     async def answer(self, request: Request) -> Response | None:
+        if self.holding.encode() not in await request.body():
+            return None
         status, message = KNOWN.get(self.code, (400, self.code))
         error = {"message": self.message or message, "errorCode": self.code}
-        return JSONResponse([error], status_code=self.status or status)
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return JSONResponse([error], status_code=self.status or status, headers=headers)
 
 
 @dataclass(kw_only=True)
