@@ -10,12 +10,14 @@ grows beyond its cap, also when it was compressed. Writes are sent once: whoever
 
 import json
 import socket
+import ssl
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 
 import httpcore2
@@ -265,15 +267,20 @@ class _GuardedTransport(httpx2.HTTPTransport):
     """httpx2's transport on a connection pool of our own backend (httpx2 has no public argument for it)."""
 
     def __init__(self, connections: int, seams: Seams) -> None:
-        tls = httpx2.create_ssl_context(trust_env=False)
-        super().__init__(trust_env=False, verify=tls)
+        super().__init__(trust_env=False, verify=_tls())
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=tls,
+            ssl_context=_tls(),
             max_connections=connections,
             max_keepalive_connections=connections,
             keepalive_expiry=KEEP_ALIVE_SECONDS,
             network_backend=_GuardedBackend(seams),
         )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Loading the authorities' certificates takes some 20 ms: once per process.
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 class _GuardedBackend(httpcore2.SyncBackend):

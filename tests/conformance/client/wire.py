@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from optsync import seams
@@ -78,55 +78,45 @@ def serve(*replies: Reply, signs_in: bool = True) -> Iterator[Wire]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         wire = Wire(port, [*([token(port)] if signs_in else []), *replies])
-        stopping = threading.Event()
-        listener.settimeout(0.05)
-        threads: list[threading.Thread] = []
-        accepting = threading.Thread(target=_accept, args=(listener, wire, stopping, threads))
+        accepting = threading.Thread(target=_accept, args=(listener, wire))
         accepting.start()
         try:
             yield wire
         finally:
-            stopping.set()
+            listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
             accepting.join()
-            for thread in threads:
-                thread.join()
 
 
-def _accept(listener: socket.socket, wire: Wire, stopping: threading.Event, threads: list[threading.Thread]) -> None:
-    while not stopping.is_set():
-        try:
+def _accept(listener: socket.socket, wire: Wire) -> None:
+    conversations: list[tuple[socket.socket, threading.Thread]] = []
+    with suppress(OSError):
+        while True:
             connection, _ = listener.accept()
-        except TimeoutError:
-            continue
-        threads.append(threading.Thread(target=_converse, args=(connection, wire, stopping)))
-        threads[-1].start()
+            thread = threading.Thread(target=_converse, args=(connection, wire))
+            conversations.append((connection, thread))
+            thread.start()
+    for connection, thread in conversations:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
-def _converse(connection: socket.socket, wire: Wire, stopping: threading.Event) -> None:
-    with connection:
-        connection.settimeout(0.05)
-        while request := _read_request(connection, stopping):
+def _converse(connection: socket.socket, wire: Wire) -> None:
+    with connection, suppress(OSError):
+        while request := _read_request(connection):
             wire.requests.append(request)
             reply = wire.next_reply(request)
-            try:
-                reply(connection) if callable(reply) else connection.sendall(reply)
-            except OSError:
-                return
             if callable(reply):
+                reply(connection)
                 return
+            connection.sendall(reply)
 
 
-def _read_request(connection: socket.socket, stopping: threading.Event) -> bytes:
+def _read_request(connection: socket.socket) -> bytes:
+    """One request, or b"" when the client is gone."""
     received = b""
     while not _is_whole(received):
-        try:
-            piece = connection.recv(1 << 16)
-        except TimeoutError:
-            if stopping.is_set():
-                return b""
-            continue
-        except OSError:
-            return b""
+        piece = connection.recv(1 << 16)
         if not piece:
             return b""
         received += piece
