@@ -119,7 +119,10 @@ def public_url_of(values: Mapping[str, str]) -> str | None:
     text = (values.get("OPTSYNC_PUBLIC_URL") or "").rstrip("/")
     if not text:
         return None
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         refuse("OPTSYNC_PUBLIC_URL", "not a web address", "https://unsubscribe.example.com, with or without a path")
     return text

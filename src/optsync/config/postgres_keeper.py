@@ -498,6 +498,7 @@ def main() -> None:
         first_user.sendall(json.dumps(failure(unusable(Path(layout.folder), error))).encode() + b"\n")
         return
     Keeper(layout, first_user).run()
+    os._exit(0)  # nothing is left to tidy; whoever waits for our end need not wait for the interpreter's
 
 
 if __name__ == "__main__":

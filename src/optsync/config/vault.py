@@ -17,12 +17,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from optsync.config.environment import Environment
 from optsync.core.problems import Problem
 from optsync.seams import Seams
 
+Connection = psycopg.Connection[Any]
 KEY_BYTES = 32
 FORMAT = 1
 
@@ -38,11 +40,16 @@ class Vault:
     link_keys: tuple[bytes, ...] = field(repr=False)
 
     @staticmethod
-    def load_or_create(env: Environment, seams: Seams) -> "Vault":
-        """The keys in `env.key_file`, made on first use. Raises Problem when the file is unsafe or damaged."""
+    def load_or_create(env: Environment, seams: Seams, conn: Connection | None = None) -> "Vault":
+        """The keys in `env.key_file`, made on first use. Raises Problem when the file is unsafe or damaged.
+
+        With a session on the database, a missing file is made only while nothing there depends on it.
+        """
         refuse_beside_data(env)
         try:
             if not env.key_file.exists():
+                if conn is not None:
+                    refuse_lost(env.key_file, conn)
                 write_once(env.key_file, as_text(new_vault(env.key_file, seams)))
             return read_vault(env.key_file)
         except OSError as error:
@@ -189,6 +196,17 @@ def refuse_beside_data(env: Environment) -> None:
             "whoever copies the data would get the key with it; nothing was started",
             "set OPTSYNC_KEY_FILE to a place elsewhere and move the file there if it exists",
             exit_code=2,
+        )
+
+
+def refuse_lost(path: Path, conn: Connection) -> None:
+    """Raises Problem when events name people by the key that should be in the file: a new one would not know them."""
+    row = conn.execute("SELECT EXISTS (SELECT FROM event)").fetchone()
+    if row == (True,):
+        raise Problem(
+            f"the key file {path} is missing, and the database was written with it",
+            "a new key could name nobody in the events and decrypt no credential; nothing was started",
+            "bring it back (it is in every backup), or point OPTSYNC_KEY_FILE at it",
         )
 
 

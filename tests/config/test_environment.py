@@ -1,0 +1,73 @@
+"""Settings from the environment: a wrong one stops the start and says what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from optsync.config.environment import read_environment
+from optsync.core.problems import Problem
+
+HOME = {"HOME": "/home/ann"}
+
+
+def test_without_any_setting_an_ordinary_user_gets_folders_of_their_own() -> None:
+    env = read_environment(HOME, is_root=False)
+    assert env.database_url is None
+    assert env.data_dir == Path("/home/ann/.local/share/optsync")
+    assert env.key_file == Path("/home/ann/.config/optsync/key.json")
+    assert (env.log_level, env.clock_offset_seconds, env.warnings) == ("info", 0.0, ())
+
+
+def test_as_root_data_and_key_lie_in_system_folders_apart_from_each_other() -> None:
+    env = read_environment(HOME, is_root=True)
+    assert (env.data_dir, env.key_file) == (Path("/var/lib/optsync"), Path("/etc/optsync/key.json"))
+
+
+def test_xdg_folders_are_honoured_and_relative_ones_ignored() -> None:
+    env = read_environment(HOME | {"XDG_DATA_HOME": "/srv/data", "XDG_CONFIG_HOME": "relative"}, is_root=False)
+    assert env.data_dir == Path("/srv/data/optsync")
+    assert env.key_file == Path("/home/ann/.config/optsync/key.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("OPTSYNC_DATABASE_URL", "mysql://localhost/x", "postgresql://"),
+        ("OPTSYNC_LOG_LEVEL", "loud", "debug, info, warning, error"),
+        ("OPTSYNC_CLOCK_OFFSET", "tomorrow", "seconds"),
+        ("OPTSYNC_CLOCK_OFFSET", "nan", "seconds"),
+        ("OPTSYNC_PUBLIC_URL", "unsubscribe.example.com", "https://"),
+        ("OPTSYNC_PUBLIC_URL", "https://user:pw@example.com", "https://"),
+        ("OPTSYNC_PUBLIC_URL", "https://[", "https://"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_allowed_ones(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(Problem) as caught:
+        read_environment(HOME | {name: value}, is_root=False)
+    assert name in caught.value.what
+    assert allowed in caught.value.next
+    assert caught.value.exit_code == 2
+
+
+def test_an_unknown_setting_is_told_with_the_nearest_name() -> None:
+    env = read_environment(HOME | {"OPTSYNC_DATA_DIRECTORY": "/x", "OTHER": "1"}, is_root=False)
+    assert env.warnings == ("OPTSYNC_DATA_DIRECTORY means nothing to optsync; did you mean OPTSYNC_DATA_DIR?",)
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://u:p@db/x\n")
+    env = read_environment(HOME | {"OPTSYNC_DATABASE_URL_FILE": str(tmp_path / "url")}, is_root=False)
+    assert env.database_url == "postgresql://u:p@db/x"
+    assert env.warnings == ()
+
+
+def test_a_secret_given_twice_or_from_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+    missing = {"OPTSYNC_DATABASE_URL_FILE": str(tmp_path / "missing")}
+    for values in (missing, missing | {"OPTSYNC_DATABASE_URL": "postgresql://db/x"}):
+        with pytest.raises(Problem, match="OPTSYNC_DATABASE_URL"):
+            read_environment(HOME | values, is_root=False)
+
+
+def test_the_database_password_is_not_shown_by_repr() -> None:
+    env = read_environment(HOME | {"OPTSYNC_DATABASE_URL": "postgresql://u:hunter2@db/x"}, is_root=False)
+    assert "hunter2" not in repr(env)
