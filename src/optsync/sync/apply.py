@@ -149,6 +149,7 @@ def _apply(conn: psycopg.Connection, scope: Scope) -> Applied:
     _run(conn, "end_no_address", params)
     _run(conn, "settle", params)
     _run(conn, "release_ended_waits", params)
+    _run(conn, "free_repeated")
     _run(conn, "end_disputes", params)
     _audit(conn, params)
     held_out, held_out_people = _brake_outbound(conn, scope, params)
@@ -209,7 +210,6 @@ def _record(conn: psycopg.Connection, params: Mapping[str, Any]) -> None:
     _run(conn, "apply_opt_outs", params)
     _run(conn, "tell_opt_outs", params)
     _run(conn, "look_up_fresh")
-    _run(conn, "free_repeated")
 
 
 def _owe(conn: psycopg.Connection, params: Mapping[str, Any]) -> None:

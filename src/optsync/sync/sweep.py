@@ -42,7 +42,7 @@ def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datet
     conn.execute("DROP TABLE IF EXISTS matched")
     apply.normalize_odd(conn, "odd_unticked_out", params)
     conn.execute(sql(PACKAGE, "match_unticked"), params)
-    if conn.execute("SELECT FROM address WHERE erased_hash IS NOT NULL LIMIT 1").fetchone():
+    if conn.execute("SELECT 1 FROM address WHERE erased_hash IS NOT NULL LIMIT 1").fetchone():
         conn.execute(sql(PACKAGE, "match_erased"), params)
     conn.execute("DROP TABLE unticked")
     if since_at is None:

@@ -21,8 +21,7 @@ from optsync.salesforce import bulk
 from optsync.salesforce.errors import JobFailed, SalesforceError, clean
 from optsync.seams import Seams
 from optsync.sync import push, records
-from optsync.sync.batch import HIDDEN_SECONDS
-from optsync.sync.line import Line
+from optsync.sync.line import HIDDEN_SECONDS, Line
 from optsync.sync.staging import Jobs, blocks_out, copy_blocks
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from optsync.connection.settings import Change
 from optsync.core.counts import Balance
 from optsync.ledger import balance, lifts, people, record
 from optsync.ledger.people import Link
+from optsync.ledger.targets import Carry
 from optsync.salesforce.oauth import Credential
 from optsync.seams import Seams, real
 from optsync.sync import nightly, runs
@@ -45,7 +46,7 @@ class House:
             settings.approve_first_run(conn, found.org_id)
             yield house
 
-    def switch(self, change: Change, carry: settings.Carry = "all") -> None:
+    def switch(self, change: Change, carry: Carry = "all") -> None:
         with open_session(self.conn, self.vault, self.org_id, self.seams) as session:
             settings.apply_change(self.conn, session, self.org_id, change, carry, actor="test")
 
@@ -89,6 +90,6 @@ class House:
         """Every row of every table: equal contents mean that nothing was written."""
         names = self.conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
         return {
-            name: sorted((str(row[0]),) for row in self.conn.execute(f"SELECT t::text FROM {name} t"))  # type: ignore[arg-type]  # our own tables
+            name: sorted((str(row[0]),) for row in self.conn.execute(f"SELECT t::text FROM {name} t"))
             for (name,) in names
         }

@@ -161,7 +161,7 @@ class Night:
         self._fill("unticked", [(key, self.ledger.salesforce[key]) for key in unticked])
         apply.normalize_odd(self.conn, "odd_unticked_out", self.scope.params())
         self.conn.execute(sql("optsync.sync", "match_unticked"), self.scope.params())
-        if self.conn.execute("SELECT FROM address WHERE erased_hash IS NOT NULL").fetchone():
+        if self.conn.execute("SELECT 1 FROM address WHERE erased_hash IS NOT NULL").fetchone():
             self.conn.execute(sql("optsync.sync", "match_erased"), self.scope.params())
 
     def apply(self) -> Applied:

@@ -129,7 +129,8 @@ ON CONFLICT (org_id, address_id) DO UPDATE SET due_at = least(lookup.due_at, clo
 SELECT owe_marks(repeat_in_holds(r.ids, NULL), '{}', false, NULL)
 FROM (SELECT array_agg(DISTINCT x.address_id) AS ids FROM (
           SELECT address_id FROM known WHERE unmarked AND ticks <> 0 UNION SELECT address_id FROM fresh) x
-      WHERE EXISTS (SELECT FROM hold_item i WHERE i.address_id = x.address_id)) r
+      WHERE EXISTS (SELECT FROM hold_item i WHERE i.address_id = x.address_id)
+        AND EXISTS (SELECT FROM opt_out o WHERE o.address_id = x.address_id AND o.scope = 0 AND o.lifted_at IS NULL)) r
 WHERE r.ids IS NOT NULL
 
 -- name: find_pairs

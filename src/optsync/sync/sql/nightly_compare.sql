@@ -15,7 +15,7 @@ FULL JOIN (SELECT record_id, field, state, reason, touched_run, seen FROM mark
            WHERE org_id = %(org)s AND field = ANY (%(fields)s)) m
        ON m.record_id = s.record_id
 WHERE NOT coalesce(m.state = 'c' AND (s.boxes >> m.field) & 1 = 1
-                   AND m.seen = hashtextextended(coalesce(s.email, ''), 0), false)
+                   AND m.seen = hashtextextended(coalesce(s.email, ''), 0) AND s.is_converted IS NOT TRUE, false)
   AND CASE WHEN m.record_id IS NULL THEN s.boxes & %(read)s <> 0
            ELSE m.touched_run < %(run_no)s
                 AND (s.record_id IS NOT NULL OR m.state = 'c'
