@@ -245,7 +245,12 @@ class _Import:
 
     def _portion(self, name: str, after: int, values: dict[str, Any]) -> tuple[int, ...]:
         bounds = {"after": after, "upto": after + PORTION_ADDRESSES}
-        return once_more_after_deadlock(lambda: self._row(name, values | bounds))
+        return once_more_after_deadlock(lambda: self._in_one_commit(name, values | bounds))
+
+    def _in_one_commit(self, name: str, values: dict[str, Any]) -> tuple[int, ...]:
+        with self.conn.transaction():
+            self.conn.execute(sql("optsync.ledger", "quick_joins"))
+            return self._row(name, values)
 
     def _row(self, name: str, values: Sequence[Any] | dict[str, Any] | None = None) -> tuple[int, ...]:
         row = self.conn.execute(sql("optsync.ledger", name), values).fetchone()

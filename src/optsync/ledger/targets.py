@@ -92,6 +92,7 @@ def retarget(
     with conn.transaction():
         # no nightly apply, no opt-out in flight: each is either in the carried marks or in the new epoch
         conn.execute("SELECT pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock(7005, 0)")
+        conn.execute(sql("optsync.ledger", "quick_joins"))
         _refuse_while_sending(conn, org_id)
         if wanted != target(conn, org_id):
             conn.execute(sql("optsync.ledger", "new_epoch"), values)

@@ -44,5 +44,7 @@ WHERE m.org_id = %(org)s AND m.field = x.field AND m.record_id = x.record_id
   AND (m.claimed_by IS NULL OR m.claimed_by NOT IN (SELECT live_workers()));
 
 -- name: quick_joins
--- The settings for joins of few opt-outs with many records: index searches, no JIT (marks.md 3).
-SELECT set_config('jit', 'off', true), set_config('random_page_cost', '1.1', true), set_config('work_mem', '64MB', true);
+-- The settings for large sets, until the end of the transaction: index searches, no JIT, and plans made for the arrays at
+-- hand (a plan made for any array expects ten rows of it).
+SELECT set_config('jit', 'off', true), set_config('random_page_cost', '1.1', true), set_config('work_mem', '64MB', true),
+       set_config('plan_cache_mode', 'force_custom_plan', true);

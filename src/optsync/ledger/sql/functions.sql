@@ -41,7 +41,7 @@ END $$;
 -- Returns how many marks are now owed.
 CREATE FUNCTION owe_marks(p_addresses bigint[], p_named text[], p_again boolean, p_held text) RETURNS int
 LANGUAGE plpgsql AS $$
-DECLARE n int; crowds bigint[];
+DECLARE n int; crowded int;
 BEGIN
     WITH person AS MATERIALIZED (
         SELECT o.address_id, o.epoch,
@@ -70,20 +70,20 @@ BEGIN
             WHERE p_again
                OR (m.state = 'h' AND m.reason IN ('brake', 'lift') AND EXCLUDED.reason IS DISTINCT FROM m.reason)
                OR (m.reason IN ('fan-out', 'fan-out refused') AND m.record_id IN (SELECT unnest(p_named)))
-        RETURNING m.org_id, m.field, m.record_id, m.state, m.reason)
-    SELECT count(*) FILTER (WHERE made.state = 'o'), array_agg(DISTINCT w.address_id) FILTER (WHERE made.reason = 'fan-out')
-    INTO n, crowds FROM made JOIN wanted w USING (org_id, field, record_id);
-    IF crowds IS NOT NULL THEN PERFORM hold_crowds(crowds); END IF;
+        RETURNING m.state, m.reason)
+    SELECT count(*) FILTER (WHERE made.state = 'o'), count(*) FILTER (WHERE made.reason = 'fan-out') INTO n, crowded FROM made;
+    IF crowded > 0 THEN PERFORM hold_crowds(p_addresses); END IF;
     RETURN n;
 END $$;
 
--- One undecided hold for each address above the fan-out cap: each is a decision of its own.
+-- One undecided hold for each of the addresses whose marks the fan-out cap holds: each is a decision of its own.
 CREATE FUNCTION hold_crowds(p_addresses bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE a bigint;
 BEGIN
-    FOR a IN SELECT x FROM unnest(p_addresses) x
-             WHERE NOT EXISTS (SELECT FROM hold_item i JOIN hold h USING (hold_id)
-                               WHERE i.address_id = x AND h.direction = 'f' AND h.decided_at IS NULL) LOOP
+    FOR a IN SELECT DISTINCT r.address_id FROM record r JOIN mark m USING (org_id, record_id)
+             WHERE r.address_id = ANY (p_addresses) AND m.state = 'h' AND m.reason = 'fan-out'
+               AND NOT EXISTS (SELECT FROM hold_item i JOIN hold h USING (hold_id) WHERE i.address_id = r.address_id
+                               AND h.direction = 'f' AND h.decided_at IS NULL) LOOP
         WITH h AS (INSERT INTO hold (direction, origin) VALUES ('f', 'more than 20 records') RETURNING hold_id)
         INSERT INTO hold_item (hold_id, address_id) SELECT hold_id, a FROM h;
     END LOOP;

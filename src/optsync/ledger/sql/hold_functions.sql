@@ -1,8 +1,10 @@
--- Deciding about held mass changes (rules 8). Items end with the decision: an item blocks its address for as long as it exists.
+-- Deciding about held mass changes (rules 8); the sets are large, so each plan is made for the arrays at hand.
+-- Items end with the decision: an item blocks its address for as long as it exists.
 
 -- Holds the owed marks of addresses back: they join an undecided outbound hold. Versions run in parallel and name the
 -- opt-outs that the held set created (NULL = it existed before). Marks being sent now are left to their worker.
-CREATE FUNCTION hold_marks(p_hold int, p_addresses bigint[], p_versions bigint[]) RETURNS int LANGUAGE plpgsql AS $$
+CREATE FUNCTION hold_marks(p_hold int, p_addresses bigint[], p_versions bigint[]) RETURNS int LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE n int;
 BEGIN
     PERFORM 1 FROM address a WHERE a.address_id = ANY (p_addresses) ORDER BY a.address_id FOR UPDATE;
@@ -17,7 +19,8 @@ END $$;
 
 -- Releases a hold: inbound ticks become opt-outs, outbound marks are owed, an address above the fan-out cap is written.
 -- Returns the addresses concerned.
-CREATE FUNCTION hold_apply(p_hold int, p_inner bytea, p_outer bytea, p_actor text) RETURNS int LANGUAGE plpgsql AS $$
+CREATE FUNCTION hold_apply(p_hold int, p_inner bytea, p_outer bytea, p_actor text) RETURNS int LANGUAGE plpgsql
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE h hold; ids bigint[]; subjects bytea[]; ticked text[];
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7004, 0);
@@ -48,7 +51,7 @@ END $$;
 -- created and nobody repeated are lifted; marks of older opt-outs are parked for a person. Fan-out: the other records'
 -- marks are parked, later ones too. Returns the addresses that are left because a worker is sending to them now.
 CREATE FUNCTION hold_drop(p_hold int, p_inner bytea, p_outer bytea, p_actor text, p_note text) RETURNS int
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE h hold; ids bigint[]; busy int := 0;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7004, 0);
