@@ -39,9 +39,10 @@ class PracticeOrg:
         """
         with tempfile.TemporaryDirectory(prefix="practice-org-") as folder:
             file = Path(str(options.pop("credentials", Path(folder) / "credentials.json")))
+            stale = _changed_at(file)
             process = launch(file, **options)
             try:
-                _wait_for(file, process)
+                _wait_for(file, process, stale)
                 yield cls(process, file)
             finally:
                 end(process)
@@ -189,9 +190,18 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait_for(file: Path, process: subprocess.Popen[bytes]) -> None:
+def _changed_at(file: Path) -> int | None:
+    """When the file was last written, in nanoseconds; None while it is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _wait_for(file: Path, process: subprocess.Popen[bytes], stale: int | None) -> None:
+    """Waits for a file with another time of change than `stale`."""
     deadline = time.monotonic() + START_SECONDS_MAX
-    while not file.exists():
+    while _changed_at(file) in (None, stale):
         if process.poll() is not None:
             raise RuntimeError(f"the practice org ended with {process.returncode} instead of starting")
         if time.monotonic() > deadline:

@@ -18,7 +18,6 @@ from practice_org.http import Call, answer, route
 from practice_org.jobs import IngestJob
 from practice_org.org import Org
 from practice_org.schema import PEOPLE, Value
-from practice_org.spy import Seen
 from practice_org.writes import create_record, delete_record, update_record
 
 OPERATIONS = ("update", "insert", "delete")
@@ -182,11 +181,9 @@ def _write(org: Org, job: IngestJob, row: Row) -> str:
     if job.operation == "delete":
         return delete_record(org, table, record_id)
     fields = {name: _value(org, job, name, text) for name, text in row.items() if text and name != id_column}
-    # the upload has been noted as one request already
-    seen = Seen(0.0, "", "bulk.ingest.row", "")
     if job.operation == "insert":
-        return create_record(org, seen, table, fields)
-    return update_record(org, seen, table, record_id, fields)
+        return create_record(org, table, fields)
+    return update_record(org, table, record_id, fields)
 
 
 def _value(org: Org, job: IngestJob, name: str, text: str) -> Value:

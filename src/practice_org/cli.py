@@ -33,15 +33,16 @@ def main() -> None:
 @click.option("--package", is_flag=True, help="Install the package with the Marketo Sales Opt Out checkbox.")
 @click.option("--lead-field", default=DEFAULT_FIELD, show_default=True, help="API name of its checkbox on Lead.")
 @click.option("--contact-field", default=DEFAULT_FIELD, show_default=True, help="API name of its checkbox on Contact.")
+@click.option("--org-number", type=click.IntRange(1, 999), default=1, show_default=True, help="Its org id; two differ.")
 @click.option("--parent-pid", type=int, default=None, help="End when this process, our parent, is gone.")
-def serve(address: str, file: Path, parent_pid: int | None, **options: object) -> None:
+def serve(address: str, file: Path, parent_pid: int | None, org_number: int, **options: object) -> None:
     """Run a practice org on a loopback address until SIGTERM or SIGINT."""
     host, port = _checked_address(address)
     from practice_org.org import Options
     from practice_org.server import serve as run
 
     try:
-        run(host, port, Options(**options), file, parent_pid, _announce)  # type: ignore[arg-type]  # checked by click
+        run(host, port, Options(**options), file, parent_pid, _announce, org_number)  # type: ignore[arg-type]  # checked by click
     except OSError as error:
         _fail(
             f"the practice org cannot start: {error.strerror or error}",

@@ -43,7 +43,7 @@ async def update(call: Call) -> Response:
         if full in mentioned and call.org.behaviour.duplicate_id_fails_in_collection:
             raise RefusalError("DUPLICATE_VALUE", f"duplicate id in the request: {full}", fields=["Id"])
         mentioned.add(full)
-        return update_record(call.org, call.seen, table_for(call.org, _type_of(record)), full, _fields(record))
+        return update_record(call.org, table_for(call.org, _type_of(record)), full, record)
 
     return _write_all(call, write)
 
@@ -52,7 +52,7 @@ async def create(call: Call) -> Response:
     """Results in request order."""
 
     def write(record: Record) -> str:
-        return create_record(call.org, call.seen, table_for(call.org, _type_of(record)), _fields(record))
+        return create_record(call.org, table_for(call.org, _type_of(record)), record)
 
     return _write_all(call, write)
 
@@ -124,7 +124,3 @@ def _type_of(record: object) -> str:
     if not isinstance(attributes, dict) or not isinstance(attributes.get("type"), str):
         raise RefusalError("INVALID_TYPE", "every record needs attributes with its type")
     return cast("str", attributes["type"])
-
-
-def _fields(record: Record) -> Record:
-    return {name: value for name, value in record.items() if name not in ("attributes", "id", "Id")}

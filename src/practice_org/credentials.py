@@ -20,7 +20,6 @@ from practice_org.schema import PREFIXES
 from practice_org.sessions import Identity, new_access_token
 
 KEY_BITS = 2_048
-ORG_NUMBER = 1
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Credentials:
     access_token: str
 
 
-def prepare(file: Path, base_url: str) -> tuple[Credentials, Identity]:
+def prepare(file: Path, base_url: str, org_number: int = 1) -> tuple[Credentials, Identity]:
     """Writes the private key beside `file` and returns what belongs in `file`; removes a stale one, so that a waiting
     reader never takes it for the new one. A key and secrets left by an earlier run are used again.
     """
@@ -46,7 +45,7 @@ def prepare(file: Path, base_url: str) -> tuple[Credentials, Identity]:
     file.parent.mkdir(parents=True, exist_ok=True)
     key_file = file.with_suffix(".key.pem").resolve()
     key = _load_or_make_key(key_file)
-    org_id = record_id(PREFIXES["Organization"], ORG_NUMBER)
+    org_id = record_id(PREFIXES["Organization"], org_number)
     credentials = Credentials(
         instance_url=base_url,
         login_url=base_url,

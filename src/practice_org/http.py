@@ -12,7 +12,7 @@ from practice_org import clock
 from practice_org.errors import RefusalError, not_found
 from practice_org.faults.transport import reset_connection
 from practice_org.org import Org
-from practice_org.spy import PATH_LENGTH_KEPT, Seen
+from practice_org.spy import PATH_LENGTH_KEPT, Seen, note_writes
 
 OLDEST_VERSION, NEWEST_VERSION = 31, 67
 """Versions 21 to 30 are retired and answer 410 (salesforce.md 2.1)."""
@@ -120,6 +120,7 @@ async def _pass(org: Org, request: Request, name: str, handler: Handler, rules: 
 
 async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rules: Rules, path: str) -> Response:
     body = await request.body()
+    note_writes(seen, body)
     if org.latency_ms:
         await clock.sleep(org.latency_ms / 1000)
     fault = org.faults.for_request("before", seen.route, path)

@@ -65,7 +65,7 @@ async def show_object(call: Call) -> Response:
 async def create(call: Call) -> Response:
     """201 with the new id."""
     table = table_for(call.org, call.params["object"])
-    record_id = create_record(call.org, call.seen, table, call.json())
+    record_id = create_record(call.org, table, call.json())
     return answer({"id": record_id, "success": True, "errors": []}, 201)
 
 
@@ -82,7 +82,7 @@ async def update(call: Call) -> Response:
     """204 and an empty body."""
     table = table_for(call.org, call.params["object"])
     try:
-        update_record(call.org, call.seen, table, call.params["id"], call.json())
+        update_record(call.org, table, call.params["id"], call.json())
     except RefusalError as refusal:
         if refusal.code == "INVALID_CROSS_REFERENCE_KEY":
             refusal.status = call.org.behaviour.update_missing_record_status

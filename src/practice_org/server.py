@@ -96,12 +96,18 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    host: str, port: int, options: Options, file: Path, parent_pid: int | None, announce: Callable[[str], None]
+    host: str,
+    port: int,
+    options: Options,
+    file: Path,
+    parent_pid: int | None,
+    announce: Callable[[str], None],
+    org_number: int = 1,
 ) -> None:
     """Serves until told to end. Port 0 takes a free one. Raises OSError when the port is taken."""
     listener = _listen(host, port)
     base_url = f"http://{host}:{listener.getsockname()[1]}"
-    known, identity = credentials.prepare(file, base_url)
+    known, identity = credentials.prepare(file, base_url, org_number)
     org = Org(options, identity, clock.now)
 
     def ready() -> None:

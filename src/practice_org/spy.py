@@ -1,14 +1,16 @@
 """What the org saw: requests by route, API calls, writes, and every request that said false."""
 
+import json
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from practice_org.schema import Value
 
 REQUESTS_KEPT = 2_000
 PATH_LENGTH_KEPT = 2_000
 
+JSON_WRITE_ROUTES = frozenset({"record.update", "record.create", "collections.update", "collections.create"})
+NO_FIELDS = frozenset({"attributes", "id", "Id"})
+"""Keys of a record's JSON that are not fields to write."""
 UPDATE_ROUTES = frozenset({"collections.update", "record.update", "bulk.ingest.upload"})
 
 
@@ -25,13 +27,11 @@ class Seen:
     records: int = 0
     says_false: bool = False
 
-    def wrote(self, fields: Iterable[tuple[str, Value]]) -> None:
-        """Notes one record's written fields. Null and anything but true in a checkbox count as saying false."""
+    def wrote(self, fields: Mapping[str, object]) -> None:
+        """Notes one record's written fields; null counts as saying false, as it unticks or empties."""
         self.records += 1
-        for name, value in fields:
-            self.fields.add(name)
-            if value is False or value is None:
-                self.says_false = True
+        self.fields.update(fields)
+        self.says_false |= any(value is False or value is None for value in fields.values())
 
     def as_json(self) -> dict[str, object]:
         """The request as the control API shows it; `received_at` is seconds since 1970."""
@@ -45,6 +45,20 @@ class Seen:
             "records": self.records,
             "says_false": self.says_false,
         }
+
+
+def note_writes(seen: Seen, body: bytes) -> None:
+    """Notes what a JSON write says before anything else happens to it: also a refused request has said false."""
+    if seen.route not in JSON_WRITE_ROUTES:
+        return
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return
+    records = content.get("records", [content]) if isinstance(content, dict) else []
+    for record in records if isinstance(records, list) else []:
+        if isinstance(record, dict):
+            seen.wrote({name: value for name, value in record.items() if name not in NO_FIELDS})
 
 
 @dataclass

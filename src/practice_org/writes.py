@@ -8,12 +8,9 @@ from practice_org.org import Org
 from practice_org.people import INTEGRATION_USER
 from practice_org.records import Change, Table
 from practice_org.schema import PEOPLE, Field, Value
-from practice_org.spy import Seen
+from practice_org.spy import NO_FIELDS
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-
-RESERVED = frozenset({"attributes", "id"})
-"""Keys of a record's JSON that are not fields."""
 
 
 def table_for(org: Org, object_name: str) -> Table:
@@ -24,9 +21,8 @@ def table_for(org: Org, object_name: str) -> Table:
     raise RefusalError("NOT_FOUND", "The requested resource does not exist", status=404)
 
 
-def update_record(org: Org, seen: Seen, table: Table, record_id: object, fields: Mapping[str, object]) -> str:
+def update_record(org: Org, table: Table, record_id: object, fields: Mapping[str, object]) -> str:
     """Updates one record and returns its 18-character id. Raises RefusalError."""
-    seen.wrote((name, _as_value(value)) for name, value in fields.items())
     values = _checked(org, table, fields, creating=False)
     number = table.locate_live(record_id)
     full_id = table.id_of(number)
@@ -41,9 +37,8 @@ def update_record(org: Org, seen: Seen, table: Table, record_id: object, fields:
     return full_id
 
 
-def create_record(org: Org, seen: Seen, table: Table, fields: Mapping[str, object]) -> str:
+def create_record(org: Org, table: Table, fields: Mapping[str, object]) -> str:
     """Creates one record and returns its id. Raises RefusalError."""
-    seen.wrote((name, _as_value(value)) for name, value in fields.items())
     values = _checked(org, table, fields, creating=True)
     required = ["LastName", "Company"] if table.name == "Lead" else ["LastName"]
     missing = [name for name in required if not values.get(name)]
@@ -72,15 +67,11 @@ def _run_flow(org: Org, table: Table, number: int, values: Change) -> None:
 def _checked(org: Org, table: Table, fields: Mapping[str, object], *, creating: bool) -> Change:
     values: Change = {}
     for name, value in fields.items():
-        if name.lower() in RESERVED:
+        if name in NO_FIELDS:
             continue
         known = org.access.writable(table.name, name, creating=creating)
         values[known.name] = _checked_value(known, value)
     return values
-
-
-def _as_value(value: object) -> Value:
-    return value if isinstance(value, str | bool | int) else None
 
 
 def _checked_value(known: Field, value: object) -> Value:

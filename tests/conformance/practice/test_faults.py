@@ -1,0 +1,163 @@
+"""Faults on order, the flow behind our back, and what the spy makes of them."""
+
+import http.client
+import time
+
+import pytest
+
+from tests.conformance.practice.rest import Rest
+from tests.practice import ControlError
+
+BOX = "HasOptedOutOfEmail"
+
+
+def contact(rest: Rest) -> str:
+    return rest.org.create("Contact", Email="ada@example.com")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("INVALID_SESSION_ID", 401),
+        ("REQUEST_LIMIT_EXCEEDED", 403),
+        ("UNKNOWN_EXCEPTION", 500),
+        ("SERVER_UNAVAILABLE", 503),
+    ],
+)
+def test_a_refusal_strikes_once_and_then_no_more(rest: Rest, code: str, status: int) -> None:
+    rest.org.fault("refuse", code=code, route="query")
+    assert rest.call("GET", "limits").status == 200
+    refused = rest.query("SELECT Id FROM Lead")
+    assert (refused.status, refused.code) == (status, code)
+    assert rest.query("SELECT Id FROM Lead").status == 200
+
+
+def test_a_fault_before_the_effect_prevents_it_and_one_after_it_hides_it(rest: Rest) -> None:
+    one = contact(rest)
+    rest.org.fault("refuse", route="record.update")
+    assert rest.call("PATCH", f"sobjects/Contact/{one}", {BOX: True}).status == 500
+    assert rest.org.record(one)[BOX] is False
+    rest.org.fault("reset", route="record.update", moment="after")
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        rest.call("PATCH", f"sobjects/Contact/{one}", {BOX: True})
+    assert rest.org.record(one)[BOX] is True
+
+
+def test_a_fault_can_wait_and_can_last(rest: Rest) -> None:
+    rest.org.fault("html", status=502, route="limits", skip=1, times=None)
+    answers = [rest.call("GET", "limits") for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 502, 502]
+    assert answers[1].body.startswith(b"<html>")
+    assert rest.org.faults()[0]["struck"] == 2
+    rest.org.clear_faults()
+    assert rest.call("GET", "limits").status == 200
+
+
+def test_silence_ends_in_a_broken_connection(rest: Rest) -> None:
+    rest.org.fault("hold", seconds=0.2, route="limits")
+    began = time.monotonic()
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        rest.call("GET", "limits")
+    assert time.monotonic() - began >= 0.2
+
+
+def test_latency_holds_up_every_request(rest: Rest) -> None:
+    rest.org.latency(100)
+    began = time.monotonic()
+    rest.call("GET", "limits")
+    assert time.monotonic() - began >= 0.1
+
+
+@pytest.mark.parametrize("code", ["UNABLE_TO_LOCK_ROW", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "ENTITY_IS_LOCKED"])
+def test_single_records_can_be_refused(rest: Rest, code: str) -> None:
+    bad, good = contact(rest), contact(rest)
+    rest.org.fault("reject", code=code, records=[bad], fields=[BOX])
+    results = rest.update(*[{"type": "Contact", "id": one, BOX: True} for one in (bad, good)]).json
+    assert results[0]["errors"][0]["statusCode"] == code
+    assert results[0]["errors"][0]["fields"] == [BOX]
+    assert results[1]["success"]
+    assert rest.update({"type": "Contact", "id": bad, BOX: True}).json[0]["success"]
+
+
+def test_a_refused_record_fails_a_single_update_and_an_ingest_row_too(rest: Rest) -> None:
+    one = contact(rest)
+    rest.org.fault("reject", code="UNABLE_TO_LOCK_ROW", times=None)
+    assert rest.call("PATCH", f"sobjects/Contact/{one}", {BOX: True}).code == "UNABLE_TO_LOCK_ROW"
+    job = rest.ingest(f"Id,{BOX}\n{one},true\n")
+    assert '"UNABLE_TO_LOCK_ROW:unable to obtain' in rest.file(job, "failedResults")[1]
+
+
+def test_bulk_results_can_be_spoiled(rest: Rest) -> None:
+    job = rest.bulk_query("SELECT Id, Email FROM Contact")
+    path = f"jobs/query/{job}/results?maxRecords=20"
+    whole = rest.call("GET", path)
+    rest.org.fault("truncate", bytes_kept=100)
+    assert rest.call("GET", path).body == whole.body[: len(b'"Id","Email"\n') + 100]
+    rest.org.fault("wrong_header")
+    assert rest.call("GET", path).body.startswith(b'"Id","Something__c"\n')
+    rest.org.fault("nul", at=5)
+    assert rest.call("GET", path).body.replace(b"\x00", b"") == whole.body
+    rest.org.fault("missing_page")
+    assert (whole.headers["sforce-locator"], rest.call("GET", path).headers["sforce-locator"]) == ("MjA", "null")
+    rest.org.fault("cut", bytes_kept=50)
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        rest.call("GET", path)
+    assert rest.call("GET", path).body == whole.body
+
+
+def test_the_flow_takes_the_tick_back_after_each_update(rest: Rest) -> None:
+    one = contact(rest)
+    rest.org.flow(unsets=True)
+    assert rest.update({"type": "Contact", "id": one, BOX: True}).json[0]["success"]
+    assert rest.org.record(one)[BOX] is False
+    assert rest.org.spy()["false_writes"] == 0
+    rest.org.flow(unsets=False)
+    rest.update({"type": "Contact", "id": one, BOX: True})
+    assert rest.org.record(one)[BOX] is True
+
+
+@pytest.mark.parametrize("said", [False, None])
+def test_the_spy_counts_requests_that_say_false(rest: Rest, said: bool | None) -> None:
+    one = contact(rest)
+    rest.call("PATCH", f"sobjects/Contact/{one}", {BOX: True})
+    assert rest.org.spy()["false_writes"] == 0
+    rest.call("PATCH", f"sobjects/Contact/{one}", {BOX: said})
+    rest.update({"type": "Contact", "id": one, BOX: True}, {"type": "Contact", "id": one, "Title": None})
+    rest.token = "expired"
+    rest.call("PATCH", f"sobjects/Contact/{one}", {BOX: said})
+    spy = rest.org.spy()
+    assert spy["false_writes"] == 3
+    assert spy["routes"] == {"record.update": 3, "collections.update": 1}
+
+
+def test_an_edit_by_a_person_is_no_api_call_and_moves_the_stamp(rest: Rest) -> None:
+    one = rest.rows("SELECT Id, SystemModstamp FROM Contact LIMIT 1")[0]
+    rest.org.clear_spy()
+    after = rest.org.edit(one["Id"], **{BOX: True})
+    assert after["SystemModstamp"] > one["SystemModstamp"]
+    assert (rest.org.spy()["api_calls"], rest.org.spy()["false_writes"]) == (0, 0)
+
+
+def test_a_conversion_into_an_existing_contact_can_drop_the_opt_out(rest: Rest) -> None:
+    leads = [rest.org.create("Lead", Email="ada@example.com", **{BOX: True}) for _ in range(3)]
+    existing = contact(rest)
+    fresh = rest.org.convert(leads[0])
+    assert rest.org.convert(leads[1], existing) == existing
+    assert (rest.org.record(fresh)[BOX], rest.org.record(existing)[BOX]) == (True, False)
+    rest.org.convert(leads[2], existing, copy_opt_out=True)
+    assert rest.org.record(existing)[BOX] is True
+    assert rest.org.record(leads[0])["ConvertedContactId"] == fresh
+
+
+def test_an_unknown_fault_switch_or_record_is_refused(rest: Rest) -> None:
+    for attempt in (
+        lambda: rest.org.fault("nothing"),
+        lambda: rest.org.fault("refuse", nothing=1),
+        lambda: rest.org.behaviour(nothing=True),
+        lambda: rest.org.reset(nothing=1),
+        lambda: rest.org.record("nonsense"),
+        lambda: rest.org.create("Lead", Nothing__c=True),
+        lambda: rest.org.grant("Lead", BOX, "perhaps"),
+    ):
+        with pytest.raises(ControlError):
+            attempt()
