@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from optsync.cli.demo.stage import Stage, opened_stage, wait_for_web
+from optsync.cli.demo.stage import Stage, opened_stage
 from optsync.cli.demo.story import STORY, Told
 from optsync.cli.house import end_like_ctrl_c
 from optsync.cli.output import BAD, OK, Output, with_output
@@ -27,7 +27,6 @@ def demo(out: Output, once: bool, keep: bool) -> int:
     once = once or out.as_json or not (sys.stdin.isatty() and sys.stdout.isatty())
     out.say("Practice org: no real Salesforce is touched. Setting the stage ...")
     with opened_stage(out.say, keep) as stage:
-        wait_for_web(stage)
         answer = play(out, stage)
         if not once:
             stay(out, stage)
