@@ -73,6 +73,10 @@ class Described:
                 found.append(OptOutField(lead.name, same[0].name, lead.label))
         return found
 
+    def objects_without_custom_field(self) -> list[PersonObject]:
+        """The objects without such a checkbox; both, when each has one that the other lacks."""
+        return [name for name in PERSON_OBJECTS if not any(self._custom_on(name))] or list(PERSON_OBJECTS)
+
     def field_named(self, api_name: str) -> OptOutField:
         """The checkbox of that API name, as a field for both objects (no check: `findings` says what is wrong)."""
         for field in self.custom_fields():

@@ -218,11 +218,9 @@ def _sales_field(described: Described) -> OptOutField:
     if len(named or found) == 1:
         return (named or found)[0]
     if not found:
-        missing = OptOutField(fields.SALES_LABEL, fields.SALES_LABEL, fields.SALES_LABEL)
-        objects = " and ".join(finding.object_name for finding in described.findings(missing))
         raise Problem(
-            f"there is no sales opt-out field that exists on {objects} and may be edited",
-            "nothing was changed; Email Opt Out stays the field",
+            f"there is no sales opt-out field on {' and '.join(described.objects_without_custom_field())}",
+            "nothing was changed: a field that is not there on both objects would leave people mailable",
             "install the Marketo Sales package or make a checkbox on both objects, then: "
             "optsync settings field API_NAME",
         )

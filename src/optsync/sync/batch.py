@@ -17,14 +17,11 @@ from optsync.salesforce.collections import Tick
 from optsync.salesforce.errors import ApiRefused, Busy, LimitExceeded, SalesforceError, Unreachable
 from optsync.sync import follow, records
 from optsync.sync.follow import Followed
-from optsync.sync.line import Line
+from optsync.sync.line import HIDDEN_SECONDS, ORG_WIDE_CODES, Line
 from optsync.sync.records import Row
 
-HIDDEN_SECONDS: Final = 15 * 60.0
-"""How often a paused field or object is tried again: the pause ends by itself once the permission is granted."""
 SUSPECT_ATTEMPTS: Final = 3
 """After so many failures of a whole call its records are tried in halves: one of them may be the cause."""
-ORG_WIDE_CODES: Final = ("API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG")
 OUT_OF_SIGHT: Final = "INVALID_CROSS_REFERENCE_KEY: Salesforce does not show this record to us"
 
 Rows = dict[str, Row | None]

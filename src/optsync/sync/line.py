@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 import psycopg
 
@@ -11,6 +12,11 @@ from optsync.ledger.marks import Key
 from optsync.ledger.targets import OptOutField
 from optsync.salesforce.oauth import Session
 from optsync.seams import Seams
+
+HIDDEN_SECONDS: Final = 15 * 60.0
+"""How often a field or object that is hidden from us is tried again: its pause ends by itself once it is granted."""
+ORG_WIDE_CODES: Final = ("API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG")
+"""Missing permissions that concern no single object."""
 
 
 @dataclass

@@ -16,12 +16,10 @@ from optsync.ledger.queries import sql
 from optsync.salesforce.errors import ApiRefused, SalesforceError
 from optsync.salesforce.query import MAX_LIST_VALUES
 from optsync.sync import follow, records
-from optsync.sync.line import Line
+from optsync.sync.line import HIDDEN_SECONDS, ORG_WIDE_CODES, Line
 from optsync.sync.records import Row
 
 PACKAGE = "optsync.sync"
-HIDDEN_SECONDS: Final = 15 * 60.0
-"""When one of the two objects is hidden from us, its look-ups are tried again after this time."""
 LOOKED_UP_KINDS: Final[tuple[Kind, ...]] = ("Lead", "Contact")
 
 
@@ -68,7 +66,7 @@ def _read(line: Line, addresses: Sequence[str]) -> tuple[dict[str, Row], bool]:
         try:
             found |= _read_kind(line, kind, addresses)
         except ApiRefused as error:
-            if explain(error.code, error.text).retry is not RetryClass.PAUSE:
+            if explain(error.code, error.text).retry is not RetryClass.PAUSE or error.code in ORG_WIDE_CODES:
                 raise
             prefix = "00Q" if kind == "Lead" else "003"
             marks.pause(line.conn, line.org_id, 0, prefix, HIDDEN_SECONDS, error.code or "", error.text)

@@ -26,8 +26,8 @@ from optsync.salesforce.errors import (
     SignInRefused,
 )
 from optsync.sync import lookups
-from optsync.sync.batch import HIDDEN_SECONDS, Batch, PushResult
-from optsync.sync.line import Line
+from optsync.sync.batch import Batch, PushResult
+from optsync.sync.line import HIDDEN_SECONDS, Line
 from optsync.sync.records import Row
 
 MARKS_PER_CLAIM: Final = 1_000

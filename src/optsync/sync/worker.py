@@ -25,8 +25,7 @@ from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
 from optsync.seams import Seams
 from optsync.sync import lifting, push
-from optsync.sync.batch import HIDDEN_SECONDS
-from optsync.sync.line import Line
+from optsync.sync.line import HIDDEN_SECONDS, Line
 
 if TYPE_CHECKING:
     from optsync.config.database import Database

@@ -1,0 +1,28 @@
+"""A worker process for tests: as `python -m optsync.sync.worker`, with other limits when asked.
+
+Arguments: --fence SECONDS, --senders N.
+"""
+
+import argparse
+
+from optsync.config.database import open_database
+from optsync.config.environment import read_environment
+from optsync.config.logging import configure_logging
+from optsync.config.vault import Vault
+from optsync.seams import real
+from optsync.sync import worker
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fence", type=float, default=worker.FENCE_SECONDS)
+    options = parser.parse_args()
+    configure_logging("error")
+    env, seams = read_environment(), real()
+    vault = Vault.load_or_create(env, seams)
+    with open_database(env) as database:
+        worker.run(database, vault, seams, fence_seconds=options.fence)
+
+
+if __name__ == "__main__":
+    main()
