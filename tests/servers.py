@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +81,21 @@ class Servers:
     def _start_debian(self) -> str:
         return self._stack.enter_context(debian_postgres())
 
+    def fresh_database(self, kind: str) -> AbstractContextManager[Database]:
+        """A copy of the migrated template; dropped afterwards, with whoever is still connected."""
+        return self._made(kind, TEMPLATE)
+
+    def empty_database(self, kind: str) -> AbstractContextManager[Database]:
+        """A database without any table; dropped afterwards."""
+        return self._made(kind, "template0")
+
     @contextmanager
-    def fresh_database(self, kind: str) -> Iterator[Database]:
-        """A copy of the template; dropped afterwards, with whoever is still connected."""
+    def _made(self, kind: str, template: str) -> Iterator[Database]:
         dsn = self.dsn(kind)
         self._number += 1
         name = f"optsync_test_{os.getpid()}_{self._number}"
         with psycopg.connect(dsn, autocommit=True) as admin:
-            admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(TEMPLATE)))
+            admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
         try:
             yield Database(make_conninfo(dsn, dbname=name), is_embedded=kind == "embedded")
         finally:
