@@ -5,7 +5,7 @@ them; the next to look goes on: before the apply with the same Salesforce query 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ from optsync.core.problems import Problem
 from optsync.core.targets import Policy, read_fields
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
-from optsync.salesforce.errors import SalesforceError
+from optsync.salesforce.errors import Busy, LimitExceeded, SalesforceError, Unreachable
 from optsync.salesforce.oauth import Session
 from optsync.seams import Seams
 from optsync.sync import apply, lookups, preview, prove, runs, staging, sweep, writing
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
 PACKAGE: Final = "optsync.sync"
+RETRY_SECONDS: Final = 15 * 60.0
+"""When Salesforce was away in the middle of a run, it goes on after this time."""
 SWITCH_OFF: Final = "the switch Sync to Salesforce is off, so there is no comparison to run"
 
 
@@ -66,6 +68,8 @@ def sync_now(
         kind: runs.Kind = "by hand" if runs.has_compared(conn, org_id) else "first"
         if kind == "first" and not (approve or chosen.first_run_approved_at):
             return _rehearse(house, chosen, waiting=True)
+        if kind == "first":
+            settings.approve_first_run(conn, org_id, by)
         return _start(house, chosen, kind, by, None, full=full, approve=approve)
 
 
@@ -155,7 +159,7 @@ def _run_due(house: House, due: runs.Due, by: str) -> list[RunReport]:
         return resumed
     if runs.has_compared(house.conn, house.org_id) or chosen.first_run_approved_at:
         return [*resumed, _start(house, chosen, "nightly", by, due.slot)]
-    run_id = runs.begin(house.conn, house.org_id, "first", by, due.slot, {})
+    run_id = runs.begin(house.conn, house.org_id, "first", by, due.slot, {"waiting": True})
     return [*resumed, _rehearse(house, chosen, waiting=True, run_id=run_id)] if run_id else resumed
 
 
@@ -186,25 +190,38 @@ def _resume(house: House, chosen: Settings) -> list[RunReport]:
     """Goes on with every run that a dead process left behind."""
     reports = []
     while (begun := runs.unfinished(house.conn, house.org_id)) is not None:
-        reports.append(_go(house, chosen, begun))
+        waiting = bool(begun.options.get("waiting"))
+        again = _rehearse(house, chosen, waiting=True, run_id=begun.run_id) if waiting else _go(house, chosen, begun)
+        reports.append(again)
     return reports
 
 
 def _go(house: House, chosen: Settings, begun: Begun) -> RunReport:
     report = RunReport(begun.run_id, house.org_id, begun.kind, "failed", by_whom="", started_at=begun.started_at)
+    with _reported(house, report), open_session(house.conn, house.vault, house.org_id, house.seams) as session:
+        _do(Run(house, chosen, begun, session, report))
+    return report
+
+
+@contextmanager
+def _reported(house: House, report: RunReport) -> Iterator[None]:
+    """Stores how a run ended. When Salesforce is away it is only interrupted, and goes on later with what it has; when
+    this process is told to stop, or the database is away, its row stays as it is for whoever looks next."""
     started = house.seams.monotonic()
     try:
-        with open_session(house.conn, house.vault, house.org_id, house.seams) as session:
-            run = Run(house, chosen, begun, session, report)
-            _do(run)
-    except (SalesforceError, Problem) as error:
-        report.error = _words(error)
+        yield
+    except (Unreachable, Busy, LimitExceeded) as error:
+        runs.interrupt(house.conn, report, _words(error), RETRY_SECONDS)
         raise
-    finally:
+    except psycopg.OperationalError:
+        raise
+    except Exception as error:
+        report.result, report.error = "failed", _words(error)
         report.seconds = round(house.seams.monotonic() - started, 3)
-        if report.error is not None or report.result != "failed":
-            runs.finish(house.conn, report)
-    return report
+        runs.finish(house.conn, report)
+        raise
+    report.seconds = round(house.seams.monotonic() - started, 3)
+    runs.finish(house.conn, report)
 
 
 def _do(run: Run) -> None:
@@ -378,23 +395,23 @@ def _last_sizes(house: House) -> dict[str, int]:
 
 
 def _rehearse(house: House, chosen: Settings, *, waiting: bool = False, run_id: int | None = None) -> RunReport:
-    """A dry run: reads and compares, and takes everything back. `waiting` is an unapproved first run's answer."""
+    """A dry run: reads and compares, and takes everything back. `waiting` is an unapproved first run's answer; only one
+    that came at its slot has a row (`run_id`)."""
     report = RunReport(run_id, house.org_id, "first" if waiting else "dry run", "dry run", started_at=house.seams.now())
-    started = house.seams.monotonic()
-    with open_session(house.conn, house.vault, house.org_id, house.seams) as session:
-        begun = Begun(run_id or 0, "first", {}, {}, {}, "starting", house.seams.now())
-        run = Run(house, chosen, begun, session, report)
+    with ExitStack() as stack:
+        if run_id is not None:
+            stack.enter_context(_reported(house, report))
+        session = stack.enter_context(open_session(house.conn, house.vault, house.org_id, house.seams))
+        run = Run(house, chosen, Begun(0, "first", {}, {}, {}, "starting", house.seams.now()), session, report)
         run.jobs.remember = lambda name, job_id: None
         apply.set_pace(run.conn)
+        started = house.seams.monotonic()
         with run.phase("starting"):
             _describe(run)
             run.scope = replace(run.scope, run_no=_next_run_no(house), start_version=_version(house), approved=waiting)
         _look(run)
-    if waiting:
-        report.result = "waiting for go"
-    report.seconds = round(house.seams.monotonic() - started, 3)
-    if run_id:
-        runs.finish(house.conn, report)
+        report.seconds = round(house.seams.monotonic() - started, 3)
+        report.result = "waiting for go" if waiting else "dry run"
     return report
 
 
@@ -427,7 +444,13 @@ def _version(house: House) -> int:
     return int(row[0])
 
 
-def _words(error: SalesforceError | Problem) -> dict[str, str]:
+def _words(error: Exception) -> dict[str, str]:
     if isinstance(error, Problem):
         return {"what": error.what, "means": error.means, "next": error.next}
-    return {"what": error.message, "means": error.means, "next": error.next_step}
+    if isinstance(error, SalesforceError):
+        return {"what": error.message, "means": error.means, "next": error.next_step}
+    return {
+        "what": f"optsync failed ({type(error).__name__})",
+        "means": "this is our mistake; what was committed stands, and nothing acknowledged is lost",
+        "next": "report it with the log; the next night compares everything again",
+    }

@@ -113,10 +113,12 @@ def begin(
 
 
 def unfinished(conn: psycopg.Connection, org_id: int) -> Begun | None:
-    """The run that a dead process left behind; ask only while holding `run_lock`."""
+    """The run that a dead process left behind, or that waits for Salesforce; ask only while holding `run_lock`."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(sql(PACKAGE, "unfinished_run"), {"org": org_id}).fetchone()
-    return Begun(**row) if row else None
+    if row is None:
+        return None
+    return Begun(**{name: value for name, value in row.items() if name != "is_due"})
 
 
 def enter_phase(conn: psycopg.Connection, run_id: int, phase: str, counts: Mapping[str, Any] | None = None) -> None:
@@ -139,6 +141,12 @@ def finish(conn: psycopg.Connection, report: RunReport) -> None:
     """Stores a run's end."""
     values = {"run_id": report.run_id, "result": report.result, "report": Jsonb(report.as_dict())}
     conn.execute(sql(PACKAGE, "finish_run"), values)
+
+
+def interrupt(conn: psycopg.Connection, report: RunReport, error: Mapping[str, str], seconds: float) -> None:
+    """Leaves a run for later: it is due again after some seconds and goes on where it stopped."""
+    values = {"run_id": report.run_id, "error": Jsonb({"error": dict(error)}), "seconds": seconds}
+    conn.execute(sql(PACKAGE, "interrupt_run"), values)
 
 
 def report(conn: psycopg.Connection, run_id: int) -> dict[str, Any] | None:
@@ -180,9 +188,15 @@ def due(conn: psycopg.Connection, seams: Seams) -> list[Due]:
         taken = {"org": org_id, "slot": slot}
         if slot is not None and not _value(conn.execute(sql(PACKAGE, "slot_is_taken"), taken)):
             found.append(Due(org_id, slot))
-        elif unfinished(conn, org_id) is not None and _is_free(conn, org_id):
+        elif _is_left_behind(conn, org_id) and _is_free(conn, org_id):
             found.append(Due(org_id, None))
     return found
+
+
+def _is_left_behind(conn: psycopg.Connection, org_id: int) -> bool:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(sql(PACKAGE, "unfinished_run"), {"org": org_id}).fetchone()
+    return row is not None and bool(row["is_due"])
 
 
 def _is_free(conn: psycopg.Connection, org_id: int) -> bool:

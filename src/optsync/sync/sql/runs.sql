@@ -4,9 +4,16 @@ INSERT INTO run (org_id, slot, kind, by_whom, options) VALUES (%(org)s, %(slot)s
 ON CONFLICT (org_id, slot) DO NOTHING RETURNING run_id
 
 -- name: unfinished_run
--- The run of an org that a dead process left behind, the newest first.
-SELECT run_id, kind, phase, options, jobs, counts, started_at FROM run
-WHERE org_id = %(org)s AND state = 'running' ORDER BY run_id DESC LIMIT 1
+-- The run of an org that a dead process left behind, or that waits until Salesforce is back; the newest first.
+SELECT run_id, kind, phase, options, jobs, counts, started_at,
+       state = 'running' OR coalesce((options->>'retry_at')::timestamptz <= clock(), true) AS is_due
+FROM run WHERE org_id = %(org)s AND state <> 'finished' ORDER BY run_id DESC LIMIT 1
+
+-- name: interrupt_run
+-- Salesforce was away: the run goes on later.
+UPDATE run SET state = 'interrupted', report = report || %(error)s,
+       options = options || jsonb_build_object('retry_at', clock() + make_interval(secs => %(seconds)s))
+WHERE run_id = %(run_id)s
 
 -- name: begin_comparison
 -- A comparison of its own number: marks touched from now on are newer than what it reads.

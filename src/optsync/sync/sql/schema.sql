@@ -16,4 +16,4 @@ CREATE TABLE run (
     finished_at timestamptz,
     UNIQUE (org_id, slot)                       -- one run a night across any number of workers
 );
-CREATE INDEX run_unfinished ON run (org_id) WHERE state = 'running';    -- read by start_due and by resume
+CREATE INDEX run_unfinished ON run (org_id) WHERE state <> 'finished';  -- read by start_due and by resume
