@@ -9,6 +9,7 @@ grows beyond its cap, also when it was compressed. Writes are sent once: whoever
 """
 
 import json
+import math
 import socket
 import ssl
 import threading
@@ -47,6 +48,10 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 BLOCK_BYTES = 256 * 1024
 """Streamed blocks are at least this long (but the last): that is where COPY reaches its full speed."""
 _SOCKET_READ_BYTES = 256 * 1024
+_NO_TIME_SECONDS = 0.001
+
+Transport = httpx2.BaseTransport
+"""What a simulator gives instead of the network: an object that answers requests in-process."""
 
 _call_ends_at: ContextVar[float | None] = ContextVar("call_ends_at", default=None)
 
@@ -162,9 +167,7 @@ class Stream:
 class Http:
     """A pool of connections for many threads. `api_calls` counts what Salesforce counts, `polls` the waiting in it."""
 
-    def __init__(
-        self, seams: Seams, connections: int = CONNECTIONS, transport: httpx2.BaseTransport | None = None
-    ) -> None:
+    def __init__(self, seams: Seams, connections: int = CONNECTIONS, transport: Transport | None = None) -> None:
         """`transport` replaces the network, for a simulator that answers in-process."""
         self._seams = seams
         self._transport = transport or _GuardedTransport(connections, seams)
@@ -174,16 +177,32 @@ class Http:
 
     def send(self, request: Request, *, is_poll: bool = False) -> Answer:
         """The whole answer, whatever its status, within the request's deadline. Raises Unreachable, OddAnswer."""
-        with self._until(request.deadline_seconds), self.open(request, is_poll=is_poll) as stream:
+        with self.until(request.deadline_seconds), self.open(request, is_poll=is_poll) as stream:
             return stream.whole()
 
     def open(self, request: Request, *, is_poll: bool = False) -> Stream:
         """An answer to be read in blocks and to be closed; its head arrives within the deadline. Raises Unreachable."""
-        self._count(request, is_poll)
         is_write = request.method not in ("GET", "HEAD")
-        with self._until(request.deadline_seconds), _told_plainly(maybe_applied=is_write):
+        with self.until(request.deadline_seconds), _told_plainly(maybe_applied=is_write):
+            if self.seconds_left() <= 0:
+                raise Unreachable("no time was left for the call", maybe_applied=False)
+            self._count(request, is_poll)
             response = self._transport.handle_request(_as_httpx(request))
         return Stream(response, self._seams, is_write=is_write)
+
+    @contextmanager
+    def until(self, deadline_seconds: float) -> Iterator[None]:
+        """Everything sent in this block, by this thread, ends within these seconds (or an outer block's, if sooner)."""
+        token = _call_ends_at.set(self._seams.monotonic() + min(deadline_seconds, self.seconds_left()))
+        try:
+            yield
+        finally:
+            _call_ends_at.reset(token)
+
+    def seconds_left(self) -> float:
+        """What is left of the surrounding `until`; infinite without one."""
+        ends_at = _call_ends_at.get()
+        return math.inf if ends_at is None else ends_at - self._seams.monotonic()
 
     def close(self) -> None:
         """Closes every connection."""
@@ -201,14 +220,6 @@ class Http:
             with self._counting:
                 self.api_calls += 1
                 self.polls += is_poll
-
-    @contextmanager
-    def _until(self, deadline_seconds: float) -> Iterator[None]:
-        token = _call_ends_at.set(self._seams.monotonic() + deadline_seconds)
-        try:
-            yield
-        finally:
-            _call_ends_at.reset(token)
 
 
 def _as_httpx(request: Request) -> httpx2.Request:
@@ -300,8 +311,9 @@ class _GuardedBackend(httpcore2.SyncBackend):
         """A connection to the first address of `host` that answers. Raises HostRefused, httpcore2.ConnectError."""
         failure: Exception = httpcore2.ConnectError("no address")
         for address in _resolve(host, port):
+            left = _seconds_left(self._seams.monotonic, timeout)
             try:
-                plain = super().connect_tcp(address, port, timeout, local_address, socket_options)
+                plain = super().connect_tcp(address, port, left, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
             else:
@@ -328,25 +340,30 @@ class _DeadlineStream(httpcore2.NetworkStream):
         self._monotonic = monotonic
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max(max_bytes, _SOCKET_READ_BYTES), self._left(timeout))
+        return self._inner.read(max(max_bytes, _SOCKET_READ_BYTES), _seconds_left(self._monotonic, timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._left(timeout))
+        left = _seconds_left(self._monotonic, timeout)
+        if left == _NO_TIME_SECONDS:
+            # A small write would succeed even in no time: a push must not leave after its deadline.
+            raise httpcore2.WriteTimeout
+        self._inner.write(buffer, left)
 
     def close(self) -> None:
         self._inner.close()
 
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Self:
-        inner = self._inner.start_tls(ssl_context, server_hostname, self._left(timeout))
+        inner = self._inner.start_tls(ssl_context, server_hostname, _seconds_left(self._monotonic, timeout))
         return type(self)(inner, self._monotonic)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
-    def _left(self, timeout: float | None) -> float | None:
-        ends_at = _call_ends_at.get()
-        if ends_at is None:
-            return timeout
-        # Never 0: that would make the socket non-blocking instead of timing out.
-        left = max(ends_at - self._monotonic(), 0.001)
-        return left if timeout is None else min(left, timeout)
+
+def _seconds_left(monotonic: Callable[[], float], timeout: float | None) -> float | None:
+    """`timeout` or what is left of the call, if less; never 0, which would mean "do not wait" to a socket."""
+    ends_at = _call_ends_at.get()
+    if ends_at is None:
+        return timeout
+    left = max(ends_at - monotonic(), _NO_TIME_SECONDS)
+    return left if timeout is None else min(left, timeout)

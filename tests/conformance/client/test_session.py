@@ -1,17 +1,28 @@
 """Signing in, once, and staying with one org."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from optsync.salesforce.errors import HostRefused, OddAnswer, SalesforceError, SessionRefused, SignInRefused
+from optsync.salesforce.errors import (
+    HostRefused,
+    OddAnswer,
+    SalesforceError,
+    SessionRefused,
+    SignInRefused,
+    Unreachable,
+)
 from optsync.salesforce.oauth import ApiUsage, Credential, open_session
 from tests.conformance.client import wire
 from tests.conformance.client.wire import answer, serve, token
@@ -123,6 +134,33 @@ def test_five_threads_that_cannot_sign_in_ask_once() -> None:
         assert len(server.requests) == 2
 
 
+def test_a_renewal_counts_against_the_deadline_of_a_write() -> None:
+    over = threading.Event()
+
+    def sign_in_slowly(connection: socket.socket) -> None:
+        over.wait(10)
+        with suppress(OSError):
+            connection.sendall(token(connection.getsockname()[1], "00D!two"))
+
+    with serve(EXPIRED) as server, server.session() as session:
+        server.replies[1:] = [EXPIRED, sign_in_slowly]
+        started = time.monotonic()
+        with pytest.raises(Unreachable):
+            session.request("PATCH", "composite/sobjects", json={}, deadline_seconds=0.4)
+        assert time.monotonic() - started < 5
+        over.set()
+        assert [path for path in server.paths() if path != TOKEN_PATH] == ["/services/data/v62.0/composite/sobjects"]
+
+
+def test_nothing_is_sent_when_no_time_is_left() -> None:
+    with serve(answer({})) as server, server.session() as session:
+        session.request("GET", "limits")
+        with session.http.until(-1.0), pytest.raises(Unreachable) as late:
+            session.request("PATCH", "composite/sobjects", json={})
+        assert late.value.maybe_applied is False
+        assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "description", "word"),
     [
@@ -227,3 +265,26 @@ def test_a_path_never_leaves_the_host(path: str) -> None:
         else:
             with pytest.raises(OddAnswer):
                 session.request("GET", path)
+
+
+def test_nobody_pays_for_http_before_the_first_session() -> None:
+    script = "import sys\nfrom optsync.salesforce import bulk, collections, describe, errors, hosts, limits\n"
+    script += "from optsync.salesforce import oauth, organization, query, versions\n"
+    script += (
+        "print([name for name in ('httpx2', 'django', 'psycopg', 'joserfc', 'cryptography') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
+def test_a_session_works_on_any_transport_that_answers() -> None:
+    def reply(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == TOKEN_PATH:
+            identity = f"http://127.0.0.1:1/id/{wire.ORG_ID}/005000000000001AAA"
+            content = {"access_token": "t", "instance_url": "http://127.0.0.1:1", "id": identity}
+            return httpx2.Response(200, json=content)
+        return httpx2.Response(200, json={"path": request.url.path})
+
+    credential = Credential("client_credentials", "http://127.0.0.1:1", "key", client_secret="secret", practice=True)
+    with open_session(credential, wire.without_waiting(), transport=httpx2.MockTransport(reply)) as session:
+        assert session.request("GET", "limits").json_object() == {"path": "/services/data/v62.0/limits"}
