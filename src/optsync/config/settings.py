@@ -94,7 +94,9 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "no-referrer"  # an unsubscribe link is a capability: it must not leak to another site
+# With no-referrer a browser posts forms with "Origin: null", which the CSRF check refuses. Recipients' pages, whose
+# link is a capability, say no-referrer themselves.
+SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Plain http happens on this machine only (demo, first steps); any public address is expected to be https.
