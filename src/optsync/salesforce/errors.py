@@ -44,7 +44,6 @@ class Code(StrEnum):
     MAINTENANCE = "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE"
     TXN_SECURITY_METERING_ERROR = "TXN_SECURITY_METERING_ERROR"
     INVALID_QUERY_LOCATOR = "INVALID_QUERY_LOCATOR"
-    DUPLICATES_DETECTED = "DUPLICATES_DETECTED"
     URI_TOO_LONG = "URI_TOO_LONG"
 
 
@@ -59,12 +58,15 @@ _BUSY_CODES = frozenset(
 class SalesforceError(Exception):
     """Something between us and Salesforce failed; `means` and `next_step` are for people ("" = left to the caller)."""
 
+    MEANS = ""
+    NEXT_STEP = ""
+
     def __init__(self, message: str, *, code: str | None = None, means: str = "", next_step: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.code = code
-        self.means = means
-        self.next_step = next_step
+        self.means = means or self.MEANS
+        self.next_step = next_step or self.NEXT_STEP
 
 
 class BadCredential(SalesforceError):
@@ -78,12 +80,11 @@ class HostRefused(SalesforceError):
 class Unreachable(SalesforceError):
     """No whole answer came. `maybe_applied` is True when a write may have taken effect all the same."""
 
+    MEANS = "Salesforce could not be reached, or did not answer in time; nothing recorded here is lost"
+    NEXT_STEP = "nothing: it is tried again; if it lasts, check the network and status.salesforce.com"
+
     def __init__(self, message: str, *, maybe_applied: bool) -> None:
-        super().__init__(
-            message,
-            means="Salesforce could not be reached, or did not answer in time; nothing recorded here is lost",
-            next_step="nothing: it is tried again; if it lasts, check the network and status.salesforce.com",
-        )
+        super().__init__(message)
         self.maybe_applied = maybe_applied
 
 
@@ -101,13 +102,11 @@ class SignInRefused(SalesforceError):
 class SessionRefused(SalesforceError):
     """Salesforce answered 401 and a fresh sign-in did not help, or could not have helped."""
 
+    MEANS = "the sign-in works but the integration user may not use the API with it"
+    NEXT_STEP = "check the user's API Enabled permission and the app's policies in Salesforce Setup"
+
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(
-            f"Salesforce refused the session: {message}",
-            code=code,
-            means="the sign-in works but the integration user may not use the API with it",
-            next_step="check the user's API Enabled permission and the app's policies in Salesforce Setup",
-        )
+        super().__init__(f"Salesforce refused the session: {message}", code=code)
 
 
 class ApiRefused(SalesforceError):
@@ -123,15 +122,24 @@ class ApiRefused(SalesforceError):
 class LimitExceeded(ApiRefused):
     """An allowance is used up (usually the org's API calls of the last 24 hours)."""
 
+    MEANS = "the org's allowance for API calls is used up; what is owed waits here and nothing is lost"
+    NEXT_STEP = "nothing: it goes on when there is room; Salesforce Setup > System Overview shows who used it"
+
 
 class Busy(ApiRefused):
     """Salesforce cannot now but can soon. `retry_after_seconds` is None when it named no time."""
+
+    MEANS = "Salesforce is overloaded or in maintenance; what is owed waits here and nothing is lost"
+    NEXT_STEP = "nothing: it is tried again; if it lasts, see status.salesforce.com"
 
     retry_after_seconds: float | None = None
 
 
 class JobFailed(SalesforceError):
     """A Bulk query job ended as Failed or Aborted, or did not end in time."""
+
+    MEANS = "Salesforce gave no result, so nothing was concluded from it"
+    NEXT_STEP = "run it again; if it lasts, look at Salesforce Setup > Bulk Data Load Jobs"
 
     def __init__(self, job_id: str, state: str, reason: str) -> None:
         super().__init__(f"Salesforce's job {job_id} ended as {state}: {reason or 'no reason given'}")
@@ -142,12 +150,11 @@ class JobFailed(SalesforceError):
 class OddAnswer(SalesforceError):
     """The answer is not what was promised and must not be used. After a write, the write may have taken effect."""
 
+    MEANS = "it cannot be trusted, so nothing was concluded from it"
+    NEXT_STEP = "nothing: it is tried again; if it lasts, look for a proxy or a login page in between"
+
     def __init__(self, message: str) -> None:
-        super().__init__(
-            f"an odd answer from Salesforce: {message}",
-            means="it cannot be trusted, so nothing was concluded from it",
-            next_step="nothing: it is tried again; if it lasts, look for a proxy or a login page in between",
-        )
+        super().__init__(f"an odd answer from Salesforce: {message}")
 
 
 def clean(text: object) -> str:

@@ -123,9 +123,9 @@ class Credential:
             kind=kind,
             login_url=check_login_url(login_url, practice),
             client_id=str(values.get("client_id") or ""),
-            username=values.get("username"),
+            username=str(values.get("username") or "") or None,
             private_key_pem=key_pem if kind == "jwt" else None,
-            client_secret=values.get("client_secret") if kind == "client_credentials" else None,
+            client_secret=str(values.get("client_secret") or "") if kind == "client_credentials" else None,
             practice=practice,
         )
 
@@ -518,5 +518,5 @@ def _bad_credential(reason: str) -> BadCredential:
     return BadCredential(
         f"these credentials cannot be used: {reason}",
         means="nothing was sent to Salesforce",
-        next_step="see docs/how-to/connect-salesforce.md for what the file must hold",
+        next_step="give login_url, client_id and either username with private_key_file, or client_secret",
     )
