@@ -89,8 +89,10 @@ class Rows:
         for number in _within(self._changed, first):
             position = bisect_left(places, number - first)
             if position < len(places) and places[position] == number - first:
+                change = self.table.changes[number]
                 for known, column in zip(self.fields, columns, strict=True):
-                    column[position] = text_of(self.table.value(number, known.name))
+                    if known.name in change:
+                        column[position] = text_of(change[known.name])
         between_rows = f'"{self._line_end}"'
         text = between_rows.join(map(self._between.join, zip(*columns, strict=True)))
         return f'"{text}"{self._line_end}'.encode(), len(places)

@@ -20,7 +20,8 @@ def attributes(object_name: str, record_id: str, version: str) -> dict[str, str]
 
 def as_json(table: Table, number: int, fields: Iterable[Field], version: str) -> dict[str, object]:
     """One record with those fields, in that order."""
-    record: dict[str, object] = {"attributes": attributes(table.name, table.id_of(number), version)}
+    record_id = table.id_of(number)
+    record: dict[str, object] = {"attributes": attributes(table.name, record_id, version)}
     for known in fields:
-        record[known.name] = shown(table.value(number, known.name), known)
+        record[known.name] = record_id if known.name == "Id" else shown(table.value(number, known.name), known)
     return record
