@@ -24,7 +24,9 @@ def switched_on(house: House, at: datetime) -> None:
 
 
 def slots(house: House) -> list[datetime]:
-    return [row[0] for row in house.conn.execute("SELECT slot FROM run WHERE slot IS NOT NULL ORDER BY slot").fetchall()]
+    return [
+        row[0] for row in house.conn.execute("SELECT slot FROM run WHERE slot IS NOT NULL ORDER BY slot").fetchall()
+    ]
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 3, 8, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)])
