@@ -1,20 +1,23 @@
 """What a page needs besides Django: the ledger's session, the keys, the seams. `config.wsgi` lays it out."""
 
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import psycopg
 
+from optsync.config.database import Database
 from optsync.config.vault import Vault
 from optsync.seams import Seams
 
 
-@dataclass(frozen=True, slots=True)
 class Desk:
     """The installation as pages see it."""
 
-    vault: Vault
-    seams: Seams
+    def __init__(self, database: Database, vault: Vault, seams: Seams) -> None:
+        self.database = database
+        self.vault = vault
+        self.seams = seams
+        self._own = threading.local()
 
     @property
     def subject_key(self) -> bytes:
@@ -27,20 +30,34 @@ class Desk:
         return self.vault.link_keys
 
     def connection(self) -> psycopg.Connection:
-        """This thread's session: Django's own, so that a page has one connection and Django looks after it."""
-        from django.db import connection
+        """This thread's session, tried before use; a new one when the server went away meanwhile.
 
-        connection.ensure_connection()
-        session: psycopg.Connection = connection.connection
-        return session
+        Not Django's own: that one hands JSON out as text, which the ledger's functions do not expect.
+        """
+        session: psycopg.Connection | None = getattr(self._own, "session", None)
+        if session is not None and is_alive(session):
+            return session
+        self._own.session = self.database.connect()
+        fresh: psycopg.Connection = self._own.session
+        return fresh
+
+
+def is_alive(session: psycopg.Connection) -> bool:
+    """Whether a session still answers; a dead one is closed."""
+    try:
+        session.execute("")
+    except psycopg.OperationalError:
+        session.close()
+        return False
+    return True
 
 
 _laid_out: list[Desk] = []
 
 
-def lay_out(vault: Vault, seams: Seams) -> None:
+def lay_out(database: Database, vault: Vault, seams: Seams) -> None:
     """Called once Django has been started; called again it replaces what was there."""
-    _laid_out[:] = [Desk(vault, seams)]
+    _laid_out[:] = [Desk(database, vault, seams)]
 
 
 def desk() -> Desk:

@@ -1,0 +1,66 @@
+"""The pages over real HTTP: one server and one practice org for all tests of this folder, and a browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from optsync import seams
+from optsync.connection.connect import connect
+from optsync.salesforce.oauth import Credential
+from optsync.web.sign_in import make_link
+from tests.installation import Installation, Site, served
+from tests.practice import PracticeOrg
+from tests.servers import Servers
+
+
+@pytest.fixture(scope="package")
+def practice_org() -> Iterator[PracticeOrg]:
+    """A small org; the opt-out field is granted."""
+    with PracticeOrg.start(leads=20, contacts=30, grant_opt_out=True) as org:
+        yield org
+
+
+@pytest.fixture(scope="package")
+def site(
+    postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory, practice_org: PracticeOrg
+) -> Iterator[Site]:
+    """The pages of an installation that is connected to the practice org."""
+    with postgres_servers.fresh_database("embedded") as database:
+        installation = Installation(database, tmp_path_factory.mktemp("site"))
+        with database.connect() as conn:
+            connect(conn, installation.vault, Credential.from_file(practice_org.credentials_file), seams.real())
+        with served(installation) as running:
+            yield running
+
+
+def sign_in(site: Site) -> str:
+    """Signs in by a fresh one-time link, as a browser would; the Cookie header of the session."""
+    with site.installation.database.connect() as conn:
+        secret = make_link(conn, seams.real().token_bytes)
+    path = f"/sign-in/{secret}"
+    page, text = site.request("GET", path)
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    cookies = cookies_of(page.getheader("set-cookie") or "")
+    body = f"csrfmiddlewaretoken={token}"
+    headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
+    answer, _ = site.request("POST", path, body, headers)
+    assert answer.status == 302
+    return "; ".join(cookies_of(value) for value in answer.headers.get_all("set-cookie") or [])
+
+
+def cookies_of(header: str) -> str:
+    """The name=value of one Set-Cookie header."""
+    return header.partition(";")[0]
+
+
+@pytest.fixture
+def cookie(site: Site) -> str:
+    """The cookies of a signed-in admin."""
+    return sign_in(site)
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where a browser test leaves what it saw."""
+    return tmp_path
