@@ -101,6 +101,7 @@ class Desk:
             number = marks.new_worker(session)
             session.execute("SELECT pg_advisory_lock(7001, %s)", [number])
             yield WorkerSession(session, number, self.org_id)
+        self._until(lambda: number not in self._live_workers())  # the server notices a closed session a moment later
 
     @contextmanager
     def meanwhile(self, act: Callable[[Connection], Any]) -> Iterator[threading.Thread]:
@@ -123,15 +124,19 @@ class Desk:
         if results:
             raise results[0]
 
+    def _live_workers(self) -> set[int]:
+        return {number for (number,) in self.conn.execute("SELECT live_workers()")}
+
     def _until_waiting(self, backend: int) -> None:
-        until = time.monotonic() + PATIENCE_SECONDS
         with self.database.connect() as watcher:
-            while time.monotonic() < until:
-                row = watcher.execute("SELECT cardinality(pg_blocking_pids(%s))", [backend]).fetchone()
-                if row and row[0]:
-                    return
-                time.sleep(0.002)
-        raise AssertionError("the second session never waited")
+            blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+            self._until(lambda: watcher.execute(blocked, [backend]).fetchone() == (True,))
+
+    def _until(self, holds: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not holds():
+            assert time.monotonic() < until, "it never came to that"
+            time.sleep(0.002)
 
 
 @dataclass

@@ -1,0 +1,76 @@
+"""May I mail these people? (rules 9, requirements 39-41)"""
+
+from optsync.ledger import check, holds, people
+from tests.flows.ledger.desk import KEY, Desk, contact
+
+
+def allowed(desk: Desk, *addresses: str, sender_scope: int = 0, non_commercial: bool = False) -> list[bool]:
+    verdicts = check.may_mail(desk.conn, KEY, addresses, sender_scope=sender_scope, non_commercial=non_commercial)
+    assert [verdict.address for verdict in verdicts] == list(addresses)
+    return [verdict.allowed for verdict in verdicts]
+
+
+def test_r39_each_address_gets_its_verdict_with_a_reason_in_the_order_asked(desk: Desk) -> None:
+    desk.opt_out("ann@example.com", "one-click")
+    asked = ["bob@example.com", "ANN@example.com", "bob@example.com", "Ann <ann@example.com>"]
+    assert allowed(desk, *asked) == [True, False, True, False]
+    assert check.may_mail(desk.conn, KEY, ["ann@example.com"])[0].why == "unsubscribed (one-click)"
+
+
+def test_a_waiting_lift_and_an_undecided_hold_block(desk: Desk) -> None:
+    desk.link("ann@example.com", contact(1))
+    desk.link("bob@example.com", contact(2))
+    desk.opt_out("ann@example.com")
+    desk.lift("ann@example.com", "when-unticked")
+    who = desk.find("bob@example.com").address_id
+    hold_id = holds.hold_inbound(desk.conn, desk.org_id, "run 1", [(who, 1, contact(2))])
+    assert allowed(desk, "ann@example.com", "bob@example.com") == [False, False]
+    holds.drop(desk.conn, KEY, hold_id, "kim", None)
+    assert allowed(desk, "bob@example.com") == [True]
+
+
+def test_a_completed_lift_unblocks(desk: Desk) -> None:
+    desk.opt_out("ann@example.com")
+    desk.lift("ann@example.com")
+    assert allowed(desk, "ann@example.com") == [True]
+
+
+def test_r36_a_one_sender_opt_out_blocks_that_sender_only(desk: Desk) -> None:
+    desk.opt_out("ann@example.com", scope=7)
+    assert allowed(desk, "ann@example.com") == [True]
+    assert allowed(desk, "ann@example.com", sender_scope=7) == [False]
+    assert allowed(desk, "ann@example.com", sender_scope=8) == [True]
+    desk.opt_out("ann@example.com")
+    assert allowed(desk, "ann@example.com", sender_scope=8) == [False]
+
+
+def test_r40_r41_non_commercial_mail_passes_opt_outs_but_never_blocked_domains(desk: Desk) -> None:
+    desk.opt_out("ann@example.com")
+    check.block_domain(desk.conn, "Blocked.example")
+    asked = ["ann@example.com", "x@blocked.example", "x@sub.blocked.example"]
+    assert allowed(desk, *asked) == [False, False, True]
+    assert allowed(desk, *asked, non_commercial=True) == [True, False, True]
+
+
+def test_an_erased_person_is_still_blocked(desk: Desk) -> None:
+    desk.opt_out("ann@example.com")
+    people.erase(desk.conn, KEY, "ann@example.com", actor="kim", reason="article 17")
+    assert allowed(desk, "ann@example.com") == [False]
+
+
+def test_with_the_database_away_nobody_is_mailed(desk: Desk) -> None:
+    with desk.database.connect() as session:
+        session.close()
+        [verdict] = check.may_mail(session, KEY, ["ann@example.com"])
+    assert not verdict.allowed
+    assert verdict.why == check.IN_DOUBT
+
+
+def test_ten_thousand_addresses_are_one_question(desk: Desk) -> None:
+    desk.opt_out("p77@example.com")
+    verdicts = check.may_mail(desk.conn, KEY, [f"p{n}@example.com" for n in range(10_000)])
+    assert [n for n, verdict in enumerate(verdicts) if not verdict.allowed] == [77]
+
+
+def test_nobody_is_asked_about_nobody(desk: Desk) -> None:
+    assert check.may_mail(desk.conn, KEY, []) == []
