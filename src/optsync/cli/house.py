@@ -33,7 +33,7 @@ class House:
     @cached_property
     def vault(self) -> Vault:
         """The keys; made at the very first use of an installation. Raises Problem when they are lost or unreadable."""
-        return Vault.load_or_create(self.environment, self.seams)
+        return Vault.load_or_create(self.environment, self.seams, self.conn)
 
     @property
     def subject_key(self) -> bytes:

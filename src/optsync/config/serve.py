@@ -1,21 +1,47 @@
 """The web server: granian with this installation's WSGI application."""
 
+import ctypes
+import signal
 import socket
+import sys
+from typing import Any
 
+from django.core.handlers.wsgi import WSGIHandler
 from granian import Granian
 from granian.constants import Interfaces
+from granian.server.common import AbstractServer
 
+from optsync import seams
+from optsync.config.database import open_database
+from optsync.config.environment import read_environment
+from optsync.config.vault import Vault
 from optsync.core.problems import Problem
 
 THREADS_PER_WORKER = 4  # measured: sync views scale with them until a core is full
 BACKLOG = 1024
+PR_SET_PDEATHSIG = 1
 
 
 def serve(host: str, port: int, workers: int) -> None:
-    """Serves until SIGTERM or SIGINT. Raises Problem when the address cannot be listened on."""
+    """Serves until SIGTERM or SIGINT. Raises Problem when the address is taken or the database will not do.
+
+    The database is opened here too: what is wrong with it is told once and not by each worker, and when this returns an
+    embedded server that nobody else uses has stopped.
+    """
     refuse_taken(host, port)
-    Granian(
-        "optsync.config.wsgi:application",
+    environment = read_environment()
+    with open_database(environment) as database:
+        database.migrate()
+        with database.connect() as conn:
+            Vault.load_or_create(environment, seams.real(), conn)
+        granian(host, port, workers).serve()
+
+
+def granian(host: str, port: int, workers: int) -> AbstractServer[Any]:
+    """The server; each worker calls `application`."""
+    return Granian(
+        "optsync.config.serve:application",
+        factory=True,
         address=host,
         port=port,
         interface=Interfaces.WSGI,
@@ -25,7 +51,16 @@ def serve(host: str, port: int, workers: int) -> None:
         websockets=False,
         respawn_failed_workers=True,
         log_access=False,  # a path may hold an unsubscribe token
-    ).serve()
+    )
+
+
+def application() -> WSGIHandler:
+    """Runs in a worker process: what it serves. It ends when the process that started it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    from optsync.config.wsgi import application as loaded
+
+    return loaded
 
 
 def refuse_taken(host: str, port: int) -> None:
