@@ -1,4 +1,4 @@
-"""An installation as an operator has it, for tests of the doors: the real command as a process, on a database of its own."""
+"""An installation as an operator has it: the real command as a process, on a database of the test's own."""
 
 import http.client
 import json

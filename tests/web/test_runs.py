@@ -2,8 +2,8 @@
 
 from optsync import seams
 from optsync.connection.connect import connections
-from optsync.connection.settings import Change, apply_change
 from optsync.connection.sessions import open_session
+from optsync.connection.settings import Change, apply_change
 from optsync.sync.nightly import sync_now
 from tests.installation import Site
 

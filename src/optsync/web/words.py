@@ -56,6 +56,15 @@ BOX_STATES = {
     "parked": "waits for a person",
 }
 
+WHY = {
+    "blocked domain": "Nobody at this domain is mailed.",
+    "unsubscribed; the removal waits until every box in Salesforce is unticked": (
+        "Unsubscribed; the removal waits until every box in Salesforce is unticked."
+    ),
+    "unsubscribed from this sender": "Unsubscribed from this sender.",
+    "in a mass change that waits for a decision": "In a mass change that waits for a decision.",
+}
+UNSUBSCRIBED = "Unsubscribed"
 ALLOWED = "Not unsubscribed: mail is allowed."
 UNKNOWN = "This address is not known here: mail is allowed."
 
@@ -91,6 +100,9 @@ def result_of_run(result: str, translate: Translate = str) -> str:
 
 def why_blocked(why: str, known: bool, translate: Translate = str) -> str:
     """Why a person may not be mailed, or that nothing forbids it."""
-    if why:
-        return why
-    return translate(ALLOWED if known else UNKNOWN)
+    if not why:
+        return translate(ALLOWED if known else UNKNOWN)
+    source = why.removeprefix("unsubscribed (").removesuffix(")")
+    if source in SOURCES:
+        return f"{translate(UNSUBSCRIBED)} ({translate(SOURCES[source])})"
+    return translate(WHY.get(why, why))

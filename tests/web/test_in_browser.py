@@ -1,0 +1,131 @@
+"""What a person sees, in Chromium: both languages and themes, a phone, the keyboard, no complaint of the browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from optsync import seams
+from optsync.public.tokens import make_token
+from optsync.web.sign_in import make_link
+from tests.installation import Site
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["playwright.Browser"]:
+    """One Chromium for the tests of this file."""
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complains of: errors, and what the content security policy refused."""
+    return []
+
+
+def opened(
+    browser: "playwright.Browser", complaints: list[str], *, language: str, scheme: str, width: int
+) -> "playwright.Page":
+    """A page of a browser that somebody uses in this language and theme."""
+    context = browser.new_context(locale=language, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page
+
+
+def sign_in(site: Site, page: "playwright.Page") -> None:
+    """Opens a one-time link and presses its button."""
+    with site.installation.database.connect() as conn:
+        secret = make_link(conn, seams.real().token_bytes)
+    page.goto(f"{site.url}/sign-in/{secret}")
+    page.get_by_role("main").get_by_role("button").click()
+    page.wait_for_url(f"{site.url}/")
+
+
+@pytest.mark.parametrize("width", [1180, 390])
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark")])
+def test_pages_fit_the_window_and_the_browser_has_nothing_to_complain_of(
+    site: Site, browser: "playwright.Browser", complaints: list[str], language: str, scheme: str, width: int
+) -> None:
+    page = opened(browser, complaints, language=language, scheme=scheme, width=width)
+    sign_in(site, page)
+    for path in PAGES:
+        page.goto(site.url + path)
+        assert page.get_attribute("html", "lang") == language
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert ground == ("rgb(22, 24, 29)" if scheme == "dark" else "rgb(243, 243, 243)")
+    assert complaints == []
+    page.context.close()
+
+
+def test_r24_the_settings_are_reached_and_changed_by_keyboard_alone(
+    site: Site, browser: "playwright.Browser", complaints: list[str]
+) -> None:
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    sign_in(site, page)
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/integrations")
+    assert page.get_by_role("heading", name="Sync to Salesforce").is_visible()
+    switch = page.get_by_role("switch", name="Nightly sync")
+    switch.focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Save").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="What this change does").wait_for()
+    page.get_by_role("button", name="Save").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/integrations?saved")
+    assert page.get_by_role("status").inner_text() == "Saved."
+    assert page.get_by_role("switch", name="Nightly sync").is_checked()
+    page.get_by_role("switch", name="Nightly sync").uncheck()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/integrations?saved")
+    assert complaints == []
+    page.context.close()
+
+
+def test_a_recipient_unsubscribes_without_any_script(site: Site, browser: "playwright.Browser") -> None:
+    token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "browser@example.com")
+    context = browser.new_context(locale="de", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.url}/u/{token}")
+    page.get_by_role("button", name="Abmelden").click()
+    assert page.get_by_role("heading").inner_text() == "Erledigt. Sie sind abgemeldet."
+    assert context.cookies() == []
+    context.close()
+
+
+def test_the_language_of_the_pages_can_be_changed(
+    site: Site, browser: "playwright.Browser", complaints: list[str]
+) -> None:
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    sign_in(site, page)
+    page.get_by_role("button", name="Deutsch").click()
+    assert page.get_by_role("link", name="Übersicht").is_visible()
+    page.context.close()

@@ -1,0 +1,115 @@
+"""Settings > Unsubscribes > Integrations: seen before it is saved, saved by POST, refused with the fix."""
+
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+
+from optsync.connection.connect import connections
+from optsync.connection.settings import Settings, load
+from optsync.core.targets import Choice
+from tests.installation import Site
+from tests.practice import PracticeOrg
+from tests.web.conftest import cookies_of
+
+PAGE = "/settings/unsubscribes/integrations"
+FORM = {"sync": "on", "field": "email", "time": "20:00", "zone": "America/Los_Angeles"}
+
+
+def settings_of(site: Site) -> Settings:
+    """What is saved."""
+    with site.installation.database.connect() as conn:
+        return load(conn, connections(conn)[0].org_id)
+
+
+def post(site: Site, cookie: str, **values: str) -> tuple[int, str]:
+    """Presses a button of the form."""
+    page, text = site.request("GET", PAGE, headers={"Cookie": cookie, "Accept-Language": "en"})
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    csrf = cookies_of(page.getheader("set-cookie") or "")
+    headers = {
+        "Cookie": f"{cookie}; {csrf}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": site.url,
+        "Accept-Language": "en",
+    }
+    answer, text = site.request("POST", PAGE, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+    return answer.status, text
+
+
+@pytest.fixture(autouse=True)
+def as_at_the_start(site: Site, practice_org: PracticeOrg, cookie: str) -> Iterator[None]:
+    """Each test begins with the switch off and Email Opt Out chosen, everything granted."""
+    for name in ("Lead", "Contact"):
+        practice_org.grant(name, "HasOptedOutOfEmail", "edit")
+    post(site, cookie, step="save", field="email", time="20:00", zone="America/Los_Angeles")
+    yield
+    for name in ("Lead", "Contact"):
+        practice_org.grant(name, "HasOptedOutOfEmail", "edit")
+
+
+def test_r25_the_page_has_the_switch_and_the_two_fields_with_their_words(site: Site, cookie: str) -> None:
+    _, text = site.request("GET", PAGE, headers={"Cookie": cookie, "Accept-Language": "en"})
+    for words in (
+        "Sync to Salesforce",
+        "Nightly sync",
+        "Sync to Salesforce Opt Out field",
+        "Sync to Marketo Sales Opt Out field",
+        "A separate field keeps sales and marketing unsubscribes apart.",
+        "HasOptedOutOfEmail",
+        "Next run:",
+    ):
+        assert words in text, words
+
+
+def test_r27_the_sales_field_is_offered_only_where_its_package_is_installed(site: Site, cookie: str) -> None:
+    _, text = site.request("GET", PAGE, headers={"Cookie": cookie, "Accept-Language": "en"})
+    card = text[text.index('id="field-sales"') :]
+    assert "disabled" in card[: card.index(">")]
+    assert "Install the Marketo Sales package" in card
+
+
+def test_r28_a_change_is_shown_before_it_is_saved(site: Site, cookie: str) -> None:
+    status, text = post(site, cookie, step="preview", **FORM)
+    assert status == 200
+    assert "The nightly sync is switched on." in text
+    assert not settings_of(site).sync_on
+
+
+def test_r28_saving_saves_and_is_audited_with_the_name_of_the_admin(site: Site, cookie: str) -> None:
+    status, _ = post(site, cookie, step="save", **FORM)
+    assert status == 302
+    assert settings_of(site).sync_on
+    with site.installation.database.connect() as conn:
+        row = conn.execute(
+            "SELECT actor, evidence FROM event WHERE kind = 'settings changed' ORDER BY event_id DESC LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    assert row[0] == "admin"
+    assert row[1]["after"]["sync"] == "on"
+
+
+def test_r02_a_field_that_cannot_be_written_is_refused_with_the_object_named(
+    site: Site, cookie: str, practice_org: PracticeOrg
+) -> None:
+    practice_org.grant("Contact", "HasOptedOutOfEmail", "absent")
+    for step in ("preview", "save"):
+        status, text = post(site, cookie, step=step, **FORM)
+        assert status == 422
+        assert "Contact" in text
+        assert 'role="alert"' in text
+    assert not settings_of(site).sync_on
+
+
+@pytest.mark.parametrize("wrong", [{"time": "25:00"}, {"zone": "Mars/Olympus"}, {"field": "Nope__c"}, {"time": ""}])
+def test_wrong_values_are_refused_and_nothing_is_saved(site: Site, cookie: str, wrong: dict[str, str]) -> None:
+    status, text = post(site, cookie, step="save", **(FORM | wrong))
+    assert status == 422
+    assert 'role="alert"' in text
+    assert settings_of(site).choice is Choice.EMAIL
+    assert not settings_of(site).sync_on
+
+
+def test_a_get_never_saves(site: Site, cookie: str) -> None:
+    site.request("GET", f"{PAGE}?{urlencode(FORM | {'step': 'save'})}", headers={"Cookie": cookie})
+    assert not settings_of(site).sync_on

@@ -1,0 +1,133 @@
+"""The unsubscribe page: GET writes nothing, POST opts out, and a mail program's one click is enough (RFC 8058)."""
+
+import json
+
+import pytest
+
+from optsync import seams
+from optsync.config.vault import Vault
+from optsync.ledger.check import may_mail
+from optsync.ledger.people import timeline
+from optsync.public.tokens import make_token, read_token
+from tests.installation import Site
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PAGE_BYTES_MAX = 10_000
+
+
+def link_of(site: Site, address: str, message: str = "") -> str:
+    """The path of a person's own link."""
+    return "/u/" + make_token(site.installation.vault.link_keys, seams.real().token_bytes, address, message)
+
+
+def is_blocked(site: Site, address: str) -> bool:
+    """The answer of the check before sending."""
+    with site.installation.database.connect() as conn:
+        (verdict,) = may_mail(conn, site.installation.vault.subject_key, [address])
+    return not verdict.allowed
+
+
+def test_r11_the_page_asks_and_the_button_opts_out_before_it_says_so(site: Site) -> None:
+    path = link_of(site, "ann.page@example.com", "mail-17")
+    page, text = site.request("GET", path)
+    assert page.status == 200
+    assert "a…e@example.com" in text
+    assert "ann.page" not in text
+    assert not is_blocked(site, "ann.page@example.com")
+    done, text = site.request("POST", path, "", FORM)
+    assert done.status == 200
+    assert "unsubscribed" in text
+    assert is_blocked(site, "ann.page@example.com")
+    with site.installation.database.connect() as conn:
+        (event,) = timeline(conn, site.installation.vault.subject_key, "ann.page@example.com")
+    assert event.source == "clicked link"
+    assert event.evidence == {"message": "mail-17", "network": "127.0.0.0/16"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("List-Unsubscribe=One-Click", "application/x-www-form-urlencoded"),
+        (
+            '--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n',
+            "multipart/form-data; boundary=b",
+        ),
+    ],
+)
+def test_rfc_8058_one_click_needs_no_cookie_is_answered_200_and_may_come_twice(
+    site: Site, body: str, kind: str
+) -> None:
+    address = f"one.{len(body)}@example.com"
+    path = link_of(site, address)
+    for _ in range(2):
+        answer, _ = site.request("POST", path, body, {"Content-Type": kind})
+        assert answer.status == 200
+        assert answer.getheader("Set-Cookie") is None
+    with site.installation.database.connect() as conn:
+        events = timeline(conn, site.installation.vault.subject_key, address)
+    assert [event.source for event in events] == ["one-click"]
+
+
+@pytest.mark.parametrize("damage", ["", "x", "AAAA", "%00", "ä", "A" * 3000])
+def test_a_damaged_link_offers_a_form_and_never_opts_out(site: Site, damage: str) -> None:
+    from urllib.parse import quote
+
+    path = "/u/" + (quote(damage) or link_of(site, "cut@example.com")[3:-4])
+    for method in ("GET", "POST"):
+        answer, text = site.request(method, path, "" if method == "POST" else None, FORM)
+        assert answer.status == 404
+        assert 'name="address"' in text
+
+
+def test_the_form_answers_alike_for_known_and_unknown_people(site: Site) -> None:
+    site.request("POST", link_of(site, "known@example.com"), "", FORM)
+    answers = [site.request("POST", "/u/", f"address={who}%40example.com", FORM) for who in ("known", "unknown")]
+    assert [answer.status for answer, _ in answers] == [200, 200]
+    assert answers[0][1] == answers[1][1]
+    assert is_blocked(site, "unknown@example.com")
+
+
+def test_the_form_refuses_a_text_that_is_no_address(site: Site) -> None:
+    assert site.request("POST", "/u/", "address=nobody", FORM)[0].status == 400
+
+
+def test_the_page_is_small_without_script_cookie_or_referrer_and_not_indexed(site: Site) -> None:
+    page, text = site.request("GET", link_of(site, "small@example.com"))
+    _, style = site.request("GET", "/static/public/page.css")
+    assert len(text.encode()) + len(style.encode()) < PAGE_BYTES_MAX
+    assert "<script" not in text
+    assert page.getheader("Set-Cookie") is None
+    assert page.getheader("Referrer-Policy") == "no-referrer"
+    assert "noindex" in (page.getheader("X-Robots-Tag") or "")
+    assert page.getheader("Cache-Control") == "no-store"
+    assert "default-src 'none'" in (page.getheader("Content-Security-Policy") or "")
+
+
+def test_the_page_speaks_the_language_of_the_reader_or_the_one_asked_for(site: Site) -> None:
+    path = link_of(site, "sprache@example.com")
+    assert "Keine E-Mails mehr?" in site.request("GET", path, headers={"Accept-Language": "de-AT,de;q=0.9"})[1]
+    assert "Keine E-Mails mehr?" in site.request("GET", f"{path}?lang=de", headers={"Accept-Language": "en"})[1]
+    assert "No more e-mails?" in site.request("GET", f"{path}?lang=xx", headers={"Accept-Language": "fr"})[1]
+
+
+def test_options_says_what_is_allowed_and_does_nothing(site: Site) -> None:
+    answer, _ = site.request("OPTIONS", link_of(site, "options@example.com"))
+    assert answer.status == 204
+    assert not is_blocked(site, "options@example.com")
+
+
+def test_a_token_is_opaque_and_outlives_a_rotation_of_the_keys(site: Site) -> None:
+    vault = site.installation.vault
+    token = make_token(vault.link_keys, seams.real().token_bytes, "rotated@example.com", "m")
+    assert "rotated" not in token
+    assert make_token(vault.link_keys, seams.real().token_bytes, "rotated@example.com", "m") != token
+    newer = (b"n" * 32, *vault.link_keys)
+    found = read_token(newer, token)
+    assert found is not None
+    assert found.address == "rotated@example.com"
+    assert read_token((b"n" * 32,), token) is None
+
+
+def test_the_key_file_holds_the_link_keys(site: Site) -> None:
+    assert isinstance(site.installation.vault, Vault)
+    assert json.loads(site.installation.vault.path.read_text())["link_keys"]

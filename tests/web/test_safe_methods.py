@@ -1,0 +1,68 @@
+"""Reading changes nothing: GET, HEAD and OPTIONS leave every row of every table as it was, on every address we have."""
+
+import os
+
+import pytest
+from django.urls import URLPattern, URLResolver
+from psycopg.sql import SQL, Identifier
+
+from optsync import seams
+from optsync.config.database import Connection
+from optsync.config.django_start import start_django
+from optsync.public.tokens import make_token
+from optsync.web.sign_in import make_link
+from tests.installation import Site
+
+EVERY_TABLE = """SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+                 WHERE nspname = 'public' AND relkind = 'r' ORDER BY relname"""
+
+
+def contents(conn: Connection) -> dict[str, str]:
+    """A fingerprint of every table."""
+    found = {}
+    for (name,) in conn.execute(EVERY_TABLE).fetchall():
+        statement = SQL("SELECT coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM {} t")
+        row = conn.execute(statement.format(Identifier(name))).fetchone()
+        assert row is not None
+        found[name] = row[0]
+    return found
+
+
+def routes(patterns: "list[URLPattern | URLResolver]", prefix: str = "") -> list[str]:
+    """Every address of the installation, with its parameters."""
+    found: list[str] = []
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        found += routes(pattern.url_patterns, path) if isinstance(pattern, URLResolver) else [path]
+    return found
+
+
+@pytest.fixture
+def every_path(site: Site) -> list[str]:
+    """A real address for each route; an unknown parameter fails the test, so that new routes are thought of."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "optsync.config.settings")
+    start_django(site.installation.database)
+    from optsync.config.urls import urlpatterns
+
+    with site.installation.database.connect() as conn:
+        secret = make_link(conn, seams.real().token_bytes)
+    token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
+    values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1"}
+    paths = []
+    for route in routes(list(urlpatterns)):
+        path = route
+        for name, value in values.items():
+            path = path.replace(name, value)
+        assert "<" not in path, f"give {route} a value here"
+        paths.append("/" + path)
+    return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com"]
+
+
+def test_get_head_and_options_change_zero_rows(site: Site, cookie: str, every_path: list[str]) -> None:
+    with site.installation.database.connect() as conn:
+        before = contents(conn)
+        for path in every_path:
+            for method in ("GET", "HEAD", "OPTIONS"):
+                answer, _ = site.request(method, path, headers={"Cookie": cookie})
+                assert answer.status < 500, path
+        assert contents(conn) == before

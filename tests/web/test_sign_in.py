@@ -1,0 +1,50 @@
+"""One-time sign-in links: a scanner cannot burn them, nobody can use one twice, nothing is stored in clear."""
+
+from optsync import seams
+from optsync.web.sign_in import make_link, use_link
+from tests.installation import Site
+
+
+def test_without_signing_in_every_page_leads_to_the_sign_in_page(site: Site) -> None:
+    for path in ("/", "/people", "/runs", "/settings/unsubscribes/integrations"):
+        answer, _ = site.request("GET", path)
+        assert (answer.status, answer.getheader("Location")) == (302, "/sign-in")
+
+
+def test_opening_a_link_does_not_use_it_up_and_posting_does(site: Site, cookie: str) -> None:
+    answer, _ = site.request("GET", "/", headers={"Cookie": cookie})
+    assert answer.status == 200
+
+
+def test_a_link_works_once_and_is_stored_as_a_hash_only(site: Site) -> None:
+    with site.installation.database.connect() as conn:
+        secret = make_link(conn, seams.real().token_bytes)
+        stored = conn.execute("SELECT * FROM sign_in_link").fetchall()
+        assert secret not in str(stored)
+        assert [use_link(conn, secret), use_link(conn, secret)] == [True, False]
+
+
+def test_a_link_ends(site: Site) -> None:
+    with site.installation.database.connect() as conn:
+        assert not use_link(conn, make_link(conn, seams.real().token_bytes, seconds=-1))
+
+
+def test_a_wrong_link_is_refused_without_a_session(site: Site) -> None:
+    answer, _ = site.request("POST", "/sign-in/wrong", "")
+    assert answer.status == 403
+    assert answer.getheader("Set-Cookie") is None or "session=" not in str(answer.headers)
+
+
+def test_signing_out_ends_the_session(site: Site, cookie: str) -> None:
+    page, text = site.request("GET", "/", headers={"Cookie": cookie})
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
+    headers = {"Cookie": f"{cookie}; {csrf}", "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
+    answer, _ = site.request("POST", "/sign-out", f"csrfmiddlewaretoken={token}", headers)
+    assert answer.status == 302
+    assert site.request("GET", "/", headers={"Cookie": cookie})[0].status == 302
+
+
+def test_a_form_from_another_site_is_refused(site: Site, cookie: str) -> None:
+    answer, _ = site.request("POST", "/sign-out", "", {"Cookie": cookie, "Origin": "https://evil.example"})
+    assert answer.status == 403

@@ -1,0 +1,73 @@
+"""Every text of the pages exists in German, with the same placeholders."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import optsync
+from optsync.web import words
+from optsync.web.catalogs import LOCALE, compiled, entries_of
+from optsync.web.standing import SENTENCES
+
+SOURCE = Path(optsync.__file__).parent
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+TRANSLATE = re.compile(r"{%\s*translate\s+(\"([^\"]*)\"|'([^']*)')")
+BLOCK = re.compile(r"{%\s*blocktranslate([^%]*)%}(.*?){%\s*endblocktranslate\s*%}", re.DOTALL)
+PLURAL = re.compile(r"{%\s*plural\s*%}")
+
+
+def texts_of_templates() -> set[str]:
+    """Every translatable text of the templates in the form of a .mo key."""
+    found = set()
+    for file in [*SOURCE.glob("web/templates/**/*.html"), *SOURCE.glob("public/templates/**/*.html")]:
+        text = file.read_text(encoding="utf-8")
+        found |= {double or single for _, double, single in TRANSLATE.findall(text)}
+        for _, body in BLOCK.findall(text):
+            found.add("\0".join(re.sub(r"{{\s*(\w+)\s*}}", r"%(\1)s", form) for form in PLURAL.split(body)))
+    return found
+
+
+def texts_of_code() -> set[str]:
+    """Every text in a call of gettext, and the tables of words and sentences."""
+    found = {sentence for _, sentence in SENTENCES.values()} | {words.ALLOWED, words.UNKNOWN, words.UNSUBSCRIBED}
+    for table in (words.KINDS, words.SOURCES, words.RUN_KINDS, words.RUN_RESULTS, words.BOX_STATES, words.WHY):
+        found |= set(table.values())
+    for file in [*SOURCE.glob("web/*.py"), *SOURCE.glob("public/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    found.add(first.value)
+    return found
+
+
+@pytest.fixture(scope="module")
+def german() -> dict[str, str]:
+    """The German catalog."""
+    return dict(entries_of((LOCALE / "de/LC_MESSAGES/django.po").read_text(encoding="utf-8")))
+
+
+def test_every_text_is_in_the_german_catalog_and_none_too_many(german: dict[str, str]) -> None:
+    texts = texts_of_templates() | texts_of_code()
+    assert not texts - set(german), "missing in django.po"
+    assert not set(german) - texts - {""}, "no longer used"
+
+
+def test_translations_keep_the_placeholders(german: dict[str, str]) -> None:
+    for text, translation in german.items():
+        if text:
+            for form in translation.split("\0"):
+                assert set(PLACEHOLDER.findall(form)) <= set(PLACEHOLDER.findall(text)), text
+
+
+def test_a_compiled_catalog_is_read_back_by_gettext() -> None:
+    import gettext
+    import io
+
+    header = "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
+    mo = compiled({"": header, "day\0days": "Tag\0Tage", "menu\x04Open": "Öffnen"})
+    catalog = gettext.GNUTranslations(io.BytesIO(mo))
+    assert catalog.ngettext("day", "days", 2) == "Tage"
+    assert catalog.pgettext("menu", "Open") == "Öffnen"
