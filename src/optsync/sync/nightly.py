@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
 PACKAGE: Final = "optsync.sync"
+MUCH: Final = 10_000
+"""After so many differences the planner's statistics are renewed at once: on a first night they know empty tables."""
 RETRY_SECONDS: Final = 15 * 60.0
 """When Salesforce was away in the middle of a run, it goes on after this time."""
 SWITCH_OFF: Final = "the switch Sync to Salesforce is off, so there is no comparison to run"
@@ -324,6 +326,8 @@ def _apply(run: Run) -> Applied:
         applied = apply.apply(run.conn, run.scope)
         counts = run.report.counts | {"applied": asdict(applied), "sizes": run.reader.sizes}
         runs.enter_phase(run.conn, run.begun.run_id, "writing", counts)
+    if run.report.counts["differing"] > MUCH:
+        run.conn.execute("ANALYZE address, record, opt_out, mark, lookup")
     return applied
 
 

@@ -157,9 +157,16 @@ class World:
             return
         linked = "SELECT record_id FROM record JOIN address USING (address_id) WHERE normal = %s"
         keys = {row[0] for row in self.ledger.conn.execute(linked, (email,))} | set(self.of(email))
-        boxes = [self.ledger.salesforce[key] for key in keys if key in self.ledger.salesforce]
+        live = {self.end_of(key) for key in keys}
+        boxes = [self.ledger.salesforce[key] for key in live if key in self.ledger.salesforce]
         if not any(box.ticked for box in boxes):
             self.lifted_on_both.add(email)
+
+    def end_of(self, key: str) -> str:
+        """What a merged or converted record became: that one is the person's now."""
+        box = self.ledger.salesforce.get(key)
+        after = box.converted_to if box else self.ledger.deleted.get(key)
+        return self.end_of(after) if after else key
 
     def check(self) -> None:
         for email in self.acknowledged:

@@ -261,7 +261,7 @@ SELECT 'dispute ended', %(org)s, field, record_id, %(run_id)s FROM gone
 CREATE TEMP TABLE misfit ON COMMIT DROP AS
 SELECT coalesce(e.field, m.field) AS field, coalesce(e.record_id, m.record_id) AS record_id, m.record_id IS NULL AS missing
 FROM (SELECT d.field, r.record_id FROM opt_out o JOIN due d ON d.epoch = o.epoch AND d.org_id = %(org)s,
-      LATERAL (SELECT record_id FROM record WHERE address_id = o.address_id AND org_id = %(org)s AND successor IS NULL
+      LATERAL (SELECT record_id FROM record WHERE address_id = o.address_id AND org_id + 0 = %(org)s AND successor IS NULL
                OFFSET 0) r          -- OFFSET keeps the planner from reading every record there is
       WHERE o.scope = 0 AND o.lifted_at IS NULL) e
 FULL JOIN (SELECT field, record_id FROM mark WHERE org_id = %(org)s) m ON m.record_id = e.record_id AND m.field = e.field

@@ -2,7 +2,7 @@
 -- Boxes that would be set, boxes that are set already, and opted-out addresses without a record in this org.
 SELECT count(*) FILTER (WHERE m.state IN ('o', 'p')), count(*) FILTER (WHERE m.state = 'c'),
        (SELECT count(*) FROM opt_out o WHERE o.scope = 0 AND o.lifted_at IS NULL AND NOT EXISTS (
-            SELECT FROM record r WHERE r.address_id = o.address_id AND r.org_id = %(org)s AND r.successor IS NULL))
+            SELECT FROM record r WHERE r.address_id = o.address_id AND r.org_id + 0 = %(org)s AND r.successor IS NULL))
 FROM mark m WHERE m.org_id = %(org)s
 
 -- name: sample_owed

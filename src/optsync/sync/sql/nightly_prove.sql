@@ -11,7 +11,7 @@ SELECT e.field, e.record_id, m.state, m.reason,
             ELSE 'parked' END AS verdict
 FROM (SELECT d.field, r.record_id FROM opt_out o
       JOIN due d ON d.epoch = o.epoch AND d.org_id = %(org)s AND d.field = ANY (%(fields)s),
-      LATERAL (SELECT record_id FROM record WHERE address_id = o.address_id AND org_id = %(org)s AND successor IS NULL
+      LATERAL (SELECT record_id FROM record WHERE address_id = o.address_id AND org_id + 0 = %(org)s AND successor IS NULL
                OFFSET 0) r
       WHERE o.scope = 0 AND o.lifted_at IS NULL
       UNION ALL SELECT m.field, m.record_id FROM record r JOIN mark m USING (org_id, record_id)

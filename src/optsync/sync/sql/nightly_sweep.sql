@@ -38,7 +38,7 @@ WHERE p.scope = 0 AND p.lifted_at IS NULL AND (r.record_id IS NULL OR r.address_
 -- name: due_lookups
 -- How many addresses without a live record in this org are to be looked up now.
 SELECT count(*) FROM lookup l WHERE l.org_id = %(org)s AND l.due_at <= clock()
-  AND NOT EXISTS (SELECT FROM record r WHERE r.address_id = l.address_id AND r.org_id = l.org_id AND r.successor IS NULL)
+  AND NOT EXISTS (SELECT FROM record r WHERE r.address_id = l.address_id AND r.org_id + 0 = l.org_id AND r.successor IS NULL)
 
 -- name: lookups_swept
 -- A sweep has looked every address up: those found have their record, the others wait a day.
