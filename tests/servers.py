@@ -23,6 +23,7 @@ from optsync.config.postgres import attached
 from optsync.config.postgres_layout import passwd_entry
 
 TEMPLATE = "optsync_test_template"
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 6 << 30
 
 
@@ -141,7 +142,13 @@ def debian_postgres(*settings: str) -> Iterator[str]:
         port = free_port()
         dsn = f"postgresql://tester:a%20secret@127.0.0.1:{port}/postgres"
         options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *settings]
-        command = [str(binaries / "postgres"), "-D", str(data), *(part for name in options for part in ("-c", name))]
+        command = [
+            *ENDS_WITH_US,
+            str(binaries / "postgres"),
+            "-D",
+            str(data),
+            *(part for name in options for part in ("-c", name)),
+        ]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **user)
         try:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optsync.config.environment import read_environment
+from optsync.config.environment import KNOWN, READ_ELSEWHERE, SECRETS, read_environment
 from optsync.core.problems import Problem
 
 HOME = {"HOME": "/home/ann"}
@@ -71,3 +71,9 @@ def test_a_secret_given_twice_or_from_an_unreadable_file_is_refused(tmp_path: Pa
 def test_the_database_password_is_not_shown_by_repr() -> None:
     env = read_environment(HOME | {"OPTSYNC_DATABASE_URL": "postgresql://u:hunter2@db/x"}, is_root=False)
     assert "hunter2" not in repr(env)
+
+
+def test_every_setting_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "settings.md").read_text()
+    names = KNOWN | READ_ELSEWHERE | {f"{name}_FILE" for name in SECRETS}
+    assert not {name for name in names if f"`{name}`" not in page}
