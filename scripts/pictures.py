@@ -1,6 +1,7 @@
-"""Takes the README's pictures during a demo: `.venv/bin/python scripts/pictures.py [FOLDER]`, docs/images by default.
+"""Takes the pictures of the documentation during a demo: `.venv/bin/python scripts/pictures.py`.
 
-Needs Debian's Chromium. The pages are those of a real run of the story; nothing is drawn.
+Needs Debian's Chromium. The pages are those of a real run of the story; nothing is drawn. With a folder as argument
+every page is photographed in both languages and themes and as on a phone, for a look before a release.
 """
 
 import sys
@@ -25,22 +26,23 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ALL = ("overview", "integrations", "person", "unsubscribe")
+DOCS = Path("docs/images")
+LOOKS = (("en", "light", 1080), ("de", "dark", 1180), ("de", "light", 390))
 
 
 def main() -> None:
-    """Plays the story, then photographs every page in both languages and themes."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images")
+    """Plays the story, then photographs the pages."""
+    folder, looks = (Path(sys.argv[1]), LOOKS) if len(sys.argv) > 1 else (DOCS, LOOKS[:1])
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        opened_stage(lambda line: click.echo(line, err=True), keep="--keep" in sys.argv) as stage,
+        opened_stage(lambda line: click.echo(line, err=True), keep=False) as stage,
         sync_playwright() as playwright,
     ):
         told = Told()
         for step in STORY:
             click.echo(step(stage, told))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for language, scheme, width in (("en", "light", 1180), ("de", "dark", 1180), ("de", "light", 390)):
+        for language, scheme, width in looks:
             photograph(stage, browser, folder, language, scheme, width)
         browser.close()
 
@@ -50,7 +52,7 @@ def photograph(stage: Stage, browser: Browser, folder: Path, language: str, sche
     context = browser.new_context(
         locale=language,
         color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": 760},
+        viewport={"width": width, "height": 700},
     )
     page = context.new_page()
     secret = make_link(stage.house.conn, stage.seams.token_bytes)
@@ -66,13 +68,14 @@ def photograph(stage: Stage, browser: Browser, folder: Path, language: str, sche
     }
     for name, path in paths.items():
         page.goto(f"{stage.url}{path}")
-        shoot(page, folder / f"{name}-{language}-{scheme}-{width}.png")
+        suffix = "" if folder == DOCS else f"-{language}-{scheme}-{width}"
+        shoot(page, folder / f"{name}{suffix}.png")
     context.close()
 
 
 def shoot(page: Page, file: Path) -> None:
-    """The whole page as a picture."""
-    page.screenshot(path=file, full_page=True)
+    """The page as a picture: whole for a look, its first screen for the documentation."""
+    page.screenshot(path=file, full_page=file.parent != DOCS)
     click.echo(file, err=True)
 
 

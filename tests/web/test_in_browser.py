@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +10,9 @@ from optsync import seams
 from optsync.public.tokens import make_token
 from optsync.web.sign_in import make_link
 from tests.installation import Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -31,7 +35,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
+def browser() -> Iterator["Browser"]:
     """One Chromium for the tests of this file."""
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
@@ -45,18 +49,18 @@ def complaints() -> list[str]:
     return []
 
 
-def opened(
-    browser: "playwright.Browser", complaints: list[str], *, language: str, scheme: str, width: int
-) -> "playwright.Page":
+def opened(browser: "Browser", complaints: list[str], *, language: str, scheme: str, width: int) -> "Page":
     """A page of a browser that somebody uses in this language and theme."""
-    context = browser.new_context(locale=language, color_scheme=scheme, viewport={"width": width, "height": 800})
+    context = browser.new_context(
+        locale=language, color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 800}
+    )
     page = context.new_page()
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return page
 
 
-def sign_in(site: Site, page: "playwright.Page") -> None:
+def sign_in(site: Site, page: "Page") -> None:
     """Opens a one-time link and presses its button."""
     with site.installation.database.connect() as conn:
         secret = make_link(conn, seams.real().token_bytes)
@@ -68,7 +72,7 @@ def sign_in(site: Site, page: "playwright.Page") -> None:
 @pytest.mark.parametrize("width", [1180, 390])
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark")])
 def test_pages_fit_the_window_and_the_browser_has_nothing_to_complain_of(
-    site: Site, browser: "playwright.Browser", complaints: list[str], language: str, scheme: str, width: int
+    site: Site, browser: "Browser", complaints: list[str], language: str, scheme: str, width: int
 ) -> None:
     page = opened(browser, complaints, language=language, scheme=scheme, width=width)
     sign_in(site, page)
@@ -83,7 +87,7 @@ def test_pages_fit_the_window_and_the_browser_has_nothing_to_complain_of(
 
 
 def test_r24_the_settings_are_reached_and_changed_by_keyboard_alone(
-    site: Site, browser: "playwright.Browser", complaints: list[str]
+    site: Site, browser: "Browser", complaints: list[str]
 ) -> None:
     page = opened(browser, complaints, language="en", scheme="light", width=1180)
     sign_in(site, page)
@@ -110,7 +114,7 @@ def test_r24_the_settings_are_reached_and_changed_by_keyboard_alone(
     page.context.close()
 
 
-def test_a_recipient_unsubscribes_without_any_script(site: Site, browser: "playwright.Browser") -> None:
+def test_a_recipient_unsubscribes_without_any_script(site: Site, browser: "Browser") -> None:
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "browser@example.com")
     context = browser.new_context(locale="de", java_script_enabled=False)
     page = context.new_page()
@@ -121,9 +125,7 @@ def test_a_recipient_unsubscribes_without_any_script(site: Site, browser: "playw
     context.close()
 
 
-def test_the_language_of_the_pages_can_be_changed(
-    site: Site, browser: "playwright.Browser", complaints: list[str]
-) -> None:
+def test_the_language_of_the_pages_can_be_changed(site: Site, browser: "Browser", complaints: list[str]) -> None:
     page = opened(browser, complaints, language="en", scheme="light", width=1180)
     sign_in(site, page)
     page.get_by_role("button", name="Deutsch").click()

@@ -63,11 +63,12 @@ def doctor(out: Output, org: str | None) -> int:
 
     Exit code 0: all pass; 3: warnings; 1: something fails, with the fix beside it.
     """
-    from optsync.connection.doctor import run
     from optsync.connection.sessions import open_session
 
     with opened(out) as house:
         org_id = house.org_id(org)
+        from optsync.connection.doctor import run
+
         with open_session(house.conn, house.vault, org_id, house.seams) as session:
             checks = run(house.conn, house.vault, session, house.database)
     signs = {"pass": OK, "warn": WARN, "fail": BAD, "skip": SKIP}

@@ -6,16 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from types import FrameType
+from typing import TYPE_CHECKING
 
-import psycopg
-
-from optsync import seams
 from optsync.cli.output import Output
-from optsync.config.database import Database, open_database
-from optsync.config.environment import Environment, read_environment
-from optsync.config.vault import Vault
 from optsync.core.problems import Problem
-from optsync.seams import Seams
+
+if TYPE_CHECKING:  # loading these costs more than showing a help text may
+    import psycopg
+
+    from optsync.config.database import Database
+    from optsync.config.environment import Environment
+    from optsync.config.vault import Vault
+    from optsync.seams import Seams
 
 LOCAL_URL = "http://127.0.0.1:8000"
 SIGN_IN_NEEDED = 4
@@ -25,14 +27,16 @@ SIGN_IN_NEEDED = 4
 class House:
     """The installation, opened for one command. Keys are read when something first needs them."""
 
-    environment: Environment
-    database: Database
-    conn: psycopg.Connection
-    seams: Seams
+    environment: "Environment"
+    database: "Database"
+    conn: "psycopg.Connection"
+    seams: "Seams"
 
     @cached_property
-    def vault(self) -> Vault:
+    def vault(self) -> "Vault":
         """The keys; made at the very first use of an installation. Raises Problem when they are lost or unreadable."""
+        from optsync.config.vault import Vault
+
         return Vault.load_or_create(self.environment, self.seams, self.conn)
 
     @property
@@ -78,6 +82,10 @@ def opened(out: Output | None = None) -> Iterator[House]:
 
     Brings the database to this version first, which costs one query when there is nothing to do.
     """
+    from optsync import seams
+    from optsync.config.database import open_database
+    from optsync.config.environment import read_environment
+
     end_like_ctrl_c()
     say = out.say if out else lambda line: None
     environment = read_environment()

@@ -32,7 +32,7 @@ def who(out: Output, address: str) -> None:
     from optsync.ledger import people, targets
     from optsync.ledger.check import may_mail
 
-    with opened() as house:
+    with opened(out) as house:
         person = people.find(house.conn, house.subject_key, address_of(address))
         history = people.timeline(house.conn, house.subject_key, address)
         (verdict,) = may_mail(house.conn, house.subject_key, [address])
@@ -97,7 +97,7 @@ def unsubscribe(out: Output, address: str, source: str, reason: str | None) -> N
     """
     from optsync.ledger.record import opt_out
 
-    with opened() as house:
+    with opened(out) as house:
         came_from = cast("Source", source)
         done = opt_out(house.conn, house.subject_key, address_of(address), came_from, actor=operator(), reason=reason)
     said = {
@@ -133,7 +133,7 @@ def lift(out: Output, address: str, mode: str | None, reason: str) -> int:
     """
     from optsync.ledger.lifts import lift as lift_here
 
-    with opened() as house:
+    with opened(out) as house:
         answer = lift_here(
             house.conn,
             house.subject_key,
@@ -169,7 +169,7 @@ def link(out: Output, address: str, message: str) -> None:
     """
     from optsync.public.tokens import make_token
 
-    with opened() as house:
+    with opened(out) as house:
         token = make_token(house.link_keys, house.seams.token_bytes, address_of(address), message)
         url = f"{house.public_url}/u/{token}"
     headers = {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
@@ -191,7 +191,7 @@ def check(out: Output, addresses: tuple[str, ...], non_commercial: bool) -> int:
     from optsync.ledger.check import may_mail
 
     asked = addresses_of(addresses)
-    with opened() as house:
+    with opened(out) as house:
         verdicts = may_mail(house.conn, house.subject_key, asked, non_commercial=non_commercial)
     blocked = sum(not verdict.allowed for verdict in verdicts)
     answers = [{"address": v.address, "allowed": v.allowed, "why": v.why} for v in verdicts]

