@@ -17,13 +17,16 @@ PAGES = [
     *sorted((ROOT / "docs/how-to").glob("*.md")),
 ]
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-COMMAND = re.compile(r"(?m)^\s*(optsync .+)$|`(optsync [^`]+)`")
+FENCED = re.compile(r"```[a-z]*\n(.*?)```", re.DOTALL)
+COMMAND = re.compile(r"(?m)^\s*(optsync .+)$")
+INLINE = re.compile(r"`(optsync [^`]+)`")
 
 
 def commands_in(page: Path) -> list[str]:
     """Every command line of a page."""
     text = page.read_text(encoding="utf-8")
-    return [block or inline for block, inline in COMMAND.findall(text) if "..." not in (block or inline)]
+    found = [line for block in FENCED.findall(text) for line in COMMAND.findall(block)] + INLINE.findall(text)
+    return [line for line in found if "..." not in line]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
