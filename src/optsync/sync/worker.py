@@ -9,6 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -24,7 +25,7 @@ from optsync.ledger.marks import Key
 from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
 from optsync.seams import Seams
-from optsync.sync import lifting, push
+from optsync.sync import lifting, nightly, push
 from optsync.sync.line import HIDDEN_SECONDS, Line
 
 if TYPE_CHECKING:
@@ -250,7 +251,8 @@ def innermost(error: BaseException) -> str:
 def run(database: "Database", vault: "Vault", seams: Seams, *, fence_seconds: float = FENCE_SECONDS) -> None:
     """Runs a worker until SIGTERM or SIGINT. Must be called in the main thread. Raises Problem behind a pooler."""
     database.check_direct()
-    worker = Worker(database, vault, seams, fence_seconds=fence_seconds)
+    start_due = partial(nightly.start_due, database, vault, seams)
+    worker = Worker(database, vault, seams, fence_seconds=fence_seconds, nightly=start_due)
     before = {sign: signal.signal(sign, lambda *_: worker.stop()) for sign in (signal.SIGTERM, signal.SIGINT)}
     try:
         worker.run()

@@ -1,4 +1,4 @@
-"""A small world for tests of the push: a database, a practice org connected to it, and a worker going round by round."""
+"""A small world for tests of the push: a database, a practice org connected to it, a worker going round by round."""
 
 import contextlib
 import os
