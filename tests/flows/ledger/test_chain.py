@@ -1,5 +1,6 @@
 """The chain over all events: one sealer, every tampering found (I8)."""
 
+import hashlib
 import json
 import time
 
@@ -17,8 +18,8 @@ def sealed(desk: Desk, events: int = 30, links: int = 3) -> chain.ChainState:
     for link in range(links):
         desk.conn.execute(
             "INSERT INTO event (kind, subject, scope, source, actor, reason, evidence)"
-            " SELECT 'opted out', sha256(n::text::bytea), 0, 'import', 'kim', 'reason ' || n, jsonb_build_object('row', n)"
-            " FROM generate_series(1, %s) n",
+            " SELECT 'opted out', sha256(n::text::bytea), 0, 'import', 'kim', 'reason ' || n,"
+            " jsonb_build_object('row', n) FROM generate_series(1, %s) n",
             [events // links],
         )
         assert chain.seal(desk.conn) == events // links, link
@@ -83,8 +84,6 @@ def test_r35_any_changed_byte_of_an_event_is_found_in_its_link(desk: Desk, colum
     [
         "DELETE FROM event WHERE event_id = 15",
         "INSERT INTO event (event_id, kind) OVERRIDING SYSTEM VALUE VALUES (999, 'opted out')",
-        "WITH gone AS (DELETE FROM event WHERE event_id = 15 RETURNING *) "
-        "INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM gone WHERE false",
         "DELETE FROM seal WHERE seal_no = 2",
         "DELETE FROM seal WHERE seal_no = 3",
         "DELETE FROM seal WHERE seal_no = 1",
@@ -93,7 +92,7 @@ def test_r35_any_changed_byte_of_an_event_is_found_in_its_link(desk: Desk, colum
         "UPDATE seal SET count = 9 WHERE seal_no = 2",
         "UPDATE seal SET seal_no = 4 WHERE seal_no = 3",
         "UPDATE seal SET events = events + int8multirange(int8range(500, 501)) WHERE seal_no = 2",
-        "UPDATE event SET reason = CASE event_id WHEN 14 THEN 'reason 5' ELSE 'reason 4' END WHERE event_id IN (14, 15)",
+        "UPDATE event SET reason = CASE event_id WHEN 14 THEN 'reason 5' ELSE 'reason 4' END WHERE event_id < 16",
     ],
 )
 def test_deleting_inserting_and_reordering_is_found(desk: Desk, change: str) -> None:
@@ -127,8 +126,6 @@ def test_two_sealers_never_work_at_the_same_time(desk: Desk) -> None:
 
 
 def test_the_exported_lines_are_enough_to_recompute_the_chain(desk: Desk) -> None:
-    import hashlib
-
     state = sealed(desk)
     before, lines = b"", []
     for line in b"".join(chain.export_lines(desk.conn)).decode().splitlines():

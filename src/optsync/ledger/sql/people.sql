@@ -3,13 +3,6 @@
 SELECT address_id, outcome, version, owed
 FROM opt_out_record(%(normal)s, %(subject)s, %(source)s, %(scope)s, %(actor)s, %(reason)s, %(evidence)s, %(named)s);
 
--- name: record_opt_outs
--- Records many opt-outs in one commit and counts what came of them.
-SELECT count(*) FILTER (WHERE outcome = 'new'), count(*) FILTER (WHERE outcome = 'again'),
-       count(*) FILTER (WHERE outcome = 'already'), coalesce(max(owed), 0)
-FROM opt_out_addresses(addresses_locked(%(normals)s, %(subjects)s, '{}'), %(subjects)s, %(source)s, 0, %(actor)s,
-                       %(reasons)s, %(evidence)s, %(named)s, %(hold)s);
-
 -- name: find_address
 -- The row of an address, also of an erased one.
 SELECT address_id FROM address WHERE normal = %(normal)s
