@@ -13,3 +13,16 @@ def test_every_page_answers_in_both_languages(site: Site, cookie: str, path: str
         answer, text = site.request("GET", path, headers={"Cookie": cookie, "Accept-Language": language})
         assert answer.status == 200, (site.installation.folder / "web.log").read_text()
         assert f'lang="{language}"' in text
+
+
+def test_pages_that_are_not_there_and_forms_that_are_too_old_are_told_in_the_readers_language(
+    site: Site, cookie: str
+) -> None:
+    missing, text = site.request("GET", "/nowhere", headers={"Cookie": cookie, "Accept-Language": "de"})
+    assert (missing.status, "Diese Seite gibt es nicht" in text) == (404, True)
+    old, text = site.request("POST", "/sign-out", "", {"Cookie": cookie, "Accept-Language": "de"})
+    assert (old.status, "Dieses Formular ist zu alt" in text) == (403, True)
+
+
+def test_an_unknown_run_is_not_found(site: Site, cookie: str) -> None:
+    assert site.request("GET", "/runs/99999", headers={"Cookie": cookie})[0].status == 404
