@@ -1,6 +1,7 @@
 """Salesforce record ids: 15 and 18 characters name one record; 18 are stored and compared (rules 4)."""
 
 import re
+import string
 from typing import Final, Literal
 
 Kind = Literal["Lead", "Contact", "Account"]
@@ -9,6 +10,7 @@ PREFIXES: Final[dict[str, Kind]] = {"00Q": "Lead", "003": "Contact", "001": "Acc
 """Key prefixes of the objects that carry an opt-out field; an Account is a Person Account."""
 
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_CAPITALS = str.maketrans(string.ascii_letters + string.digits, "0" * 26 + "1" * 26 + "0" * 10)
 _SHAPE = re.compile(r"[0-9A-Za-z]{15}(?:[A-Z0-5]{3})?")
 
 
@@ -34,8 +36,10 @@ def to_18(raw: str) -> str:
 
 def suffix_of(id15: str) -> str:
     """The three characters that make an 18-character id of fifteen."""
-    groups = (id15[start : start + 5] for start in (0, 5, 10))
-    return "".join(_SUFFIX[sum(1 << bit for bit, char in enumerate(group) if "A" <= char <= "Z")] for group in groups)
+    bits = id15.translate(_CAPITALS)[
+        ::-1
+    ]  # every pushed id passes here: one translation instead of fifteen comparisons
+    return _SUFFIX[int(bits[10:15], 2)] + _SUFFIX[int(bits[5:10], 2)] + _SUFFIX[int(bits[:5], 2)]
 
 
 def kind_of(id18: str) -> Kind | None:

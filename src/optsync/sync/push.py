@@ -48,17 +48,44 @@ def push_due(line: Line, limit: int = MARKS_PER_CLAIM) -> PushResult:
     result = PushResult()
     try:
         check_org(line.session, line.salesforce_id)
-        seen = lookups.look_up_due(line)
     except (SalesforceError, Problem) as error:
         stop_org(line, error)
         return result
-    result.looked_up = len(seen)
     with line.claiming:
+        # Together, so that the marks of the addresses we look up are ours too and need no read of their own.
+        wanted = lookups.claim(line)
         claimed = marks.claim(line.conn, line.worker_no, line.org_id, limit)
-    result.claimed, result.more = len(claimed), len(claimed) == limit
+    result.looked_up, result.more = len(wanted), len(claimed) == limit
+    found = _look_up(line, wanted, claimed)
+    if found is None:
+        return result
+    if found.owed and not result.more:
+        with line.claiming:
+            claimed += marks.claim(line.conn, line.worker_no, line.org_id, limit - len(claimed))
+    result.claimed = len(claimed)
     if claimed:
-        push_claimed(line, claimed, result, seen)
+        push_claimed(line, claimed, result, found.rows)
     return result
+
+
+def _look_up(line: Line, wanted: lookups.Wanted, claimed: Sequence[ClaimedMark]) -> lookups.Found | None:
+    """What the look-ups found; None, with the marks given back, when the org is in trouble."""
+    try:
+        return lookups.look_up(line, wanted)
+    except SalesforceError as error:
+        stop_org(line, error)
+        _give_back(line, claimed)
+        return None
+    except psycopg.OperationalError:
+        raise
+    except Exception:
+        _give_back(line, claimed)
+        raise
+
+
+def _give_back(line: Line, claimed: Sequence[ClaimedMark]) -> None:
+    if claimed:
+        marks.release(line.conn, line.worker_no, line.org_id, [mark.key for mark in claimed])
 
 
 def push_claimed(

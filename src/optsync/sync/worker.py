@@ -77,7 +77,7 @@ class Worker:
                     shift.work()
             except psycopg.Error as error:
                 log.warning("database away", error=type(error).__name__)
-                self.seams.wait(self.stopping, AGAIN_SECONDS)
+            self.seams.wait(self.stopping, AGAIN_SECONDS)
 
     def stop(self) -> None:
         """Ends the work in good order: calls in flight are settled first (30 s at most)."""
