@@ -141,12 +141,12 @@ def _apply(conn: psycopg.Connection, scope: Scope) -> Applied:
         "erased": _one(conn, "SELECT EXISTS (SELECT FROM address WHERE erased_hash IS NOT NULL)"),
         "all_fields": _one(conn, "SELECT coalesce(array_agg(DISTINCT field), '{}') FROM opt_out_field"),
     }
+    _run(conn, "end_no_address", params)  # first: an unticked record without address has nothing to take along
     _link(conn, params)
     _run(conn, "want_opt_outs", params)
     held_in, held_in_people = _brake_inbound(conn, scope, params)
     _record(conn, params)
     _owe(conn, params)
-    _run(conn, "end_no_address", params)
     _run(conn, "settle", params)
     _run(conn, "release_ended_waits", params)
     _run(conn, "free_repeated")
@@ -171,6 +171,7 @@ def _link(conn: psycopg.Connection, params: Mapping[str, Any]) -> None:
         _run(conn, "know_erased")
     _run(conn, "add_addresses")
     _run(conn, "place_records")
+    _run(conn, "leave_unread")
     _run(conn, "add_converted_addresses")
     _run(conn, "place_converted")
     _run(conn, "lock_addresses")

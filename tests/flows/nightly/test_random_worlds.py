@@ -46,6 +46,10 @@ class World:
         self.ledger.opt_out(email)
         self.acknowledged.add(email)
         self.caused(email)
+        linked = "SELECT record_id FROM record JOIN address USING (address_id) WHERE normal = %s"
+        for (key,) in self.ledger.conn.execute(linked, (email,)).fetchall():
+            end = self.ledger.salesforce.get(self.end_of(key))
+            self.caused(end.email if end else None)  # the opt-out follows the person, as soon as a night sees where
 
     def lift(self) -> None:
         email = self.dice.choice(ADDRESSES)
@@ -150,7 +154,7 @@ class World:
 
     def look_for_completed(self, email: str | None) -> None:
         """Whether this address is now lifted here and unticked in every record that is linked to it or shows it."""
-        if email is None or self.ledger.is_opted_out(email) or self.night is not None:
+        if email is None or self.ledger.is_opted_out(email):
             return
         person = "SELECT true FROM opt_out JOIN address USING (address_id) WHERE normal = %s AND lifted_at IS NOT NULL"
         if not self.ledger.conn.execute(person, (email,)).fetchone():

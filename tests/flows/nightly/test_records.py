@@ -191,3 +191,36 @@ def test_twenty_records_are_all_set(ledger: Ledger) -> None:
     ledger.tick(keys[3])
     ledger.compare()
     assert {ledger.state(key) for key in keys if key != keys[3]} == {"owed"}
+
+
+def test_a_stale_e_mail_does_not_link_a_record_to_an_address_lifted_during_the_run(ledger: Ledger) -> None:
+    """World 6: the snapshot shows an e-mail that the record no longer has, and that address is lifted meanwhile."""
+    key = ledger.person("Contact", 1, BOB)
+    ledger.person("Contact", 2, ANN)
+    ledger.opt_out(BOB)
+    ledger.opt_out(ANN)
+    ledger.push()
+    ledger.compare()
+    ledger.salesforce[key].email = ANN
+    night = Night(ledger)
+    night.read()
+    ledger.salesforce[key].email = BOB
+    ledger.untick(record_id("Contact", 2))
+    ledger.lift(ANN)
+    night.apply()
+    ledger.compare()
+    assert not ledger.is_opted_out(ANN)
+    assert ledger.link_of(key) == (BOB, None)
+
+
+def test_a_record_without_address_that_was_unticked_takes_nothing_along_to_its_new_address(ledger: Ledger) -> None:
+    """World 353: its mark stood for the tick alone, and the tick is gone."""
+    key = ledger.person("Lead", 1, None, ticked=True)
+    ledger.compare()
+    ledger.untick(key)
+    ledger.salesforce[key].email = ANN
+    night = Night(ledger)
+    night.read(unticked=[key])
+    night.apply()
+    assert not ledger.is_opted_out(ANN)
+    assert ledger.state(key) is None

@@ -35,6 +35,13 @@ INSERT INTO address (normal) SELECT DISTINCT normal FROM known WHERE moved AND n
 -- Each moved or new record to the address it has in Salesforce now.
 UPDATE known k SET address_id = a.address_id FROM address a WHERE k.moved AND a.normal = k.normal
 
+-- name: leave_unread
+-- A lift that fell between the single read and now: a record that the snapshot moved to that address was not read again,
+-- and its e-mail may have changed back since. It is left alone until the next night.
+DELETE FROM known k USING opt_out o
+WHERE k.moved AND o.address_id = k.address_id AND o.scope = 0 AND o.lifted_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM candidate c WHERE c.record_id = k.record_id)
+
 -- name: lock_addresses
 -- Every address that gets a link here, in order: a door in flight is met here and nowhere else. (Links, follows and lifts
 -- wait for the lock of the apply.)

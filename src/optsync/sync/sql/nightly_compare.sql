@@ -41,12 +41,12 @@ SELECT u.record_id, true, false, u.boxes & ~%(read)s, u.email, u.normal, hashtex
 FROM matched u
 
 -- name: find_candidates
--- Records that would revive a lifted address, at any age of the lift, or end a waiting lift; each is re-read singly
--- before anything is decided. A lift made since the run began waits for the next run (version, no clock).
+-- Records that belong or moved to a lifted address, at any age of the lift, or would end a waiting lift; each is re-read
+-- singly before anything is decided, because the snapshot's box or e-mail may be older than the lift.
 CREATE TEMP TABLE candidate AS
 WITH lifted AS MATERIALIZED (
     SELECT o.address_id, o.version, a.normal, a.erased_hash FROM opt_out o JOIN address a USING (address_id)
-    WHERE o.scope = 0 AND o.lifted_at IS NOT NULL AND o.version <= %(start_version)s),
+    WHERE o.scope = 0 AND o.lifted_at IS NOT NULL),
 waiting AS MATERIALIZED (
     SELECT o.address_id, o.version, r.record_id FROM opt_out o JOIN record r USING (address_id)
     WHERE o.scope = 0 AND o.lift_waits_at IS NOT NULL AND r.org_id = %(org)s)
@@ -70,7 +70,8 @@ FROM candidate c LEFT JOIN reread x USING (record_id) WHERE d.record_id = c.reco
 UPDATE difference SET normal = lower(btrim(email, E' \t\r\n\f\x0B')) WHERE normal IS NULL AND email ~ %(plain)s AND octet_length(email) <= 1000
 
 -- name: choose_revivals
--- Which lifted opt-outs may be revived: still ticked on the re-read, for the very version seen before it.
+-- Which lifted opt-outs may be revived: still ticked on the re-read, for the very version seen before it. A lift made
+-- since the run began is left alone until the next night (version, no clock).
 CREATE TEMP TABLE revive AS
 SELECT DISTINCT c.address_id, c.version FROM candidate c JOIN difference d USING (record_id)
-WHERE d.in_s AND d.boxes & %(read)s <> 0 AND d.converted_to IS NULL
+WHERE c.version <= %(start_version)s AND d.in_s AND d.boxes & %(read)s <> 0 AND d.converted_to IS NULL
