@@ -155,6 +155,8 @@ def apply_change(
         conn.execute(sql(PACKAGE, "store_settings"), _row_of(after))
         if after.written != plan.before.written:
             targets.retarget(conn, org_id, after.written, plan.carry, actor=actor)
+        if not after.sync_on:
+            targets.release_carried(conn, org_id)  # no comparison will come
         evidence = Jsonb({"before": _told_to_auditors(plan.before), "after": _told_to_auditors(after)})
         conn.execute(
             sql(PACKAGE, "write_event"),

@@ -148,12 +148,14 @@ class World:
         When a record with a mark moves to another address, the opt-out follows the person; the old one keeps its own.
         """
         self._tick_clock()
-        before = self.links.get(record)
+        moved = self.links.get(record) != address and bool(self._marks_of(record))
         self.links[record] = address
-        if before != address and self._marks_of(record) and not self.is_opted_out(address):
+        if moved and not self.is_opted_out(address):
             self.opt_out(address, "follows record", named=[record])
+        if moved:
+            self._trim(address)
         if self.is_opted_out(address):
-            self._owe(address)
+            self._owe(address, [record] if moved else [])
 
     def lift(self, address: Address, mode: LiftMode = "when unticked") -> Literal["lifted", "waits", "not opted out"]:
         """Ends an opt-out here, at once or when every box is seen unticked; until then the person stays blocked."""
@@ -323,10 +325,15 @@ class World:
         """Owes every box of an address; what exists stays, unless the opt-out is new again or the record is named."""
         over_cap = len(self._live_records_of(address)) > FAN_OUT_CAP and self.fan_out.get(address) != "allowed"
         waits = self.opt_outs[address, 0].lift_waits
+        if again:
+            self._trim(address)
         for box in self._boxes_owed_by(address):
             mark = self.marks.get(box)
             is_named = box[1] in named
-            if mark and not again and not (is_named and mark.reason.startswith("fan-out")):
+            is_freed = mark is not None and (
+                (is_named and mark.reason.startswith("fan-out")) or (mark.reason == "lift" and not waits)
+            )
+            if mark and not again and not is_freed:
                 continue
             if waits:
                 self._set(box, "confirmed" if self._is_ticked(box) else "held", "lift")
@@ -336,6 +343,12 @@ class World:
                 self._set(box, "parked", "fan-out refused")
             else:
                 self._set(box, "held", "fan-out")
+
+    def _trim(self, address: Address) -> None:
+        """Removes marks in fields where the address's opt-out is not due (any more)."""
+        for name in self._live_records_of(address):
+            for box in set(self._marks_of(name)) - self._boxes_owed_by(address):
+                del self.marks[box]
 
     def _carry_marks(self) -> None:
         before = set(self.marks)
@@ -468,10 +481,11 @@ class World:
                 if (box_field, new) not in self.marks:
                     self._set((box_field, new), "owed")
             return
-        if marks or was_ticked:
-            self.links.setdefault(new, address)
-            self.opt_out(address, "follows record", named=[new])
         self.link(new, address)
+        if (marks or was_ticked) and not self.is_opted_out(address):
+            self.opt_out(address, "follows record", named=[new])
+        elif marks or was_ticked:
+            self._owe(address, [new])  # a conversion while a lift waits is no new opt-out
 
     def _survivor_of(self, record: RecordId) -> RecordId | None:
         """The end of the chain of ConvertedContactId and MasterRecordId; None when it was deleted."""

@@ -104,6 +104,16 @@ def retarget(
         return Retargeted(wanted, _int(conn.execute(sql("optsync.ledger", "carried"), [org_id])))
 
 
+def release_carried(conn: psycopg.Connection, org_id: int) -> int:
+    """Owes the marks that wait for a first comparison, when the switch is turned off and none will come.
+
+    What was owed is still delivered, and a push reads before it writes. Returns how many.
+    """
+    count = conn.execute(sql("optsync.ledger", "release_carried"), [org_id]).rowcount
+    conn.execute(sql("optsync.ledger", "notify"))
+    return count
+
+
 def _refuse_while_sending(conn: psycopg.Connection, org_id: int) -> None:
     sending = _int(conn.execute(sql("optsync.ledger", "live_claims"), [org_id]))
     if sending:

@@ -68,7 +68,8 @@ BEGIN
             SET state = EXCLUDED.state, reason = EXCLUDED.reason, due_at = EXCLUDED.due_at,
                 touched_run = EXCLUDED.touched_run, attempts = 0
             WHERE p_again
-               OR (m.state = 'h' AND m.reason IN ('brake', 'lift') AND EXCLUDED.reason IS DISTINCT FROM m.reason)
+               OR (m.state = 'h' AND (m.reason = 'brake' OR m.reason LIKE 'lift%')       -- 'lift, unticked' is a lift's too
+                   AND EXCLUDED.reason IS DISTINCT FROM split_part(m.reason, ',', 1))
                OR (m.reason IN ('fan-out', 'fan-out refused') AND m.record_id IN (SELECT unnest(p_named)))
         RETURNING m.state, m.reason)
     SELECT count(*) FILTER (WHERE made.state = 'o'), count(*) FILTER (WHERE made.reason = 'fan-out') INTO n, crowded FROM made;
@@ -378,8 +379,9 @@ BEGIN
     END IF;
     IF p_mode = 'wait' THEN
         UPDATE opt_out SET lift_waits_at = coalesce(lift_waits_at, clock()) WHERE address_id = p_address AND scope = 0;
-        UPDATE mark m SET state = 'h', reason = 'lift', claimed_by = NULL FROM record r
-        WHERE (r.org_id, r.record_id) = (m.org_id, m.record_id) AND r.address_id = p_address AND m.state IN ('o', 'p');
+        UPDATE mark m SET state = 'h', reason = 'lift', due_at = NULL, claimed_by = NULL FROM record r
+        WHERE (r.org_id, r.record_id) = (m.org_id, m.record_id) AND r.address_id = p_address AND m.state <> 'c'
+          AND (m.reason LIKE 'lift%') IS NOT TRUE;
         IF o.lift_waits_at IS NULL THEN
             INSERT INTO event (kind, subject, scope, actor, reason, evidence)
             VALUES ('lift asked', p_subject, 0, p_actor, p_reason, p_evidence);

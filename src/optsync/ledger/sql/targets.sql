@@ -62,6 +62,10 @@ FROM opt_out o WHERE o.scope = 0 AND o.lifted_at IS NULL;
 -- How many marks of an org wait for the first comparison in their field.
 SELECT count(*) FROM mark WHERE org_id = %s AND state = 'h' AND reason = 'carried';
 
+-- name: release_carried
+-- Owes what waited for a comparison that will not come.
+UPDATE mark SET state = 'o', reason = NULL, due_at = clock() WHERE org_id = %s AND state = 'h' AND reason = 'carried';
+
 -- name: tell_target
 -- The change of a target, for the history.
 INSERT INTO event (kind, org_id, actor, evidence) VALUES ('target changed', %(org)s, %(actor)s, %(evidence)s);
