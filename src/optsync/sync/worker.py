@@ -262,15 +262,18 @@ def run(database: "Database", vault: "Vault", seams: Seams, *, fence_seconds: fl
 
 
 def main() -> None:
-    """`python -m optsync.sync.worker`: a worker on this installation's database."""
+    """`python -m optsync.sync.worker`: what `optsync worker` does, without the command line."""
     from optsync.config.database import open_database
     from optsync.config.environment import read_environment
+    from optsync.config.logging import configure_logging
     from optsync.config.vault import Vault
     from optsync.seams import real
 
     env, seams = read_environment(), real()
-    vault = Vault.load_or_create(env, seams)
+    configure_logging(env.log_level)
     with open_database(env) as database:
+        with database.connect() as conn:
+            vault = Vault.load_or_create(env, seams, conn)
         run(database, vault, seams)
 
 

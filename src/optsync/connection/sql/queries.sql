@@ -57,3 +57,16 @@ SELECT (SELECT count(*) FROM opt_out WHERE scope = 0 AND lifted_at IS NULL) AS r
            AS confirmed,
        (SELECT count(*) FROM opt_out o JOIN record r USING (address_id)
         WHERE o.scope = 0 AND o.lifted_at IS NULL AND r.org_id = %(org_id)s AND r.successor IS NULL) AS records;
+
+-- name: durability
+-- The settings on which "acknowledged means kept" rests.
+SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
+       current_setting('data_checksums');
+
+-- name: age_seconds
+-- How long ago an instant was, by the database's clock.
+SELECT extract(epoch FROM clock() - %(at)s::timestamptz);
+
+-- name: live_worker_count
+-- How many workers hold their lock now.
+SELECT count(*) FROM live_workers();
