@@ -177,10 +177,12 @@ BEGIN
         FROM opt_out o WHERE o.address_id = ANY (p_addresses) AND o.scope = p_scope;
 END $$;
 
--- The door: records the opt-out of one address; made anew when unknown.
+-- The door: records the opt-out of one address; made anew when unknown. One plan for all calls and index searches only:
+-- planning for each array of one costs twice the work itself (0.5 instead of 1.6 ms).
 CREATE FUNCTION opt_out_record(p_normal text, p_subject bytea, p_source text, p_scope int, p_actor text, p_reason text,
                                p_evidence jsonb, p_named text[])
-RETURNS TABLE (address_id bigint, outcome text, version bigint, owed int) LANGUAGE plpgsql AS $$
+RETURNS TABLE (address_id bigint, outcome text, version bigint, owed int)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
     RETURN QUERY SELECT * FROM opt_out_addresses(addresses_locked(ARRAY[p_normal], ARRAY[p_subject], '{}'),
         ARRAY[p_subject], p_source, p_scope, p_actor, ARRAY[p_reason], ARRAY[p_evidence], p_named, NULL);
@@ -316,8 +318,10 @@ BEGIN
 END $$;
 
 -- Claims up to p_limit due marks of one org for a live worker; no transaction stays open across HTTP.
+-- Says whose records they are from the same snapshot: an outer join's would be older, and miss a mark just committed.
 CREATE FUNCTION claim_marks(p_worker int, p_org smallint, p_limit int)
-RETURNS TABLE (field smallint, record_id text, attempts smallint) LANGUAGE sql AS $$
+RETURNS TABLE (field smallint, record_id text, attempts smallint, kind "char", address_id bigint, normal text, state "char")
+LANGUAGE sql AS $$
     WITH live AS MATERIALIZED (SELECT w FROM live_workers() w),
     stopped AS MATERIALIZED (SELECT p.field, p.prefix FROM pause p WHERE p.org_id = p_org AND p.until > clock()),
     c AS (SELECT m.org_id, m.field, m.record_id FROM mark m
@@ -326,8 +330,9 @@ RETURNS TABLE (field smallint, record_id text, attempts smallint) LANGUAGE sql A
             AND NOT EXISTS (SELECT FROM stopped s WHERE s.field IN (0, m.field) AND s.prefix IN ('', left(m.record_id, 3)))
           ORDER BY m.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
     UPDATE mark m SET claimed_by = p_worker, attempts = least(m.attempts + 1, 32000)
-    FROM c WHERE (m.org_id, m.field, m.record_id) = (c.org_id, c.field, c.record_id)
-    RETURNING m.field, m.record_id, m.attempts
+    FROM c LEFT JOIN record r USING (org_id, record_id) LEFT JOIN address a USING (address_id)
+    WHERE (m.org_id, m.field, m.record_id) = (c.org_id, c.field, c.record_id)
+    RETURNING m.field, m.record_id, m.attempts, r.kind, r.address_id, a.normal, m.state
 $$;
 
 CREATE FUNCTION claim_lookups(p_worker int, p_org smallint, p_limit int)

@@ -1,10 +1,7 @@
 -- name: claim
 -- Claims due marks for a live worker and tells whose records they are.
-SELECT c.field, c.record_id, c.attempts, r.kind, r.address_id, a.normal, m.state
-FROM claim_marks(%(worker)s, %(org)s::smallint, %(limit)s) c
-LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = c.record_id LEFT JOIN address a USING (address_id)
-LEFT JOIN mark m ON m.org_id = %(org)s AND m.field = c.field AND m.record_id = c.record_id
-ORDER BY r.kind, c.record_id, c.field;
+SELECT field, record_id, attempts, kind, address_id, normal, state
+FROM claim_marks(%(worker)s, %(org)s::smallint, %(limit)s) ORDER BY kind, record_id, field;
 
 -- name: confirm
 -- Settles marks that are still this worker's and writes one event each; a mark that is no longer its own is a late write.
