@@ -92,7 +92,7 @@ class _Shift:
         self.is_over = threading.Event()
         self._wakes = threading.Condition()
         self._claiming = threading.Lock()
-        self._wanted = 0
+        self._is_wanted = False
         self._threads: list[threading.Thread] = []
         self._sessions = Sessions(worker.vault, worker.seams)
         self._conn = worker.database.connect(application_name="optsync worker")
@@ -138,10 +138,14 @@ class _Shift:
                 self.wake()
 
     def wake(self) -> None:
-        """Lets one more sender look for work; if all are busy, the first one to be done looks again."""
+        """Lets one more sender look for work; if all are busy, the first one to be done looks again.
+
+        One that was asked and has not looked yet will see the newer work, too: no second one is asked meanwhile.
+        """
         with self._wakes:
-            self._wanted = min(self._wanted + 1, self.worker.senders)
-            self._wakes.notify()
+            if not self._is_wanted:
+                self._is_wanted = True
+                self._wakes.notify()
 
     # --- duties, each in a thread and on a session of its own ---------------------------------------------------------
 
@@ -163,8 +167,8 @@ class _Shift:
 
     def _rest(self) -> None:
         with self._wakes:
-            self._wakes.wait_for(lambda: self._wanted > 0 or self._should_end())
-            self._wanted = max(0, self._wanted - 1)
+            self._wakes.wait_for(lambda: self._is_wanted or self._should_end())
+            self._is_wanted = False
 
     def _round(self, conn: psycopg.Connection, lines: dict[tuple[int, int], Line]) -> bool:
         """Serves every org with something due once; whether anything was found."""
