@@ -44,23 +44,22 @@ TRUNCATE job_failed, job_unprocessed, ruling
 SELECT split_part(error, ':', 1), min(substr(error, strpos(error, ':') + 1)), count(*) FROM job_failed GROUP BY 1
 
 -- name: confirm_sent
--- Confirms what was neither refused nor left out; a claim that is gone was a late write.
-WITH done AS (
-    SELECT s.record_id FROM sent s
-    WHERE NOT EXISTS (SELECT FROM job_failed f WHERE f.record_id = s.record_id)
-      AND NOT EXISTS (SELECT FROM job_unprocessed u WHERE u.record_id = s.record_id)),
+-- Confirms what was neither refused nor left out; a claim that is gone was a late write. Set operations, no join of what
+-- was sent with what was settled: the planner takes the outcome of an UPDATE for one row and would join in a loop.
+WITH done AS MATERIALIZED (
+    SELECT record_id FROM sent EXCEPT (SELECT record_id FROM job_failed UNION ALL SELECT record_id FROM job_unprocessed)),
 settled AS (
-    UPDATE mark m SET state = 'c', claimed_by = NULL, due_at = NULL, touched_run = g.run_no, attempts = 0, reason = NULL
-    FROM done d, org g
-    WHERE g.org_id = %(org)s AND m.org_id = %(org)s AND m.field = %(field)s AND m.record_id = d.record_id
-      AND m.claimed_by = %(worker)s
+    UPDATE mark m SET state = 'c', claimed_by = NULL, due_at = NULL, touched_run = (SELECT run_no FROM org WHERE org_id = %(org)s),
+           attempts = 0, reason = NULL
+    FROM done d
+    WHERE m.org_id = %(org)s AND m.field = %(field)s AND m.record_id = d.record_id AND m.claimed_by = %(worker)s
     RETURNING m.record_id),
 told AS (
     INSERT INTO event (kind, subject, org_id, field, record_id, run_id)
-    SELECT CASE WHEN t.record_id IS NULL THEN 'late write' ELSE 'confirmed' END,
-           subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, %(field)s, d.record_id, %(run_id)s
-    FROM done d LEFT JOIN settled t USING (record_id)
-    LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = d.record_id LEFT JOIN address a USING (address_id))
+    SELECT t.kind, subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, %(field)s, t.record_id, %(run_id)s
+    FROM (SELECT 'confirmed' AS kind, record_id FROM settled
+          UNION ALL SELECT 'late write', record_id FROM (SELECT record_id FROM done EXCEPT SELECT record_id FROM settled) late) t
+    LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = t.record_id LEFT JOIN address a USING (address_id))
 SELECT count(*) FROM settled
 
 -- name: settle_refused
