@@ -148,7 +148,8 @@ def _apply(conn: psycopg.Connection, scope: Scope) -> Applied:
     _record(conn, params)
     _owe(conn, params)
     _run(conn, "settle", params)
-    _run(conn, "release_ended_waits", params)
+    for statement in ("find_ended_waits", "release_ended_waits", "count_ended_waits"):
+        _run(conn, statement, params)
     _run(conn, "free_repeated")
     _run(conn, "end_disputes", params)
     _audit(conn, params)
@@ -225,6 +226,7 @@ def _owe(conn: psycopg.Connection, params: Mapping[str, Any]) -> None:
 def _audit(conn: psycopg.Connection, params: Mapping[str, Any]) -> None:
     _run(conn, "audit_marks", params)
     _run(conn, "repair_missing", params)
+    _run(conn, "settle_repaired", params)
     _run(conn, "remove_extra", params)
 
 

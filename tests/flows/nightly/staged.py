@@ -88,10 +88,10 @@ class Ledger:
 
     # --- the night --------------------------------------------------------------------------------------------------
 
-    def compare(self, *, approved: bool = True) -> Applied:
-        """One comparison: read, decide, apply."""
+    def compare(self, *, approved: bool = True, unticked: Iterable[str] = ()) -> Applied:
+        """One comparison: read, decide, apply. `unticked` are records that the read of changes brought."""
         night = Night(self, approved)
-        night.read()
+        night.read(unticked)
         return night.apply()
 
     # --- what is seen afterwards ------------------------------------------------------------------------------------

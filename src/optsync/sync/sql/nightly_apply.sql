@@ -88,11 +88,17 @@ SELECT count(*) FROM wanted
 
 -- name: hold_inbound
 -- A mass of new ticks waits for a decision; an item blocks its address for as long as it exists.
+-- A converted Lead counts only in the night that follows it, so its tick waits like the others.
 WITH h AS (INSERT INTO hold (org_id, direction, origin) VALUES (%(org)s, 'i', %(origin)s) RETURNING hold_id),
+tick AS (
+    SELECT address_id, record_id, ticks FROM known UNION ALL SELECT before, record_id, ticks FROM known WHERE moved
+    UNION ALL SELECT address_id, record_id, ticks FROM converted
+    UNION ALL SELECT r.address_id, c.record_id, c.ticks FROM converted c
+              JOIN record r ON r.org_id = %(org)s AND r.record_id = c.converted_to),
 items AS (
     INSERT INTO hold_item (hold_id, address_id, org_id, field, record_id)
     SELECT h.hold_id, w.address_id, %(org)s, f.field, k.record_id
-    FROM h, wanted w JOIN known k ON k.address_id = w.address_id OR (k.moved AND k.before = w.address_id)
+    FROM h, wanted w JOIN tick k USING (address_id)
     JOIN LATERAL (SELECT field FROM unnest(%(fields)s::smallint[]) AS field
                   WHERE k.ticks >> field & 1 = 1 OR (k.ticks = 0 AND field = (%(fields)s::smallint[])[1])) f ON true
     ON CONFLICT DO NOTHING RETURNING 1)
@@ -135,7 +141,9 @@ ON CONFLICT (org_id, address_id) DO UPDATE SET due_at = least(lookup.due_at, clo
 -- A new tick takes its address out of an undecided mass hold: somebody meant it, and its held boxes are owed.
 SELECT owe_marks(repeat_in_holds(r.ids, NULL), '{}', false, NULL)
 FROM (SELECT array_agg(DISTINCT x.address_id) AS ids FROM (
-          SELECT address_id FROM known WHERE unmarked AND ticks <> 0 UNION SELECT address_id FROM fresh) x
+          SELECT address_id FROM known WHERE unmarked AND ticks <> 0 UNION SELECT address_id FROM fresh
+          UNION SELECT k.address_id FROM known k JOIN difference d USING (record_id)
+                WHERE d.own AND d.reason = 'brake' AND k.ticks >> d.field & 1 = 1) x
       WHERE EXISTS (SELECT FROM hold_item i WHERE i.address_id = x.address_id)
         AND EXISTS (SELECT FROM opt_out o WHERE o.address_id = x.address_id AND o.scope = 0 AND o.lifted_at IS NULL)) r
 WHERE r.ids IS NOT NULL
@@ -175,12 +183,12 @@ WITH braked AS MATERIALIZED (
     SELECT DISTINCT i.address_id FROM hold_item i JOIN hold h USING (hold_id) WHERE h.direction = 'o' AND h.decided_at IS NULL),
 made AS (
     INSERT INTO mark (org_id, field, record_id, seen, due_at, touched_run, state, reason)
-    SELECT p.org_id, p.field, p.record_id, p.seen, clock(), p.run_no,
-           CASE WHEN p.own THEN 'c' WHEN p.waits OR b.address_id IS NOT NULL THEN 'h' WHEN p.named OR NOT p.over THEN 'o'
-                WHEN p.refused THEN 'p' ELSE 'h' END::"char",
-           CASE WHEN p.own THEN NULL WHEN p.waits THEN 'lift, unticked' WHEN b.address_id IS NOT NULL THEN 'brake'
-                WHEN p.named OR NOT p.over THEN NULL WHEN p.refused THEN 'fan-out refused' ELSE 'fan-out' END
-    FROM pair p LEFT JOIN braked b USING (address_id)
+    SELECT p.org_id, p.field, p.record_id, p.seen, CASE WHEN NOT p.own AND p.why IS NULL THEN clock() END, p.run_no,
+           CASE WHEN p.own THEN 'c' WHEN p.why IS NULL THEN 'o' WHEN p.why = 'fan-out refused' THEN 'p' ELSE 'h' END::"char",
+           p.why
+    FROM (SELECT p.*, CASE WHEN p.own THEN NULL WHEN p.waits THEN 'lift, unticked' WHEN b.address_id IS NOT NULL THEN 'brake'
+                           WHEN p.named OR NOT p.over THEN NULL WHEN p.refused THEN 'fan-out refused' ELSE 'fan-out' END AS why
+          FROM pair p LEFT JOIN braked b USING (address_id)) p
     ORDER BY p.org_id, p.field, p.record_id
     ON CONFLICT DO NOTHING RETURNING org_id, field, record_id, state)
 INSERT INTO owed SELECT org_id, field, record_id, true FROM made WHERE state = 'o'
@@ -227,7 +235,7 @@ step AS MATERIALIZED (
            CASE WHEN d.own THEN 'c'
                 WHEN d.state = 'c' AND w.record_id IS NOT NULL THEN 'h'
                 WHEN d.reason LIKE 'lift%%' AND w.record_id IS NOT NULL THEN 'h'
-                WHEN d.state = 'c' OR d.reason = 'carried' OR d.reason LIKE 'lift%%' THEN 'o'
+                WHEN d.state = 'c' OR d.reason = 'carried' THEN 'o'
                 ELSE d.state END::"char" AS becomes
     FROM difference d LEFT JOIN waiting w USING (record_id) WHERE d.field IS NOT NULL),
 moved AS (
@@ -244,15 +252,27 @@ moved AS (
 INSERT INTO owed
 SELECT %(org)s, field, record_id, why IS DISTINCT FROM 'carried' FROM moved WHERE state = 'o' AND was <> 'o'
 
+-- name: find_ended_waits
+-- The boxes that wait for a lift that is over: one of the person's boxes was ticked again.
+CREATE TEMP TABLE waited ON COMMIT DROP AS
+SELECT m.org_id, m.field, m.record_id, r.address_id
+FROM (SELECT address_id FROM fresh
+      UNION SELECT r.address_id FROM difference d JOIN record r ON r.org_id = %(org)s AND r.record_id = d.record_id
+      WHERE d.state = 'h' AND d.reason LIKE 'lift%%') p
+JOIN opt_out o ON o.address_id = p.address_id AND o.scope = 0 AND o.lifted_at IS NULL AND o.lift_waits_at IS NULL
+JOIN record r ON r.address_id = p.address_id
+JOIN mark m ON m.org_id = r.org_id AND m.record_id = r.record_id AND m.field = ANY (%(all_fields)s)
+WHERE m.state = 'h' AND m.reason LIKE 'lift%%'
+
 -- name: release_ended_waits
--- A lift that ended because its box was ticked again owes every box that still waits for it.
-WITH freed AS (
-    UPDATE mark m SET state = 'o', reason = NULL, due_at = clock(), touched_run = g.run_no, attempts = 0
-    FROM fresh f JOIN record r USING (address_id) JOIN org g USING (org_id)
-    WHERE m.org_id = r.org_id AND m.record_id = r.record_id AND m.field = ANY (%(all_fields)s)
-      AND m.state = 'h' AND (m.reason LIKE 'lift%%' OR m.reason = 'brake')
-    RETURNING m.org_id, m.field, m.record_id)
-INSERT INTO owed SELECT org_id, field, record_id, true FROM freed
+-- They are owed, or wait for what else their address waits for; the ticked record passes the fan-out cap.
+SELECT owe_marks(x.ids, ARRAY(SELECT record_id FROM fresh), false, NULL)
+FROM (SELECT array_agg(DISTINCT address_id) AS ids FROM waited) x WHERE x.ids IS NOT NULL
+
+-- name: count_ended_waits
+-- Those that are owed now count for the brake.
+INSERT INTO owed SELECT m.org_id, m.field, m.record_id, true
+FROM waited w JOIN mark m USING (org_id, field, record_id) WHERE m.state = 'o'
 
 -- name: end_disputes
 -- A dispute ends when its box is absent from a complete read; a later tick is a new one.
@@ -275,16 +295,24 @@ FULL JOIN (SELECT field, record_id FROM mark WHERE org_id = %(org)s) m ON m.reco
 WHERE e.record_id IS NULL OR m.record_id IS NULL
 
 -- name: repair_missing
--- A missing mark is owed; confirmed if S shows the box ticked, held while its address waits for a lift.
-WITH made AS (
-    INSERT INTO mark (org_id, field, record_id, due_at, touched_run, state, reason)
-    SELECT %(org)s, x.field, x.record_id, clock(), %(run_no)s,
-           CASE WHEN s.boxes >> x.field & 1 = 1 THEN 'c' WHEN o.lift_waits_at IS NOT NULL THEN 'h' ELSE 'o' END::"char",
-           CASE WHEN s.boxes >> x.field & 1 = 1 THEN NULL WHEN o.lift_waits_at IS NOT NULL THEN 'lift, unticked' END
-    FROM misfit x JOIN record r ON r.org_id = %(org)s AND r.record_id = x.record_id
-    JOIN opt_out o ON o.address_id = r.address_id AND o.scope = 0 LEFT JOIN staged s ON s.record_id = x.record_id
-    WHERE x.missing ON CONFLICT DO NOTHING RETURNING field, record_id, state)
-INSERT INTO owed SELECT %(org)s, field, record_id, true FROM made WHERE state = 'o'
+-- A missing mark is made like any other of its address: owed, or held or parked with its reason.
+SELECT owe_marks(x.ids, x.named, false, NULL)
+FROM (SELECT array_agg(DISTINCT r.address_id) AS ids,
+             coalesce(array_agg(r.record_id) FILTER (WHERE s.boxes & %(read)s <> 0), '{}') AS named
+      FROM misfit x JOIN record r ON r.org_id = %(org)s AND r.record_id = x.record_id
+      LEFT JOIN staged s ON s.record_id = x.record_id WHERE x.missing) x
+WHERE x.ids IS NOT NULL
+
+-- name: settle_repaired
+-- Of the marks that were missing: confirmed where S shows the box ticked; the owed ones count for the brake.
+WITH ticked AS (
+    UPDATE mark m SET state = 'c', reason = NULL, due_at = NULL FROM misfit x JOIN staged s ON s.record_id = x.record_id
+    WHERE x.missing AND s.boxes >> x.field & 1 = 1
+      AND m.org_id = %(org)s AND m.field = x.field AND m.record_id = x.record_id)
+INSERT INTO owed
+SELECT m.org_id, m.field, m.record_id, true FROM misfit x JOIN mark m ON m.field = x.field AND m.record_id = x.record_id
+WHERE x.missing AND m.org_id = %(org)s AND m.state = 'o'
+  AND NOT EXISTS (SELECT FROM staged s WHERE s.record_id = x.record_id AND s.boxes >> x.field & 1 = 1)
 
 -- name: remove_extra
 -- An extra mark ends with an event, never under a live claim; records without address keep theirs.
