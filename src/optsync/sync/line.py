@@ -1,5 +1,6 @@
 """What a flow needs to work for one org: a database connection, a Salesforce session, and whose claims these are."""
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,5 +42,10 @@ class Line:
 
     @cached_property
     def fields(self) -> dict[int, OptOutField]:
-        """The org's opt-out fields by number; a line lives for one round, so a new field is seen in the next."""
+        """The org's opt-out fields by number, as they were at the first look."""
         return {known.field: known for known in targets.fields(self.conn, self.org_id)}
+
+    def look_for_fields(self, numbers: Iterable[int]) -> None:
+        """Reads the fields again when one of these numbers is new: a line outlives a change of the settings."""
+        if not self.fields.keys() >= set(numbers):
+            del self.fields

@@ -94,6 +94,7 @@ def push_claimed(
     """Brings claimed marks to an end. `seen` are records read a moment ago; they are not read again."""
     batch = Batch(line, result, {mark.key: mark for mark in claimed})
     try:
+        line.look_for_fields(mark.field for mark in claimed)
         batch.run(seen or {})
         line.failures = 0
     except SalesforceError as error:
