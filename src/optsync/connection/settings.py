@@ -131,8 +131,8 @@ def plan_change(
     )
     if change.sync_on or change.field is not None or change.read_both:
         after = _checked_in_salesforce(_required(session), after, change.field)
-    elif change.sync_on is False:
-        carry = "new"  # switching off carries nothing (rules 7)
+    if before.sync_on and not after.sync_on:
+        carry = "new"  # switching off carries nothing, whatever the form says of the field (rules 7)
     return _told(conn, before, after, carry)
 
 
