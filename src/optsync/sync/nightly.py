@@ -386,7 +386,8 @@ def _changes_since(run: Run) -> datetime | None:
     conn, org_id, options = run.conn, run.house.org_id, run.begun.options
     if "since" not in options:
         last = conn.execute(sql(PACKAGE, "last_run"), {"org": org_id}).fetchone()
-        asked = bool(options.get("full")) or sweep.is_cheaper(sweep.due_lookups(conn, org_id))
+        asked = bool(options.get("full")) or runs.is_doubtful(conn, org_id)
+        asked = asked or sweep.is_cheaper(sweep.due_lookups(conn, org_id))
         everything = last is None or sweep.is_due(runs.last_sweep_at(conn, org_id), run.house.seams.now(), asked=asked)
         options["since"] = None if last is None or everything else last[3]["salesforce_at"]
         runs.remember_options(conn, run.begun.run_id, {"since": options["since"]})

@@ -166,6 +166,11 @@ def last_sweep_at(conn: psycopg.Connection, org_id: int) -> datetime | None:
     return found
 
 
+def is_doubtful(conn: psycopg.Connection, org_id: int) -> bool:
+    """Whether everything must be read afresh: the org was connected again, or its field changed (rules 5.4)."""
+    return bool(_value(conn.execute(sql(PACKAGE, "is_doubtful"), {"org": org_id})))
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A slot that has come and has no run yet (slot set), or a run that a dead process left behind (slot None)."""

@@ -45,6 +45,12 @@ WHERE org_id = %(org)s AND state = 'finished' AND counts ? 'compared' ORDER BY r
 -- When everything was last read afresh.
 SELECT max(started_at) FROM run WHERE org_id = %(org)s AND state = 'finished' AND counts ? 'swept'
 
+-- name: is_doubtful
+-- Whether the last full read is older than the sign-in (another user may see other records) or than the chosen field.
+SELECT greatest(c.connected_at, e.since) > (
+    SELECT max(started_at) FROM run WHERE org_id = %(org)s AND state = 'finished' AND counts ? 'swept')
+FROM connection c, target t JOIN target_epoch e USING (epoch) WHERE c.org_id = %(org)s
+
 -- name: run_report
 -- One run as it is shown.
 SELECT run_id, org_id, slot, kind, state, result, phase, counts, report, by_whom, started_at, finished_at
