@@ -257,10 +257,11 @@ END $$;
 CREATE FUNCTION follow_record(p_org smallint, p_old text, p_new text, p_kind "char", p_normal text, p_subject bytea,
                               p_provenance "char", p_subject_old bytea)
 RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE had_mark boolean; before bigint; a bigint;
+DECLARE boxes smallint[]; before bigint; was bigint; a bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7004, 0);
     PERFORM 1 FROM record r WHERE r.org_id = p_org AND r.record_id IN (p_old, p_new) ORDER BY r.record_id FOR UPDATE;
+    SELECT r.address_id INTO was FROM record r WHERE r.org_id = p_org AND r.record_id = p_new;
     a := (addresses_locked(ARRAY[p_normal], ARRAY[p_subject], ARRAY(
         SELECT r.address_id FROM record r
         WHERE r.org_id = p_org AND r.record_id IN (p_old, p_new) AND r.address_id IS NOT NULL)))[1];
@@ -273,28 +274,32 @@ BEGIN
         VALUES (CASE p_provenance WHEN 'c' THEN 'converted' ELSE 'merged' END, p_subject_old, p_org, p_old,
                 jsonb_build_object('successor', p_new));
     END IF;
-    WITH gone AS (DELETE FROM mark WHERE org_id = p_org AND record_id = p_old RETURNING 1)
-    SELECT count(*) > 0 INTO had_mark FROM gone;
+    WITH gone AS (DELETE FROM mark WHERE org_id = p_org AND record_id = p_old RETURNING field)
+    SELECT array_agg(field) INTO boxes FROM gone;
     PERFORM link_records(p_org, ARRAY[p_new], ARRAY[p_kind::text], ARRAY[p_normal], ARRAY[p_subject], p_provenance);
-    IF a IS NULL AND (had_mark OR NOT EXISTS (
-            SELECT FROM record r WHERE r.org_id = p_org AND r.record_id = p_new AND r.address_id IS NOT NULL)) THEN
+    IF a IS NULL AND (boxes IS NOT NULL OR was IS NULL) THEN
         UPDATE record r SET address_id = before WHERE r.org_id = p_org AND r.record_id = p_new AND before IS NOT NULL;
+        PERFORM trim_marks(ARRAY[before]);
     END IF;
-    IF had_mark THEN PERFORM assert_on_successor(p_org, p_new, CASE WHEN a IS NULL THEN p_subject_old ELSE p_subject END); END IF;
-    PERFORM look_up_unlinked(p_org, ARRAY[before]);
+    IF boxes IS NOT NULL THEN
+        PERFORM assert_on_successor(p_org, p_new, CASE WHEN a IS NULL THEN p_subject_old ELSE p_subject END, boxes);
+    END IF;
+    PERFORM look_up_unlinked(p_org, ARRAY[before, was]);
     PERFORM pg_notify('mark', '');
-    RETURN had_mark;
+    RETURN boxes IS NOT NULL;
 END $$;
 
--- The opt-out that a dead record carried now holds for its successor: through its address where it has one.
-CREATE FUNCTION assert_on_successor(p_org smallint, p_record text, p_subject bytea) RETURNS void LANGUAGE plpgsql AS $$
+-- The opt-out that a dead record carried now holds for its successor: through its address where it has one, else in the
+-- fields (p_boxes) in which the dead record was ticked or owed.
+CREATE FUNCTION assert_on_successor(p_org smallint, p_record text, p_subject bytea, p_boxes smallint[]) RETURNS void
+LANGUAGE plpgsql AS $$
 DECLARE a bigint;
 BEGIN
     SELECT r.address_id INTO a FROM record r WHERE r.org_id = p_org AND r.record_id = p_record;
     IF a IS NULL THEN
         INSERT INTO mark (org_id, field, record_id, due_at, touched_run, state)
-        SELECT p_org, d.field, p_record, clock(), g.run_no, 'o'
-        FROM target t JOIN due d USING (epoch) JOIN org g USING (org_id) WHERE d.org_id = p_org ON CONFLICT DO NOTHING;
+        SELECT p_org, box, p_record, clock(), g.run_no, 'o' FROM unnest(p_boxes) box, org g WHERE g.org_id = p_org
+        ON CONFLICT DO NOTHING;
     ELSIF EXISTS (SELECT FROM opt_out o WHERE o.address_id = a AND o.scope = 0 AND o.lifted_at IS NULL) THEN
         PERFORM owe_marks(ARRAY[a], ARRAY[p_record], false, NULL);
     ELSE
