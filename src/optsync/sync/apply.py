@@ -170,6 +170,7 @@ def _link(conn: psycopg.Connection, params: Mapping[str, Any]) -> None:
     conn.execute("ANALYZE known")
     if params["erased"]:
         _run(conn, "know_erased")
+        _run(conn, "know_erased_converted", params)
     _run(conn, "add_addresses")
     _run(conn, "place_records")
     _run(conn, "leave_unread")

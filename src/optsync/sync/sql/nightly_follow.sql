@@ -32,7 +32,7 @@ UPDATE successor SET normal = lower(btrim(email, E' \t\r\n\f\x0B')) WHERE normal
 -- Ticked converted Leads that are not followed yet. A lifted address is not revived by a dead record: its Contact decides.
 CREATE TEMP TABLE converted ON COMMIT DROP AS
 SELECT DISTINCT ON (d.record_id) d.record_id, d.converted_to, d.normal, d.boxes & %(read)s AS ticks,
-       r.record_id IS NOT NULL AS stored, r.address_id,
+       r.record_id IS NOT NULL AS stored, r.address_id, NULL::bigint AS successor_id,
        coalesce(n.normal, CASE WHEN s.email ~ %(plain)s AND octet_length(s.email) <= 1000 THEN lower(btrim(s.email, E' \t\r\n\f\x0B')) END) AS successor_normal
 FROM difference d
 LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = d.record_id
@@ -42,6 +42,15 @@ WHERE d.converted_to IS NOT NULL AND d.in_s AND r.successor IS NULL
   AND NOT EXISTS (SELECT FROM mark m WHERE m.org_id = %(org)s AND m.field = ANY (%(fields)s) AND m.record_id = d.record_id
                                        AND m.claimed_by IN (SELECT live_workers()))
 ORDER BY d.record_id
+
+-- name: know_erased_converted
+-- An erased address of such a Lead or of its Contact is found by its keyed hash and never stored in clear again.
+UPDATE converted c SET
+    address_id = coalesce(l.address_id, c.address_id), normal = CASE WHEN l.address_id IS NULL THEN c.normal END,
+    successor_id = s.address_id, successor_normal = CASE WHEN s.address_id IS NULL THEN c.successor_normal END
+FROM converted k LEFT JOIN address l ON l.erased_hash = subject_of(k.normal, NULL, %(inner)s, %(outer)s)
+LEFT JOIN address s ON s.erased_hash = subject_of(k.successor_normal, NULL, %(inner)s, %(outer)s)
+WHERE k.record_id = c.record_id AND NOT c.stored
 
 -- name: add_converted_addresses
 -- Addresses of converted Leads that we meet for the first time, and of their Contacts.
@@ -60,7 +69,7 @@ WITH leads AS (
     INSERT INTO record (org_id, record_id, kind, address_id, provenance, successor)
     SELECT %(org)s, record_id, 'L', address_id, 'n', converted_to FROM converted WHERE NOT stored ON CONFLICT DO NOTHING)
 INSERT INTO record (org_id, record_id, kind, address_id, provenance)
-SELECT DISTINCT ON (c.converted_to) %(org)s, c.converted_to, 'C'::"char", coalesce(a.address_id, c.address_id), 'c'::"char"
+SELECT DISTINCT ON (c.converted_to) %(org)s, c.converted_to, 'C'::"char", coalesce(c.successor_id, a.address_id, c.address_id), 'c'::"char"
 FROM converted c LEFT JOIN address a ON a.normal = c.successor_normal WHERE NOT c.stored
 ORDER BY c.converted_to, c.record_id ON CONFLICT DO NOTHING
 
