@@ -70,14 +70,23 @@ def in_batches(
         yield prefix + ",".join(literals) + suffix, batch
 
 
-def pages(session: Session, soql: str, *, all_rows: bool = False) -> Iterator[list[dict[str, Any]]]:
+class TooMany(Exception):  # noqa: N818  an answer, not a failure: the first page tells how many there are
+    """The query has more records than the caller wants to read by pages."""
+
+
+def pages(
+    session: Session, soql: str, *, all_rows: bool = False, at_most: int | None = None
+) -> Iterator[list[dict[str, Any]]]:
     """The query's records, page by page; `all_rows` includes deleted, merged and archived ones.
 
     Ends normally only when every record that Salesforce counted has come; raises OddAnswer otherwise, also when the
-    locator of the next page was lost. Whoever needs the whole set starts again then.
+    locator of the next page was lost. Whoever needs the whole set starts again then. Raises TooMany after the first
+    page when there are more than `at_most`.
     """
     answer = _page(session, query_path(soql, all_rows=all_rows))
     total = answer["totalSize"]
+    if at_most is not None and total > at_most:
+        raise TooMany
     received = len(answer["records"])
     yield answer["records"]
     while not answer["done"]:

@@ -25,8 +25,9 @@ from optsync.sync import records
 
 PersonObject = Literal["Lead", "Contact"]
 OBJECTS: Final[tuple[PersonObject, ...]] = ("Lead", "Contact")
-PAGES_MAX_RECORDS: Final = 20_000
-"""Up to here plain query pages are read, above a Bulk job (architecture.md 4.4)."""
+Rows = list[tuple[object, ...]]
+PAGES_MAX_RECORDS: Final = 8_000
+"""Up to here plain query pages are read, above a Bulk job: four pages cost what a job does (docs/decisions/0009)."""
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Reader:
         for kind in OBJECTS:
             soql = f"SELECT Id, MasterRecordId FROM {kind} WHERE IsDeleted = true"
             question = Question(f"deleted {kind}", soql, ("Id", "MasterRecordId"), all_rows=True)
-            total += self._read(question, SQL("COPY deleted (record_id, master) FROM STDIN"))
+            total += self._take(question, self._ask(question), SQL("COPY deleted (record_id, master) FROM STDIN"))
         return total
 
     def read_by_id(self, table: str, record_ids: Sequence[str]) -> int:
@@ -112,12 +113,10 @@ class Reader:
     def _read_both(self, table: str, label: str, condition: Callable[[PersonObject], str]) -> int:
         self.make_table(table)
         questions = [(kind, self._question(kind, f"{label} {kind}", condition(kind))) for kind in OBJECTS]
-        for _, question in questions:
-            if self._is_large(question):
-                self._job_of(question)  # Salesforce works on both at once
+        few = [self._ask(question) for _, question in questions]  # Salesforce works on both jobs at once
         total = 0
-        for kind, question in questions:
-            total += self._read(question, self.copy_into(table, with_converted=kind == "Lead"))
+        for (kind, question), rows in zip(questions, few, strict=True):
+            total += self._take(question, rows, self.copy_into(table, with_converted=kind == "Lead"))
         self.conn.execute(SQL("ANALYZE {}").format(Identifier(table)))
         return total
 
@@ -125,43 +124,47 @@ class Reader:
         columns = ("Id", "Email", *(records.LEAD_FIELDS if kind == "Lead" else ()), *self._names(kind))
         return Question(label, f"SELECT {', '.join(columns)} FROM {kind} WHERE {condition}", columns)
 
-    def _is_large(self, question: "Question") -> bool:
-        if question.label in self.jobs.known:
-            return True
-        if question.label not in self.sizes and question.is_counted:
-            soql = "SELECT COUNT() FROM " + question.soql.partition(" FROM ")[2]
-            try:
-                self.sizes[question.label] = query.count(self.session, soql)
-            except ApiRefused as error:
-                if error.code != "QUERY_TIMEOUT":
-                    raise
-                self.sizes[question.label] = PAGES_MAX_RECORDS + 1
-        return self.sizes.get(question.label, 0) > PAGES_MAX_RECORDS
+    def _ask(self, question: "Question") -> Rows | None:
+        """The rows, when there are few of them; None when a job works on them."""
+        known_large = question.label in self.jobs.known or self.sizes.get(question.label, 0) > PAGES_MAX_RECORDS
+        rows = None if known_large else self._read_pages(question)
+        if rows is None:
+            self._job_of(question)
+        return rows
 
-    def _read(self, question: "Question", copy_into: Composed | SQL) -> int:
-        count = None if self._is_large(question) else self._read_pages(question, copy_into)
-        if count is None:
+    def _take(self, question: "Question", rows: Rows | None, copy_into: Composed | SQL) -> int:
+        if rows is None:
             count = self._read_job(question, copy_into)
+        else:
+            count = len(rows)
+            with self.conn.cursor() as cursor, cursor.copy(copy_into) as copy:
+                for row in rows:
+                    copy.write_row(row)
         self.sizes[question.label] = count
         self.progress(question.label, count)
         return count
 
-    def _read_pages(self, question: "Question", copy_into: Composed | SQL) -> int | None:
-        """Rows of a small answer; None, with nothing kept, when it turns out to be a large one."""
-        rows: list[tuple[object, ...]] = []
-        for page in query.pages(self.session, question.soql, all_rows=question.all_rows):
-            rows += [tuple(_value(record, name) for name in question.columns) for record in page]
-            if len(rows) > PAGES_MAX_RECORDS:
-                return None
-        with self.conn.cursor() as cursor, cursor.copy(copy_into) as copy:
-            for row in rows:
-                copy.write_row(row)
-        return len(rows)
+    def _read_pages(self, question: "Question") -> Rows | None:
+        """The rows of a small answer. None when the first page says that there are many, or that asking takes long."""
+        rows: Rows = []
+        try:
+            for page in query.pages(self.session, question.soql, all_rows=question.all_rows, at_most=PAGES_MAX_RECORDS):
+                rows += [tuple(_value(record, name) for name in question.columns) for record in page]
+        except query.TooMany:
+            return None
+        except ApiRefused as error:
+            if error.code != "QUERY_TIMEOUT":
+                raise
+            return None
+        return rows
 
     def _read_job(self, question: "Question", copy_into: Composed | SQL) -> int:
         job_id = self._job_of(question)
-        bulk.wait_for_query(self.session, job_id, self.seams, lambda info: self._say(question, info.records_processed))
-        return copy_blocks(self.conn, copy_into, bulk.query_results(self.session, job_id, question.columns))
+        info = bulk.wait_for_query(
+            self.session, job_id, self.seams, lambda now: self._say(question, now.records_processed)
+        )
+        rows = bulk.query_results(self.session, job_id, question.columns, info.records_processed)
+        return copy_blocks(self.conn, copy_into, rows)
 
     def _job_of(self, question: "Question") -> str:
         return self.jobs.get(question.label, lambda: bulk.create_query(self.session, question.soql, question.all_rows))
@@ -193,11 +196,6 @@ class Question:
     soql: str
     columns: tuple[str, ...]
     all_rows: bool = False
-
-    @property
-    def is_counted(self) -> bool:
-        """S and the sweep may be large, so they are counted first; the others are mostly a page."""
-        return not self.label.startswith(("deleted", "changed"))
 
 
 def copy_blocks(conn: psycopg.Connection, copy_into: Composed | SQL, blocks: Iterator[bytes]) -> int:
