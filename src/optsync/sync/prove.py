@@ -37,13 +37,15 @@ def prove(conn: psycopg.Connection, reader: Reader, scope: Scope) -> Proof:
     """Reads S once more into `staged` and compares it with what we claim. `scope.run_no` is the proof's own number, so
     that a box settled after this read began is not held against it. The first read stays in `first_read`.
     """
-    conn.execute("DROP TABLE IF EXISTS first_read, unproved, unanswered")
+    conn.execute("DROP TABLE IF EXISTS first_read, expected, unproved, unanswered")
     conn.execute("ALTER TABLE staged RENAME TO first_read")
     reader.sizes |= {
         f"proof {name.removeprefix('ticked ')}": n for name, n in reader.sizes.items() if name[:6] == "ticked"
     }
     reader.read_ticked("staged", "proof")
     params = scope.params() | {"reason": NOT_KEPT}
+    conn.execute(sql(PACKAGE, "expected_pairs"), params)
+    conn.execute("ANALYZE expected")
     conn.execute(sql(PACKAGE, "prove_outbound"), params)
     conn.execute(sql(PACKAGE, "prove_inbound"), params)
     conn.execute(sql(PACKAGE, "park_contradicted"), params)
