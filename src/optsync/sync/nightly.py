@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = "optsync.sync"
 MUCH: Final = 10_000
-"""After so many differences the planner's statistics are renewed at once: on a first night they know empty tables."""
+GROWN: Final = 5
+"""After so many differences, and so many times the marks that the planner knows of, its statistics are renewed at once:
+on a first night they know empty tables. Any other night that is autovacuum's work."""
 RETRY_SECONDS: Final = 15 * 60.0
 """When Salesforce was away in the middle of a run, it goes on after this time."""
 SWITCH_OFF: Final = "the switch Sync to Salesforce is off, so there is no comparison to run"
@@ -326,7 +328,7 @@ def _apply(run: Run) -> Applied:
         applied = apply.apply(run.conn, run.scope)
         counts = run.report.counts | {"applied": asdict(applied), "sizes": run.reader.sizes}
         runs.enter_phase(run.conn, run.begun.run_id, "writing", counts)
-    if run.report.counts["differing"] > MUCH:
+    if run.report.counts["differing"] > max(MUCH, GROWN * _marks_known(run.conn)):
         run.conn.execute("ANALYZE address, record, opt_out, mark, lookup")
     return applied
 
@@ -373,6 +375,11 @@ def _read_again(run: Run) -> None:
     """For a successor after the apply: the first read, which the proof compares with, from the same jobs if any."""
     with run.phase("reading"):
         run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
+
+
+def _marks_known(conn: psycopg.Connection) -> float:
+    row = conn.execute("SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'mark'::regclass").fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def _begin_comparison(run: Run) -> tuple[int, int]:

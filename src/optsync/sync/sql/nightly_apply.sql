@@ -62,19 +62,20 @@ ON CONFLICT (org_id, record_id) DO UPDATE SET address_id = EXCLUDED.address_id, 
 -- The opt-outs that the ticks ask for: the record's e-mail of today and its linked address; and the new address of a
 -- record with a mark, because the opt-out follows the person. Active ones are left out, lifted ones need a re-read.
 CREATE TEMP TABLE wanted ON COMMIT DROP AS
-SELECT DISTINCT ON (w.address_id) w.address_id, w.source, w.record_id, w.ticks FROM (
-    SELECT address_id, 'salesforce sync' AS source, record_id, ticks FROM known
+SELECT DISTINCT ON (w.address_id) w.address_id, w.source, w.record_id, w.ticks,
+       CASE WHEN w.normal IS NOT NULL THEN subject_of(w.normal, NULL, %(inner)s, %(outer)s) END AS subject FROM (
+    SELECT address_id, 'salesforce sync' AS source, record_id, ticks, normal FROM known
     WHERE unmarked AND ticks <> 0 AND address_id IS NOT NULL
-    UNION ALL SELECT before, 'salesforce sync', record_id, ticks FROM known
+    UNION ALL SELECT before, 'salesforce sync', record_id, ticks, NULL FROM known
     WHERE unmarked AND ticks <> 0 AND moved AND before IS NOT NULL
-    UNION ALL SELECT k.address_id, 'follows record', k.record_id, 0 FROM known k
+    UNION ALL SELECT k.address_id, 'follows record', k.record_id, 0, k.normal FROM known k
     WHERE k.moved AND k.stored AND EXISTS (SELECT FROM mark m WHERE m.org_id = %(org)s AND m.field = ANY (%(fields)s)
                                                                 AND m.record_id = k.record_id)
-    UNION ALL SELECT c.address_id, 'salesforce sync', c.record_id, c.ticks FROM converted c
+    UNION ALL SELECT c.address_id, 'salesforce sync', c.record_id, c.ticks, NULL FROM converted c
     WHERE c.ticks <> 0 AND c.address_id IS NOT NULL
-    UNION ALL SELECT r.address_id, 'salesforce sync', c.record_id, c.ticks FROM converted c
+    UNION ALL SELECT r.address_id, 'salesforce sync', c.record_id, c.ticks, NULL FROM converted c
     JOIN record r ON r.org_id = %(org)s AND r.record_id = c.converted_to WHERE c.ticks <> 0 AND r.address_id IS NOT NULL
-    UNION ALL SELECT v.address_id, 'salesforce sync', min(c.record_id), 0 FROM revive v
+    UNION ALL SELECT v.address_id, 'salesforce sync', min(c.record_id), 0, NULL FROM revive v
     JOIN candidate c USING (address_id) JOIN opt_out o USING (address_id) WHERE o.scope = 0 AND o.lift_waits_at IS NOT NULL
     GROUP BY v.address_id
 ) w LEFT JOIN opt_out o ON o.address_id = w.address_id AND o.scope = 0
@@ -119,18 +120,19 @@ WITH o AS (
         WHERE (o.lifted_at IS NOT NULL OR o.lift_waits_at IS NOT NULL)
           AND (o.address_id, o.version) IN (SELECT address_id, version FROM revive)
     RETURNING o.address_id, o.version, o.source)
-INSERT INTO fresh (address_id, version, source, record_id)
-SELECT o.address_id, o.version, o.source, w.record_id FROM o JOIN wanted w USING (address_id)
+INSERT INTO fresh (address_id, version, source, record_id, subject)
+SELECT o.address_id, o.version, o.source, w.record_id, w.subject FROM o JOIN wanted w USING (address_id)
 
 -- name: fresh_table
 -- The opt-outs of this run.
-CREATE TEMP TABLE fresh (address_id bigint, version bigint, source text, record_id text COLLATE "C") ON COMMIT DROP
+CREATE TEMP TABLE fresh (address_id bigint, version bigint, source text, record_id text COLLATE "C", subject bytea) ON COMMIT DROP
 
 -- name: tell_opt_outs
 -- One event for each opt-out, naming the record whose box was ticked.
 INSERT INTO event (kind, subject, scope, source, org_id, record_id, run_id)
-SELECT 'opted out', subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), 0, f.source, %(org)s, f.record_id, %(run_id)s
-FROM fresh f JOIN address a USING (address_id)
+SELECT 'opted out', coalesce(f.subject, (SELECT subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s)
+                                         FROM address a WHERE a.address_id = f.address_id)), 0, f.source, %(org)s, f.record_id, %(run_id)s
+FROM fresh f
 
 -- name: look_up_fresh
 -- Records of the address that nobody linked yet are looked for by exact e-mail, in every org.
@@ -161,15 +163,16 @@ SELECT r.org_id, d.field, r.record_id, r.address_id, g.run_no,
        coalesce(r.org_id = %(org)s AND s.boxes >> d.field & 1 = 1, false) AS own,
        CASE WHEN r.org_id = %(org)s AND s.record_id IS NOT NULL THEN hashtextextended(coalesce(s.email, ''), 0) END AS seen,
        coalesce(r.org_id = %(org)s AND s.boxes & %(read)s <> 0, false) AS named,
-       x.fan_out IS NOT DISTINCT FROM 'r'::"char" AS refused,
-       x.fan_out IS DISTINCT FROM 'a'::"char" AND r.records > fan_out_cap() AS over,
+       r.fan_out IS NOT DISTINCT FROM 'r'::"char" AS refused,
+       r.fan_out IS DISTINCT FROM 'a'::"char" AND r.records > fan_out_cap() AS over,
        o.lift_waits_at IS NOT NULL AS waits
-FROM (SELECT r.org_id, r.record_id, r.address_id, count(*) OVER (PARTITION BY r.address_id) AS records
-      FROM owing, LATERAL (SELECT * FROM record WHERE address_id = owing.address_id AND successor IS NULL OFFSET 0) r) r
+FROM (SELECT r.*, CASE WHEN r.records > fan_out_cap()
+                       THEN (SELECT x.fan_out FROM address x WHERE x.address_id = r.address_id) END AS fan_out
+      FROM (SELECT r.org_id, r.record_id, r.address_id, count(*) OVER (PARTITION BY r.address_id) AS records
+            FROM owing, LATERAL (SELECT * FROM record WHERE address_id = owing.address_id AND successor IS NULL OFFSET 0) r) r) r
 JOIN opt_out o ON o.address_id = r.address_id AND o.scope = 0 AND o.lifted_at IS NULL
 JOIN due d ON d.epoch = o.epoch AND d.org_id = r.org_id
 JOIN org g ON g.org_id = r.org_id
-JOIN address x ON x.address_id = r.address_id
 LEFT JOIN staged s ON r.org_id = %(org)s AND s.record_id = r.record_id
 
 -- name: owed_table

@@ -5,6 +5,12 @@
 -- The e-mails that need more than lower and trim go through Python's one normal form.
 COPY (SELECT DISTINCT email FROM unticked WHERE email <> '' AND (email !~ %(plain)s OR octet_length(email) > 1000)) TO STDOUT
 
+-- name: leave_known
+-- A record that is linked to its very e-mail has nothing new to tell: of the records changed in a day that leaves few.
+DELETE FROM unticked u USING record r, address a
+WHERE r.org_id = %(org)s AND r.record_id = u.record_id AND a.address_id = r.address_id AND u.is_converted IS NOT TRUE
+  AND a.normal = lower(btrim(u.email, E' \t\r\n\f\x0B'))
+
 -- name: match_unticked
 -- Unticked records that concern us: their e-mail is opted out and they are not linked to it, or they have a mark and
 -- their e-mail is another one now. Converted Leads are dead; their Contact is read as a record of its own.
