@@ -13,6 +13,7 @@ import psycopg
 from optsync.connection import settings
 from optsync.connection.connect import connections
 from optsync.connection.sessions import Sessions, check_org
+from optsync.core.addresses import normalize
 from optsync.core.problems import Problem
 from optsync.core.record_ids import Kind
 from optsync.ledger import lifts, record, targets
@@ -60,35 +61,48 @@ def boxes_of(conn: psycopg.Connection, vault: "Vault", seams: Seams, address_id:
     """Every box of an address in every connected org, read just now; links and follows what it finds on the way."""
     sessions = Sessions(vault, seams)
     try:
-        return [box for line in _lines(conn, vault, seams, sessions) for box in _boxes_in(line, address_id, normal)]
+        lines, unreadable = _lines(conn, vault, seams, sessions)
+        return unreadable + [box for line in lines for box in _boxes_in(line, address_id, normal)]
     finally:
         sessions.close()
 
 
-def look(conn: psycopg.Connection, vault: "Vault", seams: Seams) -> Looked:
-    """Reads the boxes of every waiting lift, one person at a time, and completes or ends what can be."""
-    waiting = lifts.waiting(conn)
+def look(conn: psycopg.Connection, vault: "Vault", seams: Seams, *, only: str | None = None) -> Looked:
+    """Reads the boxes of every waiting lift (or of that address), singly, and completes or ends what can be."""
+    waiting = [lift for lift in lifts.waiting(conn) if only is None or lift.normal == normalize(only)]
     outcomes = []
     if waiting:
         sessions = Sessions(vault, seams)
         try:
-            lines = _lines(conn, vault, seams, sessions)
-            outcomes = [_look_at(conn, vault, lines, lift) for lift in waiting]
+            lines, unreadable = _lines(conn, vault, seams, sessions)
+            outcomes = [_look_at(conn, vault, lines, unreadable, lift) for lift in waiting]
         finally:
             sessions.close()
     return Looked(outcomes.count("completed"), outcomes.count("ended"), outcomes.count("waiting"))
 
 
-def _lines(conn: psycopg.Connection, vault: "Vault", seams: Seams, sessions: Sessions) -> list[Line]:
-    found = []
+def _lines(conn: psycopg.Connection, vault: "Vault", seams: Seams, sessions: Sessions) -> tuple[list[Line], list[Box]]:
+    """A line to each org, and one unreadable box for each org whose credential cannot be used."""
+    found, unreadable = [], []
     for org in connections(conn):
-        session, salesforce_id = sessions.get(conn, org.org_id, org.revision)
-        found.append(Line(conn, session, org.org_id, salesforce_id, NOBODY, vault.subject_key, seams))
-    return found
+        try:
+            session, salesforce_id = sessions.get(conn, org.org_id, org.revision)
+        except (SalesforceError, Problem) as error:
+            unreadable.append(_away(org.org_id, error))
+        else:
+            found.append(Line(conn, session, org.org_id, salesforce_id, NOBODY, vault.subject_key, seams))
+    return found, unreadable
 
 
-def _look_at(conn: psycopg.Connection, vault: "Vault", lines: Sequence[Line], lift: WaitingLift) -> str:
-    boxes = [box for line in lines for box in _boxes_in(line, lift.address_id, lift.normal)]
+def _away(org_id: int, error: SalesforceError | Problem) -> Box:
+    why = error.what if isinstance(error, Problem) else error.message
+    return Box(org_id, "", "Lead", 0, "", None, why)
+
+
+def _look_at(
+    conn: psycopg.Connection, vault: "Vault", lines: Sequence[Line], unreadable: Sequence[Box], lift: WaitingLift
+) -> str:
+    boxes = [*unreadable, *(box for line in lines for box in _boxes_in(line, lift.address_id, lift.normal))]
     if lift.normal is not None and (again := _ticked_again(conn, boxes, lift)):
         record.opt_out(
             conn,
@@ -141,8 +155,7 @@ def _boxes_in(line: Line, address_id: int, normal: str | None) -> list[Box]:
         check_org(line.session, line.salesforce_id)
         rows, unseen = _read(line, address_id, normal, [line.fields[number] for number in sorted(wanted)])
     except (SalesforceError, Problem) as error:
-        why = error.what if isinstance(error, Problem) else error.message
-        return [Box(line.org_id, "", "Lead", 0, "", None, why)]
+        return [_away(line.org_id, error)]
     boxes = [_unseen(line, record_id) for record_id in unseen]
     for row in rows:
         for number in sorted(wanted):

@@ -1,5 +1,8 @@
 """A lift that waits: completed when every box was seen unticked, ended when one is ticked again (rules 6)."""
 
+from dataclasses import replace
+
+from optsync.config.vault import new_vault
 from optsync.ledger import lifts, people
 from optsync.sync import lifting
 from optsync.sync.lifting import Looked
@@ -157,3 +160,41 @@ def test_an_org_that_cannot_be_reached_keeps_the_lift_waiting(world: World, prac
     practice_server.fault("refuse", code="API_CURRENTLY_DISABLED", times=None)
     assert look(world) == Looked(waiting=1)
     assert is_blocked(world)
+
+
+def test_an_org_whose_credential_cannot_be_read_keeps_the_lift_waiting(world: World) -> None:
+    (lead,) = opted_out(world, "Lead")
+    ask(world)
+    world.org.edit(lead, HasOptedOutOfEmail=False)
+    others_keys = new_vault(world.vault.path, world.seams).credential_keys
+    wrong = replace(world.vault, credential_keys=others_keys)
+    assert lifting.look(world.conn, wrong, world.seams) == Looked(waiting=1)
+    assert is_blocked(world)
+    assert look(world) == Looked(completed=1)
+
+
+def test_a_box_that_a_night_saw_unticked_and_that_is_ticked_again_ends_the_wait(world: World) -> None:
+    (lead,) = opted_out(world, "Lead")
+    ask(world)
+    world.conn.execute("UPDATE mark SET state = 'h', reason = 'lift, unticked', due_at = NULL")  # as the night says it
+    assert world.is_ticked(lead)
+    assert look(world) == Looked(ended=1)
+
+
+def test_a_night_knows_what_a_look_has_seen(world: World) -> None:
+    lead, ticked = opted_out(world, "Lead", "Contact")
+    late = world.org.create("Contact", Email="ann@example.com")
+    world.link((late, "ann@example.com"))
+    ask(world)
+    world.org.edit(lead, HasOptedOutOfEmail=False)
+    look(world)
+    unticked = ("h", "lift, unticked")
+    assert world.marks() == {(lead, 1): unticked, (late, 1): unticked, (ticked, 1): ("c", None)}
+
+
+def test_a_look_at_one_person_leaves_the_others_waiting(world: World) -> None:
+    for address in ("ann@example.com", "bob@example.com"):
+        world.opt_out(address)
+        ask(world, address)
+    assert lifting.look(world.conn, world.vault, world.seams, only="Ann@Example.com") == Looked(completed=1)
+    assert is_blocked(world, "bob@example.com")
