@@ -248,7 +248,7 @@ class Batch:
             return 0
         self._leave(keys)
         line = self.line
-        return marks.confirm(line.conn, line.subject_key, line.worker_no, line.org_id, keys)
+        return marks.confirm(line.conn, line.subject_key, line.worker_no, line.org_id, keys, line.run_id)
 
     def _put_off(self, refusals: Sequence[Refusal], retry: RetryClass | None = None) -> None:
         if not refusals:
@@ -267,7 +267,9 @@ class Batch:
         line = self.line
         failures = [(refusal.mark.field, refusal.mark.record_id, refusal.reason) for refusal in refusals]
         self._leave([refusal.mark.key for refusal in refusals])
-        self.result.parked += marks.park(line.conn, line.subject_key, line.worker_no, line.org_id, failures)
+        self.result.parked += marks.park(
+            line.conn, line.subject_key, line.worker_no, line.org_id, failures, line.run_id
+        )
 
     def _pause(self, kind: Kind, code: str | None, message: str) -> None:
         """One pause and one alert for a field of an object (or the whole object); its marks are given back untried."""

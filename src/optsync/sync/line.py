@@ -39,6 +39,8 @@ class Line:
     """Held while claiming: two threads that claim at once would each get a part of what fits into one update call."""
     failures: int = 0
     unsettled: list[Key] = field(default_factory=list, repr=False)
+    run_id: int | None = None
+    """The sync run on whose behalf boxes are written; its events name it."""
 
     @cached_property
     def fields(self) -> dict[int, OptOutField]:

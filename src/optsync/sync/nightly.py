@@ -339,6 +339,7 @@ def _write(run: Run) -> None:
         salesforce_id = run.session.org_id  # open_session has compared it with the org's own
         key = house.vault.subject_key
         line = Line(house.conn, run.session, house.org_id, salesforce_id, worker_no, key, house.seams)
+        line.run_id = run.begun.run_id
         before = run.begun.options.get("worker_no")
         runs.remember_options(house.conn, run.begun.run_id, {"worker_no": worker_no})
         with run.phase("looking up"):
