@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from optsync.cli.house import opened
+from optsync.cli.house import House, opened
 from optsync.cli.output import BAD, OK, WARN, Output, with_output
 from optsync.core.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from optsync.ledger.lifts import Mode
+    from optsync.ledger.lifts import Answer, Mode
     from optsync.ledger.people import Record, TimelineEntry
     from optsync.ledger.record import Source
 
@@ -142,6 +142,8 @@ def lift(out: Output, address: str, mode: str | None, reason: str) -> int:
             actor=operator(),
             reason=reason,
         )
+        if answer == "waits":
+            answer = looked_at(house, address)
     if answer == "not opted out":
         raise Problem("this address is not unsubscribed here", "nothing was changed", f"see: optsync who {address}")
     if answer == "busy":
@@ -156,6 +158,13 @@ def lift(out: Output, address: str, mode: str | None, reason: str) -> int:
     }
     out.show({"outcome": answer}, lines[answer])
     return WAITS if answer == "waits" else 0
+
+
+def looked_at(house: House, address: str) -> "Answer":
+    """The first look at the boxes: with none ticked anywhere, or no record at all, the lift is done at once."""
+    from optsync.sync.lifting import look
+
+    return "lifted" if look(house.conn, house.vault, house.seams, only=address).completed else "waits"
 
 
 @click.command()
