@@ -69,9 +69,14 @@ def write(line: Line, jobs: Jobs, run_id: int, worker_before: int | None) -> Wri
     written = Written()
     due = _due(line)
     unfinished = {name.removeprefix("ingest ") for name in jobs.known if name.startswith("ingest ")}
+    line.conn.execute(sql(PACKAGE, "sent_table"))
+    sendings = []
     for prefix, field_no, count in due + _leftover(due, unfinished):
         if count > COLLECTIONS_MAX_MARKS or f"{prefix} {field_no}" in unfinished:
-            _write_job(line, jobs, run_id, prefix, field_no, worker_before, written)
+            sendings += _start_job(line, jobs, prefix, field_no, worker_before, written)
+    line.conn.execute("ANALYZE sent")
+    for sending in sendings:  # Salesforce works on all of them meanwhile
+        _finish_job(line, jobs, run_id, sending, written)
     for _ in range(ROUNDS_MAX):
         if not _due(line) or not _push(line, written):
             break
@@ -93,9 +98,21 @@ def _leftover(due: list[tuple[str, int, int]], unfinished: set[str]) -> list[tup
     return [(name.split()[0], int(name.split()[1]), 0) for name in sorted(unfinished - seen)]
 
 
-def _write_job(
-    line: Line, jobs: Jobs, run_id: int, prefix: str, field_no: int, worker_before: int | None, written: Written
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One ingest job on its way: so many boxes of one field and object."""
+
+    name: str
+    job_id: str
+    field_name: str
+    boxes: int
+    values: dict[str, Any]
+
+
+def _start_job(
+    line: Line, jobs: Jobs, prefix: str, field_no: int, worker_before: int | None, written: Written
+) -> list[Sending]:
+    """Claims what one job sends and uploads it; an empty list when there is nothing to send or it could not be sent."""
     values = {
         "org": line.org_id,
         "field": field_no,
@@ -106,32 +123,43 @@ def _write_job(
     kind = PREFIXES[prefix]
     field_name = records.name_on(line.fields[field_no], kind)
     name = f"ingest {prefix} {field_no}"
-    if name in jobs.known:
-        line.conn.execute(sql(PACKAGE, "inherit_claims"), values)
-    else:
-        line.conn.execute(sql(PACKAGE, "claim_for_job"), values)
-    line.conn.execute("DROP TABLE IF EXISTS sent")
-    sent = line.conn.execute(sql(PACKAGE, "list_sent"), values).rowcount
-    if not sent:
-        return
+    line.conn.execute(sql(PACKAGE, "inherit_claims" if name in jobs.known else "claim_for_job"), values)
+    boxes = line.conn.execute(sql(PACKAGE, "list_sent"), values).rowcount
+    if not boxes:
+        return []
     try:
-        job_id = _upload(line, jobs, name, kind, field_name)
-        info = bulk.wait_for_ingest(line.session, job_id, line.seams, lambda _: _say_something(line))
-        _take_results(line, info, field_name, sent)
-        if info.state != "JobComplete" and not info.records_processed:
-            raise JobFailed(job_id, info.state, info.error_message or "")
+        job_id = _upload(line, jobs, name, kind, field_name, values)
     except (SalesforceError, ValueError) as error:
-        reason = f"{type(error).__name__}: {clean(str(error))}"[:300]
-        values |= {"seconds": JOB_RETRY_SECONDS, "reason": reason}
-        written.put_off += line.conn.execute(sql(PACKAGE, "give_back"), values).rowcount
+        _give_back(line, values, error, written)
+        jobs.known.pop(name, None)
+        return []
+    return [Sending(name, job_id, field_name, boxes, values)]
+
+
+def _finish_job(line: Line, jobs: Jobs, run_id: int, sending: Sending, written: Written) -> None:
+    """Waits for one job and settles its boxes by what it says."""
+    try:
+        info = bulk.wait_for_ingest(line.session, sending.job_id, line.seams, lambda _: _say_something(line))
+        _take_results(line, info, sending)
+        if info.state != "JobComplete" and not info.records_processed:
+            raise JobFailed(sending.job_id, info.state, info.error_message or "")
+    except (SalesforceError, ValueError) as error:
+        _give_back(line, sending.values, error, written)
         return
     finally:
-        jobs.known.pop(name, None)
+        jobs.known.pop(sending.name, None)
     written.jobs += 1
-    _settle(line, run_id, values, written)
+    _settle(line, run_id, sending.values, written)
 
 
-def _upload(line: Line, jobs: Jobs, name: str, kind: Any, field_name: str) -> str:
+def _give_back(line: Line, values: dict[str, Any], error: Exception, written: Written) -> None:
+    """A job that did not do its work: its boxes are due again after a while."""
+    reason = f"{type(error).__name__}: {clean(str(error))}"[:300]
+    values = values | {"seconds": JOB_RETRY_SECONDS, "reason": reason}
+    written.put_off += line.conn.execute(sql(PACKAGE, "give_back"), values).rowcount
+
+
+def _upload(line: Line, jobs: Jobs, name: str, kind: Any, field_name: str, values: dict[str, Any]) -> str:
     """The job, with its rows uploaded and closed; a dead run's job that Salesforce works on is only awaited."""
     job_id = jobs.known.get(name)
     if job_id is not None:
@@ -141,21 +169,27 @@ def _upload(line: Line, jobs: Jobs, name: str, kind: Any, field_name: str) -> st
         bulk.abort(line.session, job_id)  # whether its one upload arrived whole is not known: a new job is sure
         del jobs.known[name]
     job_id = jobs.get(name, lambda: bulk.create_update_job(line.session, kind))
-    rows = blocks_out(line.conn, SQL("COPY (SELECT record_id, 'true' FROM sent) TO STDOUT (FORMAT csv)"))
+    chosen = SQL(
+        "COPY (SELECT record_id, 'true' FROM sent WHERE prefix = {prefix} AND field = {field}) TO STDOUT (FORMAT csv)"
+    )
+    rows = blocks_out(line.conn, chosen.format(prefix=values["prefix"], field=values["field"]))
     bulk.upload(line.session, job_id, field_name, rows)
     bulk.close(line.session, job_id)
     return job_id
 
 
-def _take_results(line: Line, info: bulk.JobInfo, field_name: str, sent: int) -> None:
+def _take_results(line: Line, info: bulk.JobInfo, sending: Sending) -> None:
     """What was refused and what was left out, into temp tables; the rest succeeded."""
+    field_name = sending.field_name
     line.conn.execute(sql(PACKAGE, "outcome_tables"))
     if info.records_failed:
         rows = bulk.results(line.session, info.id, "failed", field_name, info.records_failed)
         copy_blocks(line.conn, SQL("COPY job_failed FROM STDIN"), rows)
-    if info.records_processed < sent:
+    if info.records_processed < sending.boxes:
         rows = bulk.results(line.session, info.id, "unprocessed", field_name)
         copy_blocks(line.conn, SQL("COPY job_unprocessed FROM STDIN"), rows)
+    if info.records_failed or info.records_processed < sending.boxes:
+        line.conn.execute(sql(PACKAGE, "leave_undone"), sending.values)
 
 
 def _settle(line: Line, run_id: int, values: dict[str, Any], written: Written) -> None:

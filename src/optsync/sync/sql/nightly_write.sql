@@ -10,25 +10,31 @@ WHERE m.org_id = %(org)s AND m.state NOT IN ('c', 'h') AND m.due_at <= clock()
 GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: claim_for_job
--- Claims them all for one job; what another worker is sending is passed over.
+-- Claims them all for one job; what another worker is sending is passed over. Found again by place: a row that moved
+-- between the two looks is left to the push.
 WITH c AS (
-    SELECT org_id, field, record_id FROM mark
+    SELECT ctid AS place FROM mark
     WHERE org_id = %(org)s AND field = %(field)s AND left(record_id, 3) = %(prefix)s
       AND state NOT IN ('c', 'h') AND due_at <= clock()
       AND (claimed_by IS NULL OR claimed_by NOT IN (SELECT live_workers()))
     FOR UPDATE SKIP LOCKED)
 UPDATE mark m SET claimed_by = %(worker)s, attempts = least(m.attempts + 1, 32000)
-FROM c WHERE (m.org_id, m.field, m.record_id) = (c.org_id, c.field, c.record_id)
+FROM c WHERE m.ctid = c.place
 
 -- name: inherit_claims
 -- A successor takes over what a dead run's worker had claimed for a job; whoever claimed it since keeps it.
 UPDATE mark SET claimed_by = %(worker)s
 WHERE org_id = %(org)s AND field = %(field)s AND left(record_id, 3) = %(prefix)s AND claimed_by = %(before)s
+  AND claimed_by NOT IN (SELECT live_workers())         -- its session may outlive the one that held the run's lock
+
+-- name: sent_table
+-- What the jobs send, so that a claim lost meanwhile shows as a late write.
+CREATE TEMP TABLE IF NOT EXISTS sent (prefix text, field smallint, record_id text COLLATE "C");
+TRUNCATE sent
 
 -- name: list_sent
--- What the job is about to send, so that a claim lost meanwhile shows as a late write.
-CREATE TEMP TABLE sent AS
-SELECT record_id FROM mark
+-- What one job is about to send.
+INSERT INTO sent SELECT %(prefix)s, field, record_id FROM mark
 WHERE org_id = %(org)s AND field = %(field)s AND left(record_id, 3) = %(prefix)s AND claimed_by = %(worker)s
 ORDER BY record_id
 
@@ -43,22 +49,28 @@ TRUNCATE job_failed, job_unprocessed, ruling
 -- Salesforce's codes among the failures, each with one of its messages.
 SELECT split_part(error, ':', 1), min(substr(error, strpos(error, ':') + 1)), count(*) FROM job_failed GROUP BY 1
 
+-- name: leave_undone
+-- What was refused or left out is not confirmed.
+DELETE FROM sent WHERE prefix = %(prefix)s AND field = %(field)s
+  AND record_id IN (SELECT record_id FROM job_failed UNION ALL SELECT record_id FROM job_unprocessed)
+
 -- name: confirm_sent
--- Confirms what was neither refused nor left out; a claim that is gone was a late write. Set operations, no join of what
--- was sent with what was settled: the planner takes the outcome of an UPDATE for one row and would join in a loop.
-WITH done AS MATERIALIZED (
-    SELECT record_id FROM sent EXCEPT (SELECT record_id FROM job_failed UNION ALL SELECT record_id FROM job_unprocessed)),
-settled AS (
+-- Confirms the rest; a claim that is gone was a late write. EXCEPT instead of a join of what was sent with what was
+-- settled: the planner takes the outcome of an UPDATE for one row and would join in a loop.
+WITH settled AS (
     UPDATE mark m SET state = 'c', claimed_by = NULL, due_at = NULL, touched_run = (SELECT run_no FROM org WHERE org_id = %(org)s),
            attempts = 0, reason = NULL
-    FROM done d
-    WHERE m.org_id = %(org)s AND m.field = %(field)s AND m.record_id = d.record_id AND m.claimed_by = %(worker)s
+    FROM sent s
+    WHERE s.prefix = %(prefix)s AND s.field = %(field)s
+      AND m.org_id = %(org)s AND m.field = %(field)s AND m.record_id = s.record_id AND m.claimed_by = %(worker)s
     RETURNING m.record_id),
 told AS (
     INSERT INTO event (kind, subject, org_id, field, record_id, run_id)
     SELECT t.kind, subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, %(field)s, t.record_id, %(run_id)s
     FROM (SELECT 'confirmed' AS kind, record_id FROM settled
-          UNION ALL SELECT 'late write', record_id FROM (SELECT record_id FROM done EXCEPT SELECT record_id FROM settled) late) t
+          UNION ALL SELECT 'late write', record_id FROM (
+              SELECT record_id FROM sent WHERE prefix = %(prefix)s AND field = %(field)s
+              EXCEPT SELECT record_id FROM settled) late) t
     LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = t.record_id LEFT JOIN address a USING (address_id))
 SELECT count(*) FROM settled
 
