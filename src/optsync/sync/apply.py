@@ -10,6 +10,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import errors
+from psycopg.sql import SQL, Identifier
 
 from optsync.core import addresses, brake
 from optsync.ledger import balance
@@ -75,6 +76,8 @@ def set_pace(conn: psycopg.Connection) -> None:
     conn.execute("SET random_page_cost = 1.1")
     conn.execute("SET work_mem = '64MB'")
     conn.execute("SET max_parallel_workers_per_gather = 0")  # a scan of every record would look cheap to them
+    for (table,) in _run(conn, "never_analysed").fetchall():
+        conn.execute(SQL("ANALYZE {}").format(Identifier(table)))
 
 
 def compare(conn: psycopg.Connection, scope: Scope) -> int:

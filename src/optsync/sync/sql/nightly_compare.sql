@@ -1,6 +1,11 @@
 -- The comparison itself. S, the ticked records of Salesforce, stands in the temp table staged: record_id, email,
 -- is_converted, converted_to, one box_N per field, and boxes, in which bit N says that the box of field N is ticked.
 
+-- name: never_analysed
+-- Tables that the planner knows nothing of: a first import may have come a moment ago, before autovacuum did.
+SELECT relname FROM pg_class
+WHERE oid IN ('address'::regclass, 'record'::regclass, 'opt_out'::regclass, 'mark'::regclass) AND reltuples < 0
+
 -- name: compare
 -- One full join of S with the marks; empty when both sides agree. A row without a field is a tick that has no mark.
 -- Marks touched since the run began (touched_run) are newer than S and stay out.
