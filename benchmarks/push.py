@@ -21,8 +21,8 @@ from optsync.salesforce.oauth import Credential
 from tests.practice import PracticeOrg
 
 RATE_PER_S = 100
-SECONDS = 6
-ROUNDS = 3
+SECONDS = 4
+ROUNDS = 4
 
 
 def run() -> Result:

@@ -160,6 +160,7 @@ class _Shift:
 
     def _send(self) -> None:
         with self._session("optsync sender") as conn:
+            conn.execute("SET optsync.is_sender = 'yes'")
             lines: dict[tuple[int, int], Line] = {}
             while not self._should_end():
                 if not self._round(conn, lines):

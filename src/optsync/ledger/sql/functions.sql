@@ -15,6 +15,12 @@ CREATE FUNCTION live_workers() RETURNS SETOF int LANGUAGE sql STABLE AS $$
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 $$;
 
+-- Tells listening workers that something is owed. A sender's own findings wake nobody: it looks again itself, and another
+-- one would only take its marks away and read their records a second time.
+CREATE FUNCTION wake_workers() RETURNS void LANGUAGE sql AS $$
+    SELECT pg_notify('mark', '') WHERE coalesce(current_setting('optsync.is_sender', true), '') <> 'yes'
+$$;
+
 -- Locks and returns the address rows of normal forms, making new ones; parallel to the input, NULL for NULL. Doors hash
 -- first: an erased address is found by its hash and never stored in clear again. p_also are locked in the same breath.
 CREATE FUNCTION addresses_locked(p_normals text[], p_subjects bytea[], p_also bigint[]) RETURNS bigint[]
@@ -169,7 +175,7 @@ BEGIN
         IF p_named <> '{}' THEN freed := p_addresses; END IF;
         IF fresh || freed <> '{}' THEN n := n + owe_marks(fresh || freed, p_named, false, NULL); END IF;
         IF fresh || again <> '{}' THEN PERFORM want_lookups(fresh || again); END IF;
-        IF n > 0 OR fresh || again <> '{}' THEN PERFORM pg_notify('mark', ''); END IF;
+        IF n > 0 OR fresh || again <> '{}' THEN PERFORM wake_workers(); END IF;
     END IF;
     RETURN QUERY SELECT o.address_id, CASE WHEN o.address_id IN (SELECT unnest(fresh)) THEN 'new'
                                            WHEN o.address_id IN (SELECT unnest(again)) THEN 'again' ELSE 'already' END,
@@ -247,7 +253,7 @@ BEGIN
     END IF;
     -- A new statement: its snapshot sees the opt-out of a door that the lock has just waited for.
     n := owe_marks(ids, movers, false, NULL);
-    IF n > 0 THEN PERFORM pg_notify('mark', ''); END IF;
+    IF n > 0 THEN PERFORM wake_workers(); END IF;
     RETURN n;
 END $$;
 
@@ -285,7 +291,7 @@ BEGIN
         PERFORM assert_on_successor(p_org, p_new, CASE WHEN a IS NULL THEN p_subject_old ELSE p_subject END, boxes);
     END IF;
     PERFORM look_up_unlinked(p_org, ARRAY[before, was]);
-    PERFORM pg_notify('mark', '');
+    PERFORM wake_workers();
     RETURN boxes IS NOT NULL;
 END $$;
 
