@@ -27,7 +27,7 @@ from optsync.core.problems import Problem
 
 TUNING = {  # for a machine with 1 or 2 GB; an operator may change them in postgresql.conf
     "max_connections": "100",
-    "shared_buffers": "128MB",
+    "shared_buffers": "256MB",
     "jit": "off",
     "random_page_cost": "1.1",
     "max_wal_size": "2GB",
