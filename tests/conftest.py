@@ -1,6 +1,7 @@
 """What every test may use: a database of its own, on the embedded server or on both, and no silent skips."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ FORBID_SKIPS = "OPTSYNC_TESTS_FORBID_SKIPS"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts a job in the background has it ignore Ctrl-C, and children inherit that: tests press Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "both_servers: runs on the embedded PostgreSQL and on Debian's")
 
 
