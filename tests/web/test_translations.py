@@ -31,23 +31,8 @@ def texts_of_templates() -> set[str]:
 
 def texts_of_code() -> set[str]:
     """Every text in a call of gettext, and the tables of words and sentences."""
-    found = {sentence for _, sentence in SENTENCES.values()} | {
-        words.ALLOWED,
-        words.UNKNOWN,
-        words.UNSUBSCRIBED,
-        words.DISPUTED,
-    }
-    for table in (
-        words.KINDS,
-        words.SOURCES,
-        words.RUN_KINDS,
-        words.RUN_RESULTS,
-        words.BOX_STATES,
-        words.WHY,
-        words.RUN_COUNTS,
-        words.RESTS,
-        words.PROVENANCES,
-    ):
+    found = {sentence for _, sentence in SENTENCES.values()} | {words.ALLOWED, words.UNKNOWN, words.UNSUBSCRIBED}
+    for table in (words.KINDS, words.SOURCES, words.RUN_KINDS, words.RUN_RESULTS, words.BOX_STATES, words.WHY):
         found |= set(table.values())
     for file in [*SOURCE.glob("web/*.py"), *SOURCE.glob("public/*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -22,29 +22,10 @@ from optsync.web.shell import first_connection, page
 from optsync.web.sign_in import use_link
 from optsync.web.standing import Standing
 from optsync.web.templatetags.web import figure
-from optsync.web.words import (
-    counts_of_run,
-    detail_of,
-    kind_of_run,
-    linked_by,
-    rest_of_run,
-    result_of_run,
-    source_of,
-    state_of_box,
-    why_blocked,
-)
+from optsync.web.words import detail_of, kind_of_run, result_of_run, source_of, state_of_box, why_blocked
 
 RUNS_ON_OVERVIEW = 5
 RUNS_ON_LIST = 100
-TONES_OF_RUN = {
-    "proved": ("ok", "✓"),
-    "dry run": ("ok", "✓"),
-    "running": ("info", "…"),
-    "partly done": ("warn", "!"),
-    "held": ("warn", "!"),
-    "waiting for go": ("warn", "!"),
-    "interrupted": ("warn", "!"),
-}
 
 
 @require_safe
@@ -159,7 +140,7 @@ def record_of(record: ledger_people.Record, labels: dict[int, str]) -> dict[str,
     return {
         "kind": record.kind,
         "record_id": record.record_id,
-        "provenance": linked_by(record.provenance, _),
+        "provenance": record.provenance,
         "successor": record.successor,
         "boxes": boxes,
     }
@@ -179,11 +160,10 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
         row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
     if row is None:
         raise Http404
-    tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
-    rest = [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []]
-    context = {"run": row, "tone": tone, "sign": sign, "rest": rest, "error": row["error"], "took": row["seconds"]}
-    context |= {"kind": kind_of_run(row["kind"], _), "result": result_of_run(row["result"], _)}
-    return page(request, "run", "runs", rows=counts_of_run(row["counts"] or {}, _), **context)
+    counts = sorted((row["counts"] or {}).items())
+    rows = [(_("Kind"), kind_of_run(row["kind"], _)), (_("Result"), result_of_run(row["result"], _))]
+    rows += [(name.replace("_", " "), figure(value)) for name, value in counts if isinstance(value, int)]
+    return page(request, "run", "runs", run=row, rows=rows)
 
 
 def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:

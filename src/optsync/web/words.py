@@ -3,7 +3,7 @@
 No Django here: the command line speaks English; pages hand in gettext as `translate`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from optsync.ledger.people import BoxMark, TimelineEntry
 
@@ -48,42 +48,6 @@ RUN_RESULTS = {
     "dry run": "Nothing written",
     "running": "Running",
     "interrupted": "Interrupted, resumes",
-}
-DISPUTED = "disputed"
-RUN_COUNTS = {
-    "compared": "Ticked boxes read in Salesforce",
-    "swept": "Unticked records read, all of them",
-    "changed": "Records read that changed since the night before",
-    "differing": "Boxes that differed",
-    "would_set": "Boxes that would be ticked in Salesforce",
-    "already_set": "Boxes that are ticked already",
-    "no_record": "Opted-out addresses without a Lead or Contact",
-    "recorded": "People unsubscribed here by a tick there",
-    "followed": "Opt-outs that followed a person to a new address",
-    "looked_up": "Addresses looked up in Salesforce",
-    "confirmed": "Boxes ticked in Salesforce by this run",
-    "already_true": "Boxes found ticked when they were due",
-    "put_off": "Boxes that Salesforce put off; tried again",
-    "parked": "Boxes that Salesforce refused; waiting for a person",
-    "held_in_people": "People ticked in Salesforce whose unsubscribe waits for your decision",
-    "held_out_people": "People whose boxes wait for your decision",
-    "expected_api_calls": "API calls that the run would cost, about",
-}
-"""What a run counted, in the order in which it happens. Counts that are not named here are for developers: --json."""
-RESTS = {
-    "owed": "still on their way when the proof read",
-    "held": "held for a decision or a lift",
-    "parked": "waiting for a person",
-    "contradicted": "not ticked although Salesforce said so",
-    "no mark": "due, but nobody was told to tick them",
-}
-PROVENANCES = {
-    "given id": "given id",
-    "exact e-mail": "same e-mail",
-    "event": "event",
-    "nightly": "nightly sync",
-    "conversion": "conversion",
-    "merge": "merge",
 }
 BOX_STATES = {
     "owed": "on its way",
@@ -130,26 +94,8 @@ def kind_of_run(kind: str, translate: Translate = str) -> str:
 
 
 def result_of_run(result: str, translate: Translate = str) -> str:
-    """How a run ended; a proof may carry a number of disputed ticks."""
-    word, comma, disputed = result.partition(",")
-    ended = translate(RUN_RESULTS.get(word, word))
-    return f"{ended}, {translate(DISPUTED)}:{disputed.removesuffix(' disputed')}" if comma else ended
-
-
-def counts_of_run(counts: Mapping[str, object], translate: Translate = str) -> list[tuple[str, int]]:
-    """What a run counted, in words; what stayed at nought is left out, except how much was read."""
-    found = [(name, text, counts.get(name)) for name, text in RUN_COUNTS.items()]
-    return [(translate(text), n) for name, text, n in found if isinstance(n, int) and (n or name == "compared")]
-
-
-def rest_of_run(verdict: str, translate: Translate = str) -> str:
-    """Why a run could not prove some boxes."""
-    return translate(RESTS.get(verdict, verdict))
-
-
-def linked_by(provenance: str, translate: Translate = str) -> str:
-    """How we know that a record belongs to an address."""
-    return translate(PROVENANCES.get(provenance, provenance))
+    """How a run ended."""
+    return translate(RUN_RESULTS.get(result, result))
 
 
 def why_blocked(why: str, known: bool, translate: Translate = str) -> str:

@@ -44,10 +44,9 @@ SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finis
 FROM run WHERE org_id = %(org)s ORDER BY run_id DESC LIMIT %(limit)s;
 
 -- name: one_run
--- One run with its counts, what it could not prove, and why it failed.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at,
-       coalesce(report -> 'counts', counts) AS counts, report -> 'rest' AS rest, report -> 'error' AS error,
-       report -> 'seconds' AS seconds
+-- One run with its counts.
+SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at,
+       coalesce(report -> 'counts', counts) AS counts
 FROM run WHERE run_id = %(run)s;
 
 -- name: newest_run
