@@ -13,6 +13,7 @@ from optsync.config.database import Connection, Database
 from optsync.config.environment import Environment
 from optsync.config.vault import Vault
 from optsync.core.problems import Problem
+from optsync.ledger.record import opt_out
 from tests.servers import environment
 
 
@@ -115,10 +116,24 @@ def test_a_lost_key_file_is_not_replaced_once_the_database_holds_events(
     env: Environment, database: Database, conn: Connection
 ) -> None:
     vault = Vault.load_or_create(env, seams.real(), conn)
-    from optsync.ledger.record import opt_out
-
     opt_out(conn, vault.subject_key, "ann@example.com", "manual")
     env.key_file.unlink()
     with pytest.raises(Problem, match="missing"):
         Vault.load_or_create(env, seams.real(), conn)
     assert not env.key_file.exists()
+
+
+def test_a_key_file_of_another_database_is_refused_once_events_exist(
+    env: Environment, database: Database, conn: Connection
+) -> None:
+    Vault.load_or_create(env, seams.real(), conn)
+    env.key_file.unlink()
+    vault = Vault.load_or_create(env, seams.real(), conn)  # nothing depended on the first one
+    opt_out(conn, vault.subject_key, "ann@example.com", "manual")
+    assert Vault.load_or_create(env, seams.real(), conn).subject_key == vault.subject_key
+    vault.rotate(seams.real())
+    assert Vault.load_or_create(env, seams.real(), conn).subject_key == vault.subject_key, "a rotation keeps it"
+    env.key_file.unlink()
+    load(env)  # another installation's key in the same place
+    with pytest.raises(Problem, match="belongs to another database"):
+        Vault.load_or_create(env, seams.real(), conn)

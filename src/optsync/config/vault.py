@@ -43,7 +43,8 @@ class Vault:
     def load_or_create(env: Environment, seams: Seams, conn: Connection | None = None) -> "Vault":
         """The keys in `env.key_file`, made on first use. Raises Problem when the file is unsafe or damaged.
 
-        With a session on the database, a missing file is made only while nothing there depends on it.
+        With a session on the database, a missing file is made only while nothing there depends on it, and one whose
+        subject key is not the database's is refused: it would find no erased person, who could then be mailed.
         """
         refuse_beside_data(env)
         try:
@@ -51,9 +52,12 @@ class Vault:
                 if conn is not None:
                     refuse_lost(env.key_file, conn)
                 write_once(env.key_file, as_text(new_vault(env.key_file, seams)))
-            return read_vault(env.key_file)
+            vault = read_vault(env.key_file)
         except OSError as error:
             raise unusable(env.key_file, error) from None
+        if conn is not None:
+            refuse_foreign(vault, conn)
+        return vault
 
     def encrypt(self, plain: bytes) -> bytes:
         """Ciphertext under the newest credential key."""
@@ -207,6 +211,27 @@ def refuse_lost(path: Path, conn: Connection) -> None:
             f"the key file {path} is missing, and the database was written with it",
             "a new key could name nobody in the events and decrypt no credential; nothing was started",
             "bring it back (it is in every backup), or point OPTSYNC_KEY_FILE at it",
+        )
+
+
+def refuse_foreign(vault: Vault, conn: Connection) -> None:
+    """Raises Problem when the database's events were written with another subject key; the first key is remembered."""
+    known = conn.execute("SELECT to_regclass('subject_key')").fetchone()
+    if known == (None,):
+        return  # not migrated yet: nothing is recorded
+    row = conn.execute("SELECT fingerprint FROM subject_key").fetchone()
+    if row != (vault.fingerprint,):
+        conn.execute(
+            "INSERT INTO subject_key (fingerprint) VALUES (%s) ON CONFLICT (only_row) DO UPDATE"
+            " SET fingerprint = EXCLUDED.fingerprint WHERE NOT EXISTS (SELECT FROM event)",
+            [vault.fingerprint],
+        )
+        row = conn.execute("SELECT fingerprint FROM subject_key").fetchone()
+    if row != (vault.fingerprint,):
+        raise Problem(
+            f"the key file {vault.path} belongs to another database",
+            "people in the events could not be named, and erased people would be mailed again; nothing was started",
+            "bring the right key file back (it is in every backup), or point OPTSYNC_KEY_FILE at it",
         )
 
 

@@ -168,6 +168,12 @@ CREATE TABLE import_file (
     counts      jsonb NOT NULL
 );
 
+-- Which key names the subjects of the events; see config/vault.py. Another key would know no erased person.
+CREATE TABLE subject_key (
+    only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    fingerprint text NOT NULL
+);
+
 -- What happened, append-only. Subjects are keyed hashes, never addresses.
 CREATE TABLE event (
     event_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
