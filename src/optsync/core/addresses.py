@@ -23,6 +23,7 @@ KEPT_BYTES_MAX = 1000
 
 _BRACKETED = re.compile(r"<([^<>]*@[^<>]*)>\Z")
 _MAILTO = re.compile(r"(?:mailto:)+", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s@'\"<>(]{1,64}@[^\s@'\"<>)]{1,255}")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _LABEL_ASCII = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _ENDS = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
@@ -60,6 +61,11 @@ def mask(normal: str) -> str:
     """An address fit for a screen that others see: mary@example.com -> m…y@example.com, al@… -> a…@…, x@… -> …@…."""
     local, at, domain = normal.rpartition("@") if "@" in normal else (normal, "", "")
     return (local[:1] if len(local) > 1 else "") + "…" + (local[-1:] if len(local) > 2 else "") + at + domain
+
+
+def without_addresses(text: str) -> str:
+    """Free words fit for an event, which is kept for ever: e-mail addresses in them become `[address]` (rules 3, 4)."""
+    return _ADDRESS.sub("[address]", text)
 
 
 def subject_of(normal: str, key: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import psycopg
 
-from optsync.core.addresses import hmac_pads, mask
+from optsync.core.addresses import hmac_pads, mask, without_addresses
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 
@@ -86,7 +86,7 @@ def drop(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str,
     undecided: drop it again. Raises Problem when it is unknown or decided.
     """
     inner, outer = hmac_pads(subject_key)
-    values = {"hold": hold_id, "inner": inner, "outer": outer, "actor": actor, "note": note}
+    values = {"hold": hold_id, "inner": inner, "outer": outer, "actor": actor, "note": note and without_addresses(note)}
     return _decided(conn.execute(sql("optsync.ledger", "drop_hold"), values), hold_id)
 
 

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import psycopg
 from psycopg.types.json import Jsonb
 
-from optsync.core.addresses import subject_of
+from optsync.core.addresses import subject_of, without_addresses
 from optsync.core.brake import is_held
 from optsync.core.problems import Problem
 from optsync.ledger import holds
@@ -216,10 +216,12 @@ class _Import:
 
     def _staged(self, number: int, parsed: Parsed) -> tuple[object, ...]:
         subject = subject_of(parsed.normal, self.subject_key)
-        evidence = json.dumps({"file": self.table.path.name, "row": number, **parsed.evidence})
+        reason = parsed.reason and without_addresses(parsed.reason)
+        kept = {name: without_addresses(cell) for name, cell in parsed.evidence.items()}
+        evidence = json.dumps({"file": self.table.path.name, "row": number, **kept})
         kind = parsed.kind[0] if parsed.kind else None
         record_id = parsed.record_id if self.org_id is not None else None
-        return number, parsed.normal, subject, record_id, kind, parsed.reason, evidence
+        return number, parsed.normal, subject, record_id, kind, reason, evidence
 
     def _count_stage(self) -> tuple[int, ...]:
         for name in ("stage_people", "stage_links", "index_stage"):

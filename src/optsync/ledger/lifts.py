@@ -8,7 +8,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
-from optsync.core.addresses import hmac_pads, normalize, subject_of
+from optsync.core.addresses import hmac_pads, normalize, subject_of, without_addresses
 from optsync.ledger.queries import sql
 from optsync.ledger.record import once_more_after_deadlock
 
@@ -51,7 +51,7 @@ def lift(
         "mode": "wait" if waits else "now",
         "version": version,
         "actor": actor,
-        "reason": reason,
+        "reason": without_addresses(reason),
         "evidence": None if evidence is None else Jsonb(evidence),
     }
     return _answer(conn, "lift", values)

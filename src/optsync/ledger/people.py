@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import psycopg
 
-from optsync.core.addresses import normalize, subject_of
+from optsync.core.addresses import normalize, subject_of, without_addresses
 from optsync.core.record_ids import Kind
 from optsync.ledger.marks import STATES, State
 from optsync.ledger.queries import sql
@@ -192,7 +192,8 @@ def forget(conn: psycopg.Connection, subject_key: bytes, org_id: int, record_id:
 def erase(conn: psycopg.Connection, subject_key: bytes, address: str, *, actor: str, reason: str) -> bool:
     """Keeps only the keyed hash of an address; it stays blocked and counts (rules 4). False when unknown or erased."""
     normal = normalize(address)
-    values = {"normal": normal, "subject": subject_of(normal, subject_key), "actor": actor, "reason": reason}
+    values = {"normal": normal, "subject": subject_of(normal, subject_key), "actor": actor}
+    values["reason"] = without_addresses(reason)
     return bool(_one(conn.execute(sql("optsync.ledger", "erase_address"), values).fetchone()))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import psycopg
 from psycopg.types.json import Jsonb
 
-from optsync.core.addresses import normalize, subject_of
+from optsync.core.addresses import normalize, subject_of, without_addresses
 from optsync.ledger.queries import sql
 
 Source = Literal[
@@ -67,7 +67,7 @@ def opt_out(
         "source": source,
         "scope": scope,
         "actor": actor,
-        "reason": reason,
+        "reason": reason and without_addresses(reason),
         "evidence": None if evidence is None else Jsonb(evidence),
         "named": list(named),
     }

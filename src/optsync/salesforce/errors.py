@@ -18,15 +18,14 @@ What a code of a single record means (parked, retried, re-resolved) is not decid
 # ruff: noqa: N818  the names say what happened; "Error" behind each would say nothing more
 
 import json
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from optsync.core.addresses import without_addresses
+
 MAX_MESSAGE_CHARS = 500
 """Salesforce's texts are foreign: they are cut to this length and lose their e-mail addresses before they are shown."""
-
-_ADDRESS = re.compile(r"[^\s@'\"<>(]{1,64}@[^\s@'\"<>)]{1,255}")
 
 
 class Code(StrEnum):
@@ -160,7 +159,7 @@ class OddAnswer(SalesforceError):
 def clean(text: object) -> str:
     """`text` on one line, at most 500 characters, without e-mail addresses: fit for logs and screens."""
     line = " ".join(str(text)[: 4 * MAX_MESSAGE_CHARS].split())
-    return _ADDRESS.sub("[address]", line)[:MAX_MESSAGE_CHARS]
+    return without_addresses(line)[:MAX_MESSAGE_CHARS]
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> SalesforceError:
