@@ -111,11 +111,22 @@ def query_results(
     `JobInfo.records_processed` as `expected_records`, or it is asked for). Raises OddAnswer otherwise, possibly after
     blocks were yielded: the receiver must then throw all of them away.
     """
+    for rows in query_pages(session, job_id, expected_header, expected_records):
+        yield from rows
+
+
+def query_pages(
+    session: Session, job_id: str, expected_header: Sequence[str], expected_records: int | None = None
+) -> Iterator[Iterator[bytes]]:
+    """As `query_results`, page by page, each of whole rows: one request, begun by the first block that is taken.
+
+    A page must be read to its end before the next one is asked for.
+    """
     announced = query_info(session, job_id).records_processed if expected_records is None else expected_records
     page, received = _Page(), 0
     while page.next_locator != "null" and received <= announced:
         page = _Page(page.next_locator)
-        yield from _page_rows(session, job_id, page, expected_header)
+        yield _page_rows(session, job_id, page, expected_header)
         received += page.records
     if received != announced:
         raise OddAnswer(f"{received:,} rows came of {announced:,} the job speaks of")

@@ -163,8 +163,8 @@ class Reader:
         info = bulk.wait_for_query(
             self.session, job_id, self.seams, lambda now: self._say(question, now.records_processed)
         )
-        rows = bulk.query_results(self.session, job_id, question.columns, info.records_processed)
-        return copy_blocks(self.conn, copy_into, rows)
+        pages = bulk.query_pages(self.session, job_id, question.columns, info.records_processed)
+        return sum(copy_blocks(self.conn, copy_into, rows) for rows in pages)  # a COPY of its own for each request
 
     def _job_of(self, question: "Question") -> str:
         return self.jobs.get(question.label, lambda: bulk.create_query(self.session, question.soql, question.all_rows))
@@ -201,7 +201,7 @@ class Question:
 def copy_blocks(conn: psycopg.Connection, copy_into: Composed | SQL, blocks: Iterator[bytes]) -> int:
     """CSV rows from Salesforce straight into a table; returns how many. Raises what the blocks raise: nothing is kept.
 
-    The first block is fetched before the statement begins, so that no request is started while it is open.
+    The first block is fetched before the statement begins: with the blocks of one request none starts while it is open.
     """
     first = next(blocks, b"")
     with conn.cursor() as cursor:
