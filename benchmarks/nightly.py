@@ -35,7 +35,7 @@ PEOPLE = 5_000_000
 SMALLER = 500_000
 OPTED_OUT = 100_000
 ROUNDS = 3
-TABLES = ("opt_out", "event", "mark", "unsealed", "lookup")
+TABLES = ("opt_out", "event", "mark", "lookup")
 API = "/services/data/v62.0"
 BOX = "HasOptedOutOfEmail"
 
@@ -148,7 +148,7 @@ def one_round(conn: Connection, our: House, org: PracticeOrg, number: int) -> Ro
     """Makes both sides differ by half, syncs, and moves the same bytes and rows the plain way."""
     forget_half_here(conn)
     untick_half_there(conn, org)
-    conn.execute("VACUUM ANALYZE mark, opt_out, lookup, event, unsealed")
+    conn.execute("VACUUM ANALYZE mark, opt_out, lookup, event")
     before = marker(conn)
     floor = download_seconds(org, ticked) + download_seconds(org, changed_since(conn))
     report = synced(our)
@@ -290,7 +290,6 @@ def copy_seconds(conn: Connection, our: House, before: dict[str, int]) -> float:
         "opt_out": f"version > {before['version']}",
         "event": f"event_id > {before['event']}",
         "mark": f"touched_run > {before['run_no']}",
-        "unsealed": f"event_id > {before['event']}",
         "lookup": f"address_id IN (SELECT address_id FROM opt_out WHERE version > {before['version']})",
     }
     script = []

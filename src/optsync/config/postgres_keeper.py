@@ -25,9 +25,8 @@ from pathlib import Path
 from optsync.config.postgres_layout import ROLE, Layout, name_of, unusable
 from optsync.core.problems import Problem
 
-TUNING = {  # for a machine with 1 or 2 GB; an operator may change them in postgresql.conf
+TUNING = {  # beside shared_buffers; an operator may change them in postgresql.conf
     "max_connections": "100",
-    "shared_buffers": "256MB",
     "jit": "off",
     "random_page_cost": "1.1",
     "max_wal_size": "2GB",
@@ -302,11 +301,25 @@ def version_of(layout: Layout, binaries: Path) -> str:
     return words[2].partition(".")[0]
 
 
+def buffers_mb(memory: int) -> int:
+    """shared_buffers for a machine with so much memory, in MB: an eighth, at least 128 and at most 1024.
+
+    With 5 M people the nightly apply reads 2 GB of tables and indexes at random: at 256 MB it took 1.6 times as long.
+    """
+    return max(128, min(1024, memory // 8))
+
+
+def memory_mb() -> int:
+    """The memory of this machine, in MB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+
+
 def make_data(layout: Layout, server: Path, binaries: Path) -> None:
     """Makes the data folder beside its place and moves it there, so that a half made one never counts."""
     fresh = layout.server / "data.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    settings = [part for name, value in TUNING.items() for part in ("--set", f"{name}={value}")]
+    tuning = TUNING | {"shared_buffers": f"{buffers_mb(memory_mb())}MB"}
+    settings = [part for name, value in tuning.items() for part in ("--set", f"{name}={value}")]
     command = [
         *(str(binaries / "bin" / "initdb"), "-D", str(server / fresh.name), "-U", ROLE),
         *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),

@@ -4,7 +4,7 @@ What Salesforce shows lies in temporary tables that `optsync.sync.staging` fille
 compare, re-read what would revive a lifted address, then apply: links, opt-outs, marks, disputes, audit, brake.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, LiteralString
 
@@ -76,8 +76,16 @@ def set_pace(conn: psycopg.Connection) -> None:
     conn.execute("SET random_page_cost = 1.1")
     conn.execute("SET work_mem = '64MB'")
     conn.execute("SET max_parallel_workers_per_gather = 0")  # a scan of every record would look cheap to them
-    for (table,) in _run(conn, "never_analysed").fetchall():
-        conn.execute(SQL("ANALYZE {}").format(Identifier(table)))
+    analyze(conn, [table for (table,) in _run(conn, "never_analysed").fetchall()])
+    conn.execute("SET default_statistics_target = 10")  # enough for temp tables, and a tenth of the time
+
+
+def analyze(conn: psycopg.Connection, tables: Sequence[str]) -> None:
+    """Renews what the planner knows of lasting tables, at the server's usual precision."""
+    if tables:
+        with conn.transaction():
+            conn.execute("SET LOCAL default_statistics_target TO DEFAULT")
+            conn.execute(SQL("ANALYZE {}").format(SQL(", ").join(map(Identifier, tables))))
 
 
 def compare(conn: psycopg.Connection, scope: Scope) -> int:

@@ -329,7 +329,7 @@ def _apply(run: Run) -> Applied:
         counts = run.report.counts | {"applied": asdict(applied), "sizes": run.reader.sizes}
         runs.enter_phase(run.conn, run.begun.run_id, "writing", counts)
     if run.report.counts["differing"] > max(MUCH, GROWN * _marks_known(run.conn)):
-        run.conn.execute("ANALYZE address, record, opt_out, mark, lookup")
+        apply.analyze(run.conn, ("address", "record", "opt_out", "mark", "lookup"))
     return applied
 
 

@@ -40,8 +40,10 @@ def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datet
     )
     params = scope.params()
     conn.execute("DROP TABLE IF EXISTS matched")
-    if since_at is not None and conn.execute(sql(PACKAGE, "leave_known"), params).rowcount:
-        conn.execute("ANALYZE unticked")
+    if since_at is not None:
+        for statement in ("leave_seen", "leave_known"):
+            if conn.execute(sql(PACKAGE, statement), params).rowcount:
+                conn.execute("ANALYZE unticked")
     apply.normalize_odd(conn, "odd_unticked_out", params)
     conn.execute(sql(PACKAGE, "match_unticked"), params)
     if conn.execute("SELECT 1 FROM address WHERE erased_hash IS NOT NULL LIMIT 1").fetchone():

@@ -123,8 +123,8 @@ def _start_job(
     kind = PREFIXES[prefix]
     field_name = records.name_on(line.fields[field_no], kind)
     name = f"ingest {prefix} {field_no}"
-    line.conn.execute(sql(PACKAGE, "inherit_claims" if name in jobs.known else "claim_for_job"), values)
-    boxes = line.conn.execute(sql(PACKAGE, "list_sent"), values).rowcount
+    claim = sql(PACKAGE, "inherit_claims" if name in jobs.known else "claim_for_job")
+    boxes = line.conn.execute(claim, values).rowcount
     if not boxes:
         return []
     try:

@@ -116,6 +116,22 @@ def test_an_event_that_commits_late_with_an_early_number_is_sealed_in_a_later_li
     assert chain.verify(desk.conn).ok
 
 
+def test_a_statement_with_more_events_than_a_link_holds_is_sealed_in_several_links(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "SEAL_EVENTS_MAX", 4)
+    desk.conn.execute("INSERT INTO event (kind) SELECT 'first' FROM generate_series(1, 3)")
+    desk.conn.execute("INSERT INTO event (kind) SELECT 'second' FROM generate_series(1, 6)")
+
+    assert chain.unsealed_tail(desk.conn)[0] == 9
+    assert chain.seal(desk.conn) == 9
+
+    links = desk.conn.execute("SELECT count FROM seal ORDER BY seal_no").fetchall()
+    assert links == [(4,), (4,), (1,)]
+    state = chain.verify(desk.conn)
+    assert (state.ok, state.sealed, state.unsealed) == (True, 9, 0)
+
+
 def test_two_sealers_never_work_at_the_same_time(desk: Desk) -> None:
     desk.opt_out("ann@example.com")
     with desk.database.connect(autocommit=False) as other:

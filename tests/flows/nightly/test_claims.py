@@ -17,6 +17,7 @@ def inherit(ledger: Ledger, before: int) -> int:
 def test_claims_of_a_worker_that_still_lives_are_not_inherited(ledger: Ledger, database: Database) -> None:
     ledger.person("Contact", 1, ANN)
     ledger.opt_out(ANN)
+    ledger.conn.execute(sql("optsync.sync", "sent_table"))
     with database.connect() as session:
         number = marks.new_worker(session)
         session.execute("SELECT pg_advisory_lock(7001, %s)", (number,))

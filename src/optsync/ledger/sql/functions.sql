@@ -196,7 +196,7 @@ END $$;
 
 -- The subject of an address row; pads: core/addresses.py hmac_pads of the subject key.
 CREATE FUNCTION subject_of(p_normal text, p_erased bytea, p_inner bytea, p_outer bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $$     -- convert_to is stable: an immutable function would not be inlined
     SELECT coalesce(p_erased, sha256(p_outer || sha256(p_inner || convert_to(p_normal, 'UTF8'))))
 $$;
 
@@ -246,6 +246,8 @@ BEGIN
     ON CONFLICT (org_id, record_id) DO UPDATE SET address_id = EXCLUDED.address_id, provenance = EXCLUDED.provenance
         WHERE EXCLUDED.address_id IS NOT NULL AND r.address_id IS DISTINCT FROM EXCLUDED.address_id;
     IF movers <> '{}' THEN
+        -- What the last comparison saw was about another link: the next one looks again.
+        UPDATE mark m SET seen = NULL WHERE m.org_id = p_org AND m.record_id = ANY (movers) AND m.seen IS NOT NULL;
         PERFORM follow_people(array_agg(i.id), array_agg(i.subject), array_agg(i.record))
         FROM unnest(rs, ids, ss) AS i(record, id, subject) WHERE i.record IN (SELECT unnest(movers));
         PERFORM trim_marks(array_agg(i.id)) FROM unnest(rs, ids) AS i(record, id) WHERE i.record IN (SELECT unnest(movers));

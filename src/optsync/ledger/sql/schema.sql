@@ -66,7 +66,8 @@ CREATE TABLE record (
     successor  text COLLATE "C",                -- what the converted or merged record became
     PRIMARY KEY (org_id, record_id)
 );
-CREATE INDEX record_address ON record (address_id);     -- read by opt_out_record and the audit
+-- Read by opt_out_record, the audit and the proof; the columns it carries spare them the table.
+CREATE INDEX record_address ON record (address_id) INCLUDE (org_id, record_id, successor);
 
 -- No foreign key to address: its trigger would fire after the row is in and could deadlock a door against the nightly run.
 CREATE TABLE opt_out (
@@ -192,8 +193,9 @@ CREATE TABLE event (
 );
 CREATE INDEX event_subject ON event (subject) WHERE subject IS NOT NULL;    -- read by the timeline of one person
 
--- Events wait here for the sealer; sealed ones are named by their seal's range. Nothing ever updates an event.
-CREATE TABLE unsealed (event_id bigint PRIMARY KEY);
+-- Events wait here for the sealer, a range for each statement that wrote them; sealed ones are named by their seal's
+-- ranges. Nothing ever updates an event.
+CREATE TABLE unsealed (ids int8range PRIMARY KEY);
 CREATE TABLE seal (
     seal_no   bigint PRIMARY KEY,
     sealed_at timestamptz NOT NULL DEFAULT clock(),
@@ -204,7 +206,11 @@ CREATE TABLE seal (
 
 CREATE FUNCTION queue_for_seal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO unsealed SELECT event_id FROM added;
+    INSERT INTO unsealed SELECT int8range(min(event_id), max(event_id), '[]') FROM added
+    HAVING max(event_id) - min(event_id) + 1 = count(*);
+    IF NOT FOUND THEN       -- another session has written events meanwhile: their numbers lie between
+        INSERT INTO unsealed SELECT unnest(range_agg(int8range(event_id, event_id, '[]'))) FROM added;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER event_queue_for_seal AFTER INSERT ON event

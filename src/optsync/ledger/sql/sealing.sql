@@ -4,12 +4,14 @@ SELECT seal_events(%s);
 
 -- name: chain_state
 -- The chain's counts and head from one snapshot, with the first link that does not fit.
-SELECT (SELECT count(*) FROM event), (SELECT coalesce(sum(count), 0)::bigint FROM seal), (SELECT count(*) FROM unsealed),
+SELECT (SELECT count(*) FROM event), (SELECT coalesce(sum(count), 0)::bigint FROM seal),
+       (SELECT coalesce(sum(upper(ids) - lower(ids)), 0)::bigint FROM unsealed),
        (SELECT encode(head, 'hex') FROM seal ORDER BY seal_no DESC LIMIT 1), (SELECT min(seal_no) FROM chain_breaks());
 
 -- name: unsealed_tail
 -- How many events wait for the sealer, and since when the oldest does.
-SELECT count(*), min(e.at) FROM unsealed JOIN event e USING (event_id);
+SELECT coalesce(sum(upper(u.ids) - lower(u.ids)), 0)::bigint, min(e.at)
+FROM unsealed u LEFT JOIN event e ON e.event_id = lower(u.ids);
 
 -- name: chain_lines
 -- Every sealed event as its seal hashes it, each seal after its events: enough to recompute the chain elsewhere.

@@ -217,10 +217,12 @@ WHERE k.address_id IS NULL AND k.ticks <> 0 ON CONFLICT DO NOTHING
 
 -- name: end_no_address
 -- The mark of a record without address ends when its box is seen unticked; never under a live claim.
-WITH gone AS (
-    DELETE FROM mark m USING record r
-    WHERE r.org_id = %(org)s AND r.address_id IS NULL AND (m.org_id, m.record_id) = (r.org_id, r.record_id)
-      AND m.field = ANY (%(fields)s) AND m.touched_run < %(run_no)s
+WITH nameless AS MATERIALIZED (        -- first, because they are few
+    SELECT m.field, m.record_id FROM record r JOIN mark m USING (org_id, record_id)
+    WHERE r.org_id = %(org)s AND r.address_id IS NULL AND m.field = ANY (%(fields)s)),
+gone AS (
+    DELETE FROM mark m USING nameless n
+    WHERE m.org_id = %(org)s AND m.field = n.field AND m.record_id = n.record_id AND m.touched_run < %(run_no)s
       AND (m.claimed_by IS NULL OR m.claimed_by NOT IN (SELECT live_workers()))
       AND NOT EXISTS (SELECT FROM staged s WHERE s.record_id = m.record_id AND (s.boxes & %(read)s <> 0 OR s.boxes >> m.field & 1 = 1))
     RETURNING m.field, m.record_id)

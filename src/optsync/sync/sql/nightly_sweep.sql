@@ -5,8 +5,14 @@
 -- The e-mails that need more than lower and trim go through Python's one normal form.
 COPY (SELECT DISTINCT email FROM unticked WHERE email <> '' AND (email !~ %(plain)s OR octet_length(email) > 1000)) TO STDOUT
 
+-- name: leave_seen
+-- A record with a mark whose e-mail is the one that the last comparison saw has nothing new to tell.
+DELETE FROM unticked u USING mark m
+WHERE m.org_id = %(org)s AND m.field = ANY (%(fields)s) AND m.record_id = u.record_id AND u.is_converted IS NOT TRUE
+  AND m.seen = hashtextextended(u.email, 0)
+
 -- name: leave_known
--- A record that is linked to its very e-mail has nothing new to tell: of the records changed in a day that leaves few.
+-- Nor has one that is linked to its very e-mail: of the records changed in a day that leaves few.
 DELETE FROM unticked u USING record r, address a
 WHERE r.org_id = %(org)s AND r.record_id = u.record_id AND a.address_id = r.address_id AND u.is_converted IS NOT TRUE
   AND a.normal = lower(btrim(u.email, E' \t\r\n\f\x0B'))

@@ -10,33 +10,32 @@ WHERE m.org_id = %(org)s AND m.state NOT IN ('c', 'h') AND m.due_at <= clock()
 GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: claim_for_job
--- Claims them all for one job; what another worker is sending is passed over. Found again by place: a row that moved
--- between the two looks is left to the push.
+-- Claims them all for one job and lists them as sent; what another worker is sending is passed over. Found again by
+-- place: a row that moved between the two looks is left to the push.
 WITH c AS (
     SELECT ctid AS place FROM mark
     WHERE org_id = %(org)s AND field = %(field)s AND left(record_id, 3) = %(prefix)s
       AND state NOT IN ('c', 'h') AND due_at <= clock()
       AND (claimed_by IS NULL OR claimed_by NOT IN (SELECT live_workers()))
-    FOR UPDATE SKIP LOCKED)
-UPDATE mark m SET claimed_by = %(worker)s, attempts = least(m.attempts + 1, 32000)
-FROM c WHERE m.ctid = c.place
+    FOR UPDATE SKIP LOCKED),
+claimed AS (
+    UPDATE mark m SET claimed_by = %(worker)s, attempts = least(m.attempts + 1, 32000)
+    FROM c WHERE m.ctid = c.place RETURNING m.record_id)
+INSERT INTO sent SELECT %(prefix)s, %(field)s, record_id FROM claimed ORDER BY record_id
 
 -- name: inherit_claims
 -- A successor takes over what a dead run's worker had claimed for a job; whoever claimed it since keeps it.
-UPDATE mark SET claimed_by = %(worker)s
-WHERE org_id = %(org)s AND field = %(field)s AND left(record_id, 3) = %(prefix)s AND claimed_by = %(before)s
-  AND claimed_by NOT IN (SELECT live_workers())         -- its session may outlive the one that held the run's lock
+WITH claimed AS (
+    UPDATE mark SET claimed_by = %(worker)s
+    WHERE org_id = %(org)s AND field = %(field)s AND left(record_id, 3) = %(prefix)s AND claimed_by = %(before)s
+      AND claimed_by NOT IN (SELECT live_workers())     -- its session may outlive the one that held the run's lock
+    RETURNING record_id)
+INSERT INTO sent SELECT %(prefix)s, %(field)s, record_id FROM claimed ORDER BY record_id
 
 -- name: sent_table
 -- What the jobs send, so that a claim lost meanwhile shows as a late write.
 CREATE TEMP TABLE IF NOT EXISTS sent (prefix text, field smallint, record_id text COLLATE "C");
 TRUNCATE sent
-
--- name: list_sent
--- What one job is about to send.
-INSERT INTO sent SELECT %(prefix)s, field, record_id FROM mark
-WHERE org_id = %(org)s AND field = %(field)s AND left(record_id, 3) = %(prefix)s AND claimed_by = %(worker)s
-ORDER BY record_id
 
 -- name: outcome_tables
 -- What the job says became of them.
