@@ -14,12 +14,14 @@ RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 -- Seals up to p_limit waiting events into the next link. Returns how many; 0 when none waits or another sealer is at it.
+-- A number whose event is gone stays in the queue: it is the only trace of an event that was taken away before its seal.
 CREATE FUNCTION seal_events(p_limit int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE n int; last seal;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(7003, 0) THEN RETURN 0; END IF;
     SELECT * INTO last FROM seal ORDER BY seal_no DESC LIMIT 1;
-    WITH taken AS (DELETE FROM unsealed WHERE event_id IN (SELECT event_id FROM unsealed ORDER BY event_id LIMIT p_limit)
+    WITH taken AS (DELETE FROM unsealed WHERE event_id IN (
+                       SELECT event_id FROM unsealed JOIN event USING (event_id) ORDER BY event_id LIMIT p_limit)
                    RETURNING event_id),
     link AS (SELECT range_agg(int8range(e.event_id, e.event_id, '[]')) AS ids, count(*) AS n,
                     string_agg(event_line(e), E'\n' ORDER BY e.event_id) AS lines
