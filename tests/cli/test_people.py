@@ -20,6 +20,15 @@ def test_check_reads_addresses_from_standard_input(optsync: Installation) -> Non
     assert [one["allowed"] for one in answer["addresses"]] == [False, True]
 
 
+def test_with_the_database_away_check_blocks_everybody_and_says_why(optsync: Installation) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/none"
+    done = optsync.run("check", "ann@example.com", "bob@example.com", "--json", OPTSYNC_DATABASE_URL=away)
+    assert done.code == 1
+    assert [one["allowed"] for one in done.json()["addresses"]] == [False, False]
+    assert done.json()["addresses"][0]["why"] == "the database did not answer, so nobody is mailed"
+    assert set(done.error) == {"error", "means", "next"}
+
+
 def test_who_explains_a_person(optsync: Installation) -> None:
     optsync.run("unsubscribe", "ann@example.com", "--source", "bounce", "--reason", "550 no such user")
     done = optsync.run("who", "ann@example.com")
@@ -86,3 +95,18 @@ def test_a_tampered_event_is_found(optsync: Installation) -> None:
     done = optsync.run("audit", "verify")
     assert done.code == 1
     assert "broken at seal 1" in done.error["error"]
+
+
+def test_a_chain_whose_end_was_cut_off_is_found_by_the_head_that_was_kept(optsync: Installation) -> None:
+    optsync.run("unsubscribe", "ann@example.com")
+    head = optsync.run("audit", "verify", "--json").json()["head"]
+    optsync.run("unsubscribe", "bob@example.com")
+    assert optsync.run("audit", "verify", "--head", head).code == 0
+    with optsync.database.connect() as conn:
+        conn.execute("ALTER TABLE event DISABLE TRIGGER USER; ALTER TABLE seal DISABLE TRIGGER USER")
+        conn.execute("DELETE FROM seal; DELETE FROM event")
+    assert optsync.run("audit", "verify").code == 0
+    done = optsync.run("audit", "verify", "--head", head, "--json")
+    assert (done.code, done.json()["keeps_head"]) == (1, False)
+    assert "does not contain the head" in done.error["error"]
+    assert optsync.run("audit", "verify", "--head", "no head").code == 2

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+import unicodedata
 
 import pytest
 from hypothesis import example, given
@@ -22,8 +23,13 @@ from optsync.core.addresses import (
 BTRIM = " \t\r\n\f\v"
 letters = st.sampled_from("aBßÉİﬁ@.。…<>＜＞＠?:; \t\0\u0301\u0338\u200b\ufeff\ud800")
 words = st.sampled_from(["mailto:", "%3C", "%40", "xn--", "münchen", "x" * 300])
+mailbox_parts = st.text(st.characters(categories=["L", "N"]) | st.sampled_from("-_"), min_size=1, max_size=8)
 odd = st.one_of(st.text(), st.lists(letters | words, max_size=12).map("".join))
 ascii_text = st.one_of(st.text(st.characters(max_codepoint=127)), st.from_regex(PLAIN))
+
+
+def folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 @pytest.mark.parametrize(
@@ -61,6 +67,17 @@ def test_each_spelling_of_a_mailbox_has_its_one_normal_form(raw: str, normal: st
 )
 def test_distinct_mailboxes_never_merge(one: str, other: str) -> None:
     assert normalize(one) != normalize(other)
+
+
+@given(mailbox_parts, mailbox_parts)
+@example("ann", "aɴɴ")
+@example("straße", "strasse")
+def test_two_spellings_merge_only_where_unicode_calls_them_the_same_text(one: str, other: str) -> None:
+    """In the name as in the domain: a merge would opt out a stranger, or let the person be mailed under a twin."""
+    is_same = unicodedata.normalize("NFC", one).lower() == unicodedata.normalize("NFC", other).lower()
+    assert (normalize(f"{one}@example.com") == normalize(f"{other}@example.com")) == is_same
+    if folded(one) != folded(other):
+        assert normalize(f"mary@{one}.com") != normalize(f"mary@{other}.com")
 
 
 @given(odd)

@@ -14,6 +14,7 @@ from optsync.core.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from optsync.ledger.check import Verdict
     from optsync.ledger.lifts import Answer, Mode
     from optsync.ledger.people import Record, TimelineEntry
     from optsync.ledger.record import Source
@@ -195,18 +196,27 @@ def link(out: Output, address: str, message: str) -> None:
 def check(out: Output, addresses: tuple[str, ...], non_commercial: bool) -> int:
     """May these ADDRESSES be mailed? `-` reads them from standard input, one a line.
 
-    Exit code 0: all of them; 3: at least one is blocked.
+    Exit code 0: all of them; 3: at least one is blocked; 1: the database is away, and then everybody is blocked.
     """
-    from optsync.ledger.check import may_mail
+    from optsync.ledger.check import in_doubt, may_mail
 
     asked = addresses_of(addresses)
-    with opened(out) as house:
-        verdicts = may_mail(house.conn, house.subject_key, asked, non_commercial=non_commercial)
+    try:
+        with opened(out) as house:
+            verdicts = may_mail(house.conn, house.subject_key, asked, non_commercial=non_commercial)
+    except Exception:
+        show_verdicts(out, in_doubt(asked))  # whoever reads only the answer must not mail either
+        raise
+    return BLOCKED_AMONG_THEM if show_verdicts(out, verdicts) else 0
+
+
+def show_verdicts(out: Output, verdicts: "Sequence[Verdict]") -> int:
+    """Prints one line or object for each address asked about; returns how many are blocked."""
     blocked = sum(not verdict.allowed for verdict in verdicts)
     answers = [{"address": v.address, "allowed": v.allowed, "why": v.why} for v in verdicts]
     lines = [f"{OK} {v.address}" if v.allowed else f"{BAD} {v.address}: {v.why}" for v in verdicts]
     out.show({"allowed": len(verdicts) - blocked, "blocked": blocked, "addresses": answers}, *lines)
-    return BLOCKED_AMONG_THEM if blocked else 0
+    return blocked
 
 
 def addresses_of(arguments: tuple[str, ...]) -> list[str]:

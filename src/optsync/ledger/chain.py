@@ -16,7 +16,8 @@ SEAL_EVENTS_MAX = 10_000
 class ChainState:
     """What a verification found. `first_break` is the number of the first seal that does not fit.
 
-    `stray` events are neither sealed nor waiting: slipped in, or their seal was taken away. Negative: events are gone.
+    `stray` counts events that are neither sealed nor waiting, wait without being there, or are sealed twice.
+    `keeps_head` is False when a head that was kept elsewhere is not in the chain: its end was cut off or built anew.
     """
 
     sealed: int
@@ -24,11 +25,12 @@ class ChainState:
     stray: int
     head_hex: str
     first_break: int | None
+    keeps_head: bool = True
 
     @property
     def ok(self) -> bool:
-        """Whether every event is as it was sealed, and none is missing or slipped in."""
-        return self.first_break is None and self.stray == 0
+        """Whether every event is as it was sealed, none is missing or slipped in, and the kept head is there."""
+        return self.first_break is None and self.stray == 0 and self.keeps_head
 
 
 def seal(conn: psycopg.Connection) -> int:
@@ -43,12 +45,13 @@ def seal(conn: psycopg.Connection) -> int:
             return total
 
 
-def verify(conn: psycopg.Connection) -> ChainState:
-    """Recomputes the whole chain. The head, kept elsewhere, also proves that the chain's end was not cut off."""
-    row = conn.execute(sql("optsync.ledger", "chain_state")).fetchone()
-    assert row is not None  # scalar sub-selects give one row
-    events, sealed, unsealed, head, first_break = row
-    return ChainState(sealed, unsealed, events - sealed - unsealed, head or "", first_break)
+def verify(conn: psycopg.Connection, kept_head: str | None = None) -> ChainState:
+    """Recomputes the whole chain. `kept_head`, 64 hex digits kept elsewhere, also proves that no end was cut off."""
+    kept = None if kept_head is None else bytes.fromhex(kept_head)
+    row = conn.execute(sql("optsync.ledger", "chain_state"), {"kept": kept}).fetchone()
+    assert row is not None  # an aggregate answers with one row
+    sealed, unsealed, stray, head, first_break, keeps_head = row
+    return ChainState(sealed, unsealed, stray, head or "", first_break, keeps_head)
 
 
 def unsealed_tail(conn: psycopg.Connection) -> tuple[int, datetime | None]:

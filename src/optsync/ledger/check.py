@@ -28,7 +28,7 @@ def may_mail(
     sender_scope: int = 0,
     non_commercial: bool = False,
 ) -> list[Verdict]:
-    """One verdict for each address, in order, in one statement; with the database away every one is blocked.
+    """One verdict for each address, in order, in one statement; when it cannot be asked, every one is blocked.
 
     Blocked are account-wide opt-outs (also while a lift waits), this sender's own (`sender_scope` above 0), people in
     an undecided hold, and blocked domains. Non-commercial mail passes all but blocked domains (requirements 39-41).
@@ -43,11 +43,16 @@ def may_mail(
     }
     try:
         rows = conn.execute(sql("optsync.ledger", "may_mail"), values, prepare=True).fetchall()
-    except psycopg.OperationalError:
-        return [Verdict(address, allowed=False, why=IN_DOUBT) for address in addresses]
+    except psycopg.Error:
+        return in_doubt(addresses)
     return [
         Verdict(address, allowed=why is None, why=why or "") for address, (why,) in zip(addresses, rows, strict=True)
     ]
+
+
+def in_doubt(addresses: Sequence[str]) -> list[Verdict]:
+    """The answer when nobody can be asked: everybody is blocked (rules 9)."""
+    return [Verdict(address, allowed=False, why=IN_DOUBT) for address in addresses]
 
 
 def block_domain(conn: psycopg.Connection, domain: str) -> None:

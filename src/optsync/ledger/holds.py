@@ -1,15 +1,16 @@
 """The brake's holds: a mass change waits for a decision while its people are blocked (rules 8)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 
 from optsync.core.addresses import hmac_pads, mask, without_addresses
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
+from optsync.ledger.record import once_more_after_deadlock
 
 Direction = Literal["from Salesforce", "to Salesforce", "fan-out"]
 DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out"}
@@ -76,7 +77,7 @@ def apply(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str
     """Releases a hold: its ticks become opt-outs, its marks are owed. Returns the addresses; Problem when decided."""
     inner, outer = hmac_pads(subject_key)
     values = {"hold": hold_id, "inner": inner, "outer": outer, "actor": actor}
-    return _decided(conn.execute(sql("optsync.ledger", "apply_hold"), values), hold_id)
+    return _decided(conn, "apply_hold", values)
 
 
 def drop(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str, note: str | None) -> int:
@@ -87,7 +88,7 @@ def drop(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str,
     """
     inner, outer = hmac_pads(subject_key)
     values = {"hold": hold_id, "inner": inner, "outer": outer, "actor": actor, "note": note and without_addresses(note)}
-    return _decided(conn.execute(sql("optsync.ledger", "drop_hold"), values), hold_id)
+    return _decided(conn, "drop_hold", values)
 
 
 def _open(conn: psycopg.Connection, direction: str, origin: str, org_id: int | None) -> int:
@@ -96,11 +97,11 @@ def _open(conn: psycopg.Connection, direction: str, origin: str, org_id: int | N
     return int(row[0])
 
 
-def _decided(cursor: psycopg.Cursor, hold_id: int) -> int:
-    row = cursor.fetchone()
+def _decided(conn: psycopg.Connection, statement: str, values: Mapping[str, Any]) -> int:
+    row = once_more_after_deadlock(lambda: conn.execute(sql("optsync.ledger", statement), values).fetchone())
     if row is None or row[0] is None:
         raise Problem(
-            f"there is no undecided hold {hold_id}",
+            f"there is no undecided hold {values['hold']}",
             "it was decided before, or the number is wrong; nothing was changed",
             "see the holds that wait: optsync hold list",
         )

@@ -10,6 +10,7 @@ import psycopg
 from optsync.core.addresses import hmac_pads
 from optsync.core.record_ids import PREFIXES, Kind
 from optsync.ledger.queries import sql
+from optsync.ledger.record import once_more_after_deadlock
 
 State = Literal["owed", "confirmed", "held", "parked"]
 STATES: dict[str, State] = {"o": "owed", "c": "confirmed", "h": "held", "p": "parked"}
@@ -155,6 +156,18 @@ def retry_now(
     name = "retry_now" if run_id is None else "retry_now_of_run"
     count = conn.execute(sql("optsync.ledger", name), {"org": org_id, "reason": reason, "run": run_id}).rowcount
     conn.execute(sql("optsync.ledger", "notify"))
+    return count
+
+
+def catch_up_with_clock(conn: psycopg.Connection) -> int:
+    """Makes what was never tried due at once where the clock has stepped back since it was recorded; returns how many.
+
+    A push goes out at once (rules 2), also when the clock that said "now" was an hour ahead.
+    """
+    statement = sql("optsync.ledger", "due_after_clock_step")
+    count = int(once_more_after_deadlock(lambda: _one(conn.execute(statement))))
+    if count:
+        conn.execute(sql("optsync.ledger", "notify"))
     return count
 
 

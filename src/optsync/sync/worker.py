@@ -40,6 +40,8 @@ POLL_SECONDS: Final = 1.0
 FENCE_SECONDS: Final = 60.0
 """The push deadline is 30 s: a worker whose session said nothing for twice as long is frozen."""
 LIFT_LOOK_SECONDS: Final = 3600.0
+CLOCK_LOOK_SECONDS: Final = 60.0
+"""How soon is seen that the clock stepped back, and with it what is due."""
 AGAIN_SECONDS: Final = 1.0
 IDLE_IN_TRANSACTION_SECONDS: Final = 60
 """A sender that freezes inside a transaction must not keep its row locks for ever."""
@@ -212,12 +214,15 @@ class _Shift:
         return lines[org_id, revision]
 
     def _keep(self) -> None:
-        """Seals events within a second, and reads the boxes of waiting lifts each hour."""
+        """Seals events within a second, follows a clock that stepped back, and reads waiting lifts' boxes each hour."""
         seconds = self.worker.seams.monotonic
         with self._session("optsync keeper") as conn:
-            looked_at = seconds() - LIFT_LOOK_SECONDS
+            looked_at, clock_at = seconds() - LIFT_LOOK_SECONDS, seconds() - CLOCK_LOOK_SECONDS
             while not self._should_end():
                 chain.seal(conn)
+                if seconds() - clock_at >= CLOCK_LOOK_SECONDS:
+                    clock_at = seconds()
+                    marks.catch_up_with_clock(conn)
                 if seconds() - looked_at >= LIFT_LOOK_SECONDS:
                     looked_at = seconds()
                     lifting.look(conn, self.worker.vault, self.worker.seams)

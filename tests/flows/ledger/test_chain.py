@@ -100,10 +100,70 @@ def test_deleting_inserting_and_reordering_is_found(desk: Desk, change: str) -> 
     assert not tamper(desk, change).ok
 
 
-def test_the_whole_end_cut_off_is_found_by_comparing_the_head(desk: Desk) -> None:
-    before = sealed(desk)
-    cut = "DELETE FROM event WHERE event_id > 20; DELETE FROM seal WHERE seal_no = 3"
-    assert tamper(desk, cut).head_hex != before.head_hex
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM event WHERE event_id = 31",
+        "DELETE FROM unsealed",
+        "DELETE FROM event WHERE event_id = 31; INSERT INTO event (kind) VALUES ('slipped in')",
+        "DELETE FROM unsealed; INSERT INTO unsealed VALUES ('[15,16)')",
+        "DELETE FROM event WHERE event_id = 31; INSERT INTO unsealed VALUES ('[30,31)') ON CONFLICT DO NOTHING",
+    ],
+)
+def test_an_event_that_waits_for_its_seal_cannot_be_exchanged_unseen(desk: Desk, change: str) -> None:
+    sealed(desk)
+    desk.opt_out("ann@example.com")
+    assert not tamper(desk, change).ok
+    chain.seal(desk.conn)
+    assert not chain.verify(desk.conn).ok, "sealing afterwards does not hide it"
+
+
+def test_an_event_sealed_twice_is_found(desk: Desk) -> None:
+    sealed(desk)
+    desk.conn.execute("INSERT INTO unsealed VALUES ('[15,16)')")
+    assert chain.seal(desk.conn) == 1
+    assert not chain.verify(desk.conn).ok
+
+
+CUTS = {
+    "the last link": "DELETE FROM event WHERE event_id > 20; DELETE FROM seal WHERE seal_no = 3",
+    "everything": "DELETE FROM event; DELETE FROM seal",
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_cut_off_end_is_found_by_a_head_kept_elsewhere(desk: Desk, cut: str, goes_on: bool) -> None:
+    kept = sealed(desk).head_hex
+    assert chain.verify(desk.conn, kept_head=kept).ok
+
+    tamper(desk, CUTS[cut])
+    if goes_on:
+        desk.opt_out("ann@example.com")
+        chain.seal(desk.conn)
+
+    state = chain.verify(desk.conn, kept_head=kept)
+    assert (state.ok, state.keeps_head) == (False, False)
+
+
+def test_a_head_kept_elsewhere_stays_in_a_chain_that_grows(desk: Desk) -> None:
+    kept = sealed(desk).head_hex
+    desk.opt_out("ann@example.com")
+    chain.seal(desk.conn)
+    state = chain.verify(desk.conn, kept_head=kept.upper())
+    assert state.ok
+    assert state.head_hex != kept
+
+
+def test_the_clock_may_step_back_between_links(desk: Desk) -> None:
+    sealed(desk)
+    with desk.database.connect() as later:
+        later.execute("SET optsync.clock_offset = 86400")
+        later.execute("INSERT INTO event (kind) VALUES ('tomorrow')")
+        assert chain.seal(later) == 1
+    desk.opt_out("ann@example.com")
+    assert chain.seal(desk.conn) == 1
+    assert chain.verify(desk.conn).ok
 
 
 def test_an_event_that_commits_late_with_an_early_number_is_sealed_in_a_later_link(desk: Desk) -> None:

@@ -1,5 +1,9 @@
 """May I mail these people? (rules 9, requirements 39-41)"""
 
+import contextlib
+
+import psycopg
+
 from optsync.ledger import check, holds, people
 from tests.flows.ledger.desk import KEY, Desk, contact
 
@@ -64,6 +68,14 @@ def test_with_the_database_away_nobody_is_mailed(desk: Desk) -> None:
         [verdict] = check.may_mail(session, KEY, ["ann@example.com"])
     assert not verdict.allowed
     assert verdict.why == check.IN_DOUBT
+
+
+def test_a_question_that_the_database_refuses_is_doubt_too(desk: Desk) -> None:
+    with desk.database.connect(autocommit=False) as session:
+        with contextlib.suppress(psycopg.errors.UndefinedTable):
+            session.execute("SELECT FROM no_such_table")
+        [verdict] = check.may_mail(session, KEY, ["ann@example.com"])
+    assert (verdict.allowed, verdict.why) == (False, check.IN_DOUBT)
 
 
 def test_ten_thousand_addresses_are_one_question(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from optsync.core.problems import Problem
-from optsync.ledger import holds
+from optsync.ledger import holds, marks
 from tests.flows.ledger.desk import KEY, Desk, contact
 
 
@@ -85,6 +85,22 @@ def test_a_drop_leaves_who_is_being_sent_to_and_can_be_repeated(desk: Desk) -> N
         assert len(holds.undecided(desk.conn)) == 1
     assert holds.drop(desk.conn, KEY, hold_id, "kim", None) == 0
     assert not desk.is_blocked("ann@example.com")
+
+
+def test_what_a_drop_has_left_can_still_be_applied(desk: Desk) -> None:
+    desk.link("old@example.com", contact(0))
+    desk.link("ann@example.com", contact(1))
+    old = desk.opt_out("old@example.com")
+    with desk.worker() as worker:
+        new = desk.opt_out("ann@example.com", "import")
+        assert {mark.record_id for mark in worker.claim()} == {contact(0), contact(1)}
+        marks.release(worker.conn, worker.number, desk.org_id, [(1, contact(0))])
+        made = [(old.address_id, None), (new.address_id, new.version)]
+        hold_id = holds.hold_outbound(desk.conn, desk.org_id, "run 12", made)
+        assert holds.drop(desk.conn, KEY, hold_id, "kim", None) == 1
+    holds.apply(desk.conn, KEY, hold_id, "kim")
+    assert desk.state_of(contact(0)) == "owed"
+    assert desk.balance().owed == 2
 
 
 def test_held_ticks_block_without_an_opt_out_and_apply_records_them(desk: Desk) -> None:

@@ -88,8 +88,16 @@ def test_a_repeat_during_the_wait_owes_every_box_again_also_confirmed_ones(desk:
     opted_out(desk, contact(1), contact(2))
     desk.confirm_all()
     desk.lift("ann@example.com", "when-unticked")
-    assert desk.opt_out("ann@example.com").outcome == "again"
+    before = desk.find("ann@example.com").opt_outs[0]
+
+    again = desk.opt_out("ann@example.com", "one-click")
+
+    assert (again.outcome, again.owed) == ("again", 2)
+    after = desk.find("ann@example.com").opt_outs[0]
+    assert again.version == after.version > before.version
+    assert (after.lift_waits_at, after.source) == (None, "one-click")
     assert desk.state_of(contact(1)) == desk.state_of(contact(2)) == "owed"
+    assert desk.opt_out("ann@example.com").outcome == "already"
 
 
 def test_an_opt_out_that_came_again_is_due_in_the_target_of_today_only(desk: Desk) -> None:

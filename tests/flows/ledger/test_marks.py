@@ -1,6 +1,6 @@
 """Claims: no transaction across HTTP, void when the worker is gone, settled by their owner only (rules 10)."""
 
-from optsync.ledger import marks
+from optsync.ledger import marks, record
 from tests.flows.ledger.desk import KEY, Desk, contact, lead
 
 
@@ -119,4 +119,27 @@ def test_what_a_person_refused_is_not_sent_by_a_retry_of_everything(desk: Desk) 
     assert set(desk.states().values()) == {("parked", "fan-out refused")}
     assert marks.retry_now(desk.conn) == 0
     with desk.worker() as worker:
+        assert worker.claim() == []
+
+
+def test_what_was_recorded_before_the_clock_stepped_back_is_due_at_once_all_the_same(desk: Desk) -> None:
+    desk.link("ann@example.com", contact(1))
+    with desk.database.connect() as ahead:
+        ahead.execute("SET optsync.clock_offset = 3600")
+        record.opt_out(ahead, KEY, "ann@example.com", "one-click")
+        record.opt_out(ahead, KEY, "bob@example.com", "one-click")
+    with desk.worker() as worker:
+        assert worker.claim() == []
+        assert marks.catch_up_with_clock(desk.conn) == 3, "one box, and two people to look up"
+        assert [mark.record_id for mark in worker.claim()] == [contact(1)]
+    assert marks.catch_up_with_clock(desk.conn) == 0
+
+
+def test_what_was_tried_keeps_its_delay_whatever_the_clock_does(desk: Desk) -> None:
+    desk.link("ann@example.com", contact(1))
+    desk.opt_out("ann@example.com")
+    with desk.worker() as worker:
+        worker.claim()
+        marks.retry_later(worker.conn, worker.number, desk.org_id, [(1, contact(1), "UNABLE_TO_LOCK_ROW: x", 3600.0)])
+        assert marks.catch_up_with_clock(desk.conn) == 0
         assert worker.claim() == []

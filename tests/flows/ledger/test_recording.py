@@ -1,5 +1,6 @@
 """Recording an opt-out: one round trip, one commit, unique per address and scope (rules 3)."""
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -47,6 +48,24 @@ def test_r11_when_recording_returns_another_session_sees_opt_out_mark_and_event(
         assert person.blocked
         assert [mark.state for mark in person.records[0].marks] == ["owed"]
         assert [entry.kind for entry in people.timeline(other, KEY, "ann@example.com")] == ["opted out"]
+
+
+def test_recording_is_one_round_trip_and_one_commit(desk: Desk, tmp_path: Path) -> None:
+    desk.link("ann@example.com", contact(1), lead(2))
+    desk.opt_out("bob@example.com")  # a session's first one prepares the statement
+    trace = tmp_path / "wire.txt"
+    with trace.open("w") as file:
+        desk.conn.pgconn.trace(file.fileno())
+        desk.opt_out("ann@example.com")
+        desk.conn.pgconn.untrace()
+
+    messages = [line.split("\t") for line in trace.read_text().splitlines()]
+    sent = [kind for _, direction, _, kind, *_ in messages if direction == "F"]
+    assert sent == ["Bind", "Describe", "Execute", "Sync"]
+    tables = ("opt_out", "mark", "lookup", "event", "unsealed")
+    written = " UNION ALL ".join(f"SELECT '{name}' AS name, xmin::text FROM {name}" for name in tables)
+    rows = desk.conn.execute(f"SELECT name FROM ({written}) WHERE xmin = (SELECT min(xmin::text) FROM mark)").fetchall()
+    assert sorted(name for (name,) in rows) == ["event", "lookup", "mark", "mark", "opt_out", "unsealed"]
 
 
 def test_recording_again_is_already_and_changes_nothing(desk: Desk) -> None:

@@ -1,9 +1,14 @@
 """What happens at the same moment in two sessions: deterministic, each order of each race (marks.md 1, 6)."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 from optsync.config.database import Connection
 from optsync.ledger import lifts, people, record
 from optsync.ledger.people import Link
-from tests.flows.ledger.desk import KEY, Desk, contact
+from tests.flows.ledger.desk import KEY, PATIENCE_SECONDS, Desk, contact
 
 
 def test_a_link_in_flight_when_the_door_opens_still_gets_its_mark(desk: Desk) -> None:
@@ -117,3 +122,64 @@ def test_links_and_lifts_wait_while_a_nightly_run_applies_but_doors_do_not(desk:
             assert desk.is_blocked("ann@example.com")
             nightly.commit()
     assert not desk.is_blocked("ann@example.com")
+
+
+def test_an_erasure_waits_for_a_nightly_apply_which_might_store_the_address_in_clear_again(desk: Desk) -> None:
+    desk.opt_out("ann@example.com")
+    with desk.database.connect(autocommit=False) as nightly:
+        nightly.execute("SELECT pg_advisory_xact_lock(7004, 0)")
+        with desk.meanwhile(lambda erasing: people.erase(erasing, KEY, "ann@example.com", actor="kim", reason="asked")):
+            nightly.commit()
+    assert desk.count("SELECT count(*) FROM address WHERE normal IS NOT NULL") == 0
+
+
+HEAD_ON_PEOPLE = 150
+
+
+def test_doors_and_links_head_on_lose_no_mark(desk: Desk) -> None:
+    """Each person is opted out in one session and linked in another, as nearly at the same moment as can be."""
+    start = threading.Barrier(2)
+    addresses = [f"p{number}@example.com" for number in range(HEAD_ON_PEOPLE)]
+
+    def at_once(act: Callable[[Connection, int, str], Any]) -> None:
+        with desk.database.connect() as session:
+            for number, address in enumerate(addresses):
+                start.wait(PATIENCE_SECONDS)
+                act(session, number, address)
+
+    def link(session: Connection, number: int, address: str) -> None:
+        people.link(session, KEY, desk.org_id, [Link(contact(number), "Contact", address)], "e")
+
+    with ThreadPoolExecutor(2) as pool:
+        doors = pool.submit(at_once, lambda session, _, address: record.opt_out(session, KEY, address, "one-click"))
+        links = pool.submit(at_once, link)
+        doors.result()
+        links.result()
+    assert desk.balance().owed == HEAD_ON_PEOPLE
+
+
+def test_a_door_that_ends_a_deadlock_records_all_the_same(desk: Desk) -> None:
+    """Another program's transaction holds Bob and wants Ann, while the door holds Ann and wants Bob."""
+    ann, bob = (desk.opt_out(f"{name}@example.com").address_id for name in ("ann", "bob"))
+    locks = "SELECT FROM address WHERE address_id = %s FOR UPDATE"
+    attempts = []
+
+    def door(session: Connection) -> None:
+        def act() -> record.Recorded:
+            attempts.append(True)
+            with session.transaction():
+                session.execute("SET LOCAL deadlock_timeout = '50ms'")
+                session.execute(locks, [ann])
+                session.execute(locks, [bob])
+                return record.opt_out(session, KEY, "cem@example.com", "one-click")
+
+        record.once_more_after_deadlock(act)
+
+    with desk.database.connect(autocommit=False) as other:
+        other.execute("SET deadlock_timeout = '1h'")
+        other.execute(locks, [bob])
+        with desk.meanwhile(door):
+            other.execute(locks, [ann])
+            other.commit()
+    assert len(attempts) == 2
+    assert desk.is_blocked("cem@example.com")

@@ -1,15 +1,18 @@
 """Marks that wait: stale snapshots, live claims, waiting lifts, carried marks, disputes and the brake."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from optsync.config.database import Connection, Database
-from optsync.ledger import holds, marks, record, targets
-from optsync.ledger.queries import sql
+from optsync.ledger import balance, holds, marks, record, targets
+from optsync.sync import apply
 from tests.flows.nightly.staged import KEY, Ledger, Night
 
 ANN = "ann@example.com"
+PATIENCE_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -247,12 +250,46 @@ def test_the_audit_owes_a_missing_mark_and_ends_an_extra_one(ledger: Ledger) -> 
     assert (ledger.state(key), ledger.state(other)) == ("owed", None)
 
 
-def test_a_door_that_opts_out_while_the_apply_links_a_record_loses_no_mark(ledger: Ledger, conn: Connection) -> None:
-    """The head-on race of marks.md: whichever commits first, the box is owed."""
-    assert "FOR UPDATE" in sql("optsync.sync", "lock_addresses")
+def test_a_door_in_flight_when_the_apply_links_a_record_loses_no_mark(ledger: Ledger, database: Database) -> None:
+    """The head-on race of marks.md, the door first: the apply waits for it and owes the box."""
     key = ledger.person("Contact", 1, ANN, ticked=True, linked=False)
+    other = ledger.person("Lead", 2, ANN)
     night = Night(ledger)
     night.read()
-    ledger.opt_out(ANN)
-    night.apply()
-    assert ledger.state(key) == "confirmed"
+    with database.connect(autocommit=False) as door, ThreadPoolExecutor(1) as pool:
+        record.opt_out(door, KEY, ANN, "one-click")
+        applied = pool.submit(night.apply)
+        wait_until_blocked(database, ledger.conn)
+        door.commit()
+        applied.result()
+    assert (ledger.state(key), ledger.state(other)) == ("confirmed", "owed")
+    assert ledger.conn.execute("SELECT source FROM opt_out").fetchall() == [("one-click",)]
+    assert balance.audit(ledger.conn, ledger.org_id, repair=False).is_even
+
+
+def test_a_door_that_comes_while_the_apply_links_a_record_loses_no_mark(ledger: Ledger, database: Database) -> None:
+    """The other order: the door waits for the apply, whose link it then sees."""
+    key = ledger.person("Contact", 1, ANN, ticked=True, linked=False)
+    other = ledger.person("Lead", 2, ANN)
+    night = Night(ledger)
+    night.read()
+    night.decide()
+    with database.connect() as door, ThreadPoolExecutor(1) as pool:
+        with ledger.conn.transaction():
+            apply.apply(ledger.conn, night.scope)
+            came = pool.submit(record.opt_out, door, KEY, ANN, "one-click")
+            wait_until_blocked(database, door)
+        assert came.result().outcome == "already"
+    assert (ledger.state(key), ledger.state(other)) == ("confirmed", "owed")
+    assert ledger.conn.execute("SELECT source FROM opt_out").fetchall() == [("salesforce sync",)]
+    assert balance.audit(ledger.conn, ledger.org_id, repair=False).is_even
+
+
+def wait_until_blocked(database: Database, conn: Connection) -> None:
+    """Returns once that session waits for a lock of another one."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    with database.connect() as watcher:
+        blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0"
+        while watcher.execute(blocked, [conn.info.backend_pid]).fetchone() != (True,):
+            assert time.monotonic() < until, "it never came to that"
+            time.sleep(0.002)

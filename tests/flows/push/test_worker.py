@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from optsync.ledger import chain, lifts, marks
+from optsync.ledger import chain, lifts, marks, record
 from optsync.ledger.record import Recorded
 from optsync.salesforce import query
 from optsync.sync import push
@@ -139,6 +139,15 @@ def test_sigterm_settles_what_is_in_flight_and_ends_with_0(world: World) -> None
         process.terminate()
         assert process.wait(20) == 0
     assert world.marks()[lead, 1] == ("c", None)
+
+
+def test_r06_a_clock_that_stepped_back_holds_no_unsubscribe_up(world: World) -> None:
+    lead = world.org.create("Lead", Email="ann@example.com")
+    with world.database.connect() as ahead:
+        ahead.execute("SET optsync.clock_offset = 3600")
+        record.opt_out(ahead, world.key, "ann@example.com", "one-click")
+    with worker_process(world):
+        wait_until(lambda: world.is_ticked(lead), "the box is ticked, an hour before its time")
 
 
 def test_events_are_sealed_within_a_second_or_so_and_the_chain_holds(world: World) -> None:

@@ -14,19 +14,23 @@ RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 -- Seals up to p_limit waiting events into the next link. Returns how many; 0 when none waits or another sealer is at it.
+-- A number whose event is gone stays in the queue: it is the only trace of an event that was taken away before its seal.
 CREATE FUNCTION seal_events(p_limit int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE n int; last seal;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(7003, 0) THEN RETURN 0; END IF;
     SELECT * INTO last FROM seal ORDER BY seal_no DESC LIMIT 1;
-    WITH first AS (SELECT u.ids, upper(u.ids) - lower(u.ids) AS size FROM unsealed u ORDER BY u.ids LIMIT p_limit),
+    WITH first AS (SELECT u.ids, upper(u.ids) - lower(u.ids) AS size FROM unsealed u
+                   WHERE EXISTS (SELECT FROM event e WHERE e.event_id >= lower(u.ids) AND e.event_id < upper(u.ids))
+                   ORDER BY u.ids LIMIT p_limit),
     waiting AS (SELECT f.*, sum(f.size) OVER (ORDER BY f.ids) AS through FROM first f),
     taken AS (DELETE FROM unsealed u USING waiting w WHERE u.ids = w.ids AND w.through - w.size < p_limit
-              RETURNING lower(u.ids) AS low, upper(u.ids) AS high, greatest(w.through - p_limit, 0)::bigint AS over),
-    rest AS (INSERT INTO unsealed SELECT int8range(high - over, high) FROM taken WHERE over > 0),
+              RETURNING u.ids, upper(u.ids) - greatest(w.through - p_limit, 0)::bigint AS until),
     link AS (SELECT range_agg(int8range(e.event_id, e.event_id, '[]')) AS ids, count(*) AS n,
                     string_agg(event_line(e), E'\n' ORDER BY e.event_id) AS lines
-             FROM taken t JOIN event e ON e.event_id >= t.low AND e.event_id < t.high - t.over HAVING count(*) > 0)
+             FROM taken t JOIN event e ON e.event_id >= lower(t.ids) AND e.event_id < t.until HAVING count(*) > 0),
+    rest AS (INSERT INTO unsealed
+             SELECT unnest((SELECT range_agg(t.ids) FROM taken t) - coalesce((SELECT l.ids FROM link l), '{}')))
     INSERT INTO seal (seal_no, sealed_at, events, count, head)
     SELECT coalesce(last.seal_no, 0) + 1, clock(), link.ids, link.n,
            seal_head(coalesce(last.head, ''), coalesce(last.seal_no, 0) + 1, clock(), link.ids, link.n, link.lines)

@@ -4,7 +4,8 @@
 -- Advisory locks: 7001 worker n is alive (session) - 7002 one run per org (session) - 7003 the sealer - 7004 a nightly apply
 -- (exclusive) against links and lifts (shared) - 7005 a field change (exclusive) against new opt-outs (shared).
 -- Order of locks everywhere: 7004, 7005 -> record rows by id -> address rows by id -> opt_out -> hold_item -> marks.
--- Doors lock no record rows; a link, a follow and a lift never run beside a nightly apply, whose snapshot could predate them.
+-- Doors lock no record rows; a link, a follow, a lift and an erasure never run beside a nightly apply, whose snapshot could
+-- predate them.
 
 CREATE FUNCTION fan_out_cap() RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 20';      -- rules 4
 
@@ -418,10 +419,12 @@ BEGIN
     RETURN 'lifted';
 END $$;
 
--- Erases an address: only its keyed hash stays, so that its opt-out, marks and links still count.
+-- Erases an address: only its keyed hash stays, so that its opt-out, marks and links still count. Not during a nightly apply:
+-- that looks for erased rows first, and would then store the address of a ticked record in clear again.
 CREATE FUNCTION erase_address(p_address bigint, p_subject bytea, p_actor text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7004, 0);
     UPDATE address SET normal = NULL, erased_hash = p_subject WHERE address_id = p_address AND normal IS NOT NULL;
     IF NOT FOUND THEN RETURN false; END IF;
     DELETE FROM lookup WHERE address_id = p_address;

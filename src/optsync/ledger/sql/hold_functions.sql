@@ -85,10 +85,11 @@ BEGIN
                            p_actor, coalesce(p_note, 'hold dropped'), jsonb_build_object('hold', p_hold)) AS answer
         FROM (SELECT * FROM hold_item WHERE hold_id = p_hold AND version IS NOT NULL ORDER BY address_id) i
         JOIN address a USING (address_id)) lifted WHERE lifted.answer = 'busy';
+    IF busy > 0 THEN RETURN busy; END IF;      -- not decided yet: what is left may still be applied
     UPDATE mark m SET state = 'p', reason = 'hold dropped', due_at = NULL FROM record r JOIN hold_item i USING (address_id)
     WHERE i.hold_id = p_hold AND i.version IS NULL AND (m.org_id, m.record_id) = (r.org_id, r.record_id)
       AND m.state = 'h' AND m.reason = 'brake';
-    RETURN busy;
+    RETURN 0;
 END $$;
 
 CREATE FUNCTION hold_decided(p_hold int, p_decision text, p_addresses int, p_actor text, p_note text) RETURNS void

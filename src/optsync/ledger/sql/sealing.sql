@@ -3,10 +3,21 @@
 SELECT seal_events(%s);
 
 -- name: chain_state
--- The chain's counts and head from one snapshot, with the first link that does not fit.
-SELECT (SELECT count(*) FROM event), (SELECT coalesce(sum(count), 0)::bigint FROM seal),
-       (SELECT coalesce(sum(upper(ids) - lower(ids)), 0)::bigint FROM unsealed),
-       (SELECT encode(head, 'hex') FROM seal ORDER BY seal_no DESC LIMIT 1), (SELECT min(seal_no) FROM chain_breaks());
+-- From one snapshot: how many are sealed and waiting, how many are where they must not be, the head, the first link that
+-- does not fit, and whether a head that was kept elsewhere is in the chain. What waits must be exactly what no seal names,
+-- number by number (equal counts would hide an exchange), and no number may stand in two seals.
+WITH sealed AS MATERIALIZED (SELECT coalesce(range_agg(ids), '{}') AS ids FROM seal, unnest(events) AS part(ids)),
+links AS MATERIALIZED (SELECT coalesce(sum(count), 0)::bigint AS events FROM seal),
+waiting AS MATERIALIZED (
+    SELECT coalesce(range_agg(ids), '{}') AS ids, coalesce(sum(upper(ids) - lower(ids)), 0)::bigint AS events FROM unsealed),
+loose AS MATERIALIZED (
+    SELECT e.event_id, e.event_id <@ waiting.ids AS waits FROM event e, sealed, waiting WHERE NOT e.event_id <@ sealed.ids)
+SELECT links.events, waiting.events,
+       (SELECT count(*) FILTER (WHERE NOT waits) + waiting.events - count(*) FILTER (WHERE waits) FROM loose)
+       + abs(links.events - (SELECT count(*) FROM event) + (SELECT count(*) FROM loose)),
+       (SELECT encode(head, 'hex') FROM seal ORDER BY seal_no DESC LIMIT 1), (SELECT min(seal_no) FROM chain_breaks()),
+       %(kept)s::bytea IS NULL OR EXISTS (SELECT FROM seal WHERE head = %(kept)s)
+FROM links, waiting;
 
 -- name: unsealed_tail
 -- How many events wait for the sealer, and since when the oldest does.

@@ -54,5 +54,5 @@ SELECT count(*) FROM lookup l WHERE l.org_id = %(org)s AND l.due_at <= clock()
 
 -- name: lookups_swept
 -- A sweep has looked every address up: those found have their record, the others wait a day.
-UPDATE lookup l SET due_at = clock() + interval '1 day'
+UPDATE lookup l SET due_at = clock() + interval '1 day', attempts = greatest(attempts, 1)
 WHERE l.org_id = %(org)s AND l.due_at <= clock() AND (l.claimed_by IS NULL OR l.claimed_by NOT IN (SELECT live_workers()))
