@@ -199,6 +199,8 @@ def _brake_outbound(conn: psycopg.Connection, scope: Scope, params: Mapping[str,
     if scope.approved:
         return None, 0
     people = int(_one(conn, sql(PACKAGE, "count_owed_addresses")))
+    if _is_held(conn, scope, people) and _run(conn, "leave_out_waited").rowcount:
+        people = int(_one(conn, sql(PACKAGE, "count_owed_addresses")))
     if not _is_held(conn, scope, people):
         return None, 0
     return int(_one(conn, sql(PACKAGE, "hold_outbound"), params)), people
