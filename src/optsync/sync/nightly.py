@@ -124,9 +124,9 @@ class Run:
     scope: Scope = field(init=False)
 
     def __post_init__(self) -> None:
-        self.jobs = Jobs(
-            dict(self.begun.jobs), lambda name, job: runs.remember_job(self.conn, self.begun.run_id, name, job)
-        )
+        # A dead run's proof is begun afresh: what was written since it asked would look as if it had not been kept.
+        going_on = {name: job for name, job in self.begun.jobs.items() if not name.startswith(prove.LABEL)}
+        self.jobs = Jobs(going_on, lambda name, job: runs.remember_job(self.conn, self.begun.run_id, name, job))
 
     @property
     def conn(self) -> psycopg.Connection:
@@ -373,9 +373,14 @@ def _prove(run: Run, applied: Applied) -> None:
 
 
 def _read_again(run: Run) -> None:
-    """For a successor after the apply: the first read, which the proof compares with, from the same jobs if any."""
+    """For a successor after the apply: the first read, which the proof compares with, from the same jobs. Pages would
+    show ticks that came since and that nobody could have answered; without them every such tick counts as new."""
+    run.report.counts |= {name: count for name, count in run.begun.counts.items() if isinstance(count, int)}
     with run.phase("reading"):
-        run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
+        if all(f"ticked {kind}" in run.jobs.known for kind in staging.OBJECTS):
+            run.reader.read_ticked("staged", "ticked")
+        else:
+            run.reader.make_table("staged")
 
 
 def _marks_known(conn: psycopg.Connection) -> float:

@@ -32,10 +32,11 @@ PAGES_MAX_RECORDS: Final = 8_000
 
 @dataclass
 class Jobs:
-    """The Salesforce jobs of a run by what they do. `remember` stores one before anything depends on it."""
+    """The Salesforce jobs of a run by what they do. `remember` stores one before anything depends on it, and None when
+    nobody is to go on with it any more."""
 
     known: dict[str, str] = field(default_factory=dict)
-    remember: Callable[[str, str], None] = lambda name, job_id: None
+    remember: Callable[[str, str | None], None] = lambda name, job_id: None
 
     def get(self, name: str, make: Callable[[], str]) -> str:
         """The job of that name, made when there is none yet; a successor of a dead run finds it again."""
@@ -43,6 +44,11 @@ class Jobs:
             self.known[name] = make()
             self.remember(name, self.known[name])
         return self.known[name]
+
+    def forget(self, name: str) -> None:
+        """Ends the job of that name, also for a successor: what is claimed after it was settled is not what it sent."""
+        if self.known.pop(name, None) is not None:
+            self.remember(name, None)
 
 
 @dataclass
