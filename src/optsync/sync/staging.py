@@ -91,6 +91,18 @@ class Reader:
         """Every record whose boxes are all unticked: the sweep."""
         return self._read_both(table, "sweep", self._unticked)
 
+    def add_uncounted(self, table: str, read: int) -> None:
+        """Adds the staged records that are ticked only in boxes whose tick does not count (`read` has the bits of those
+        that do): for the question whose records they are they are as good as unticked."""
+        if all(read >> one.field & 1 for one in self.fields):
+            return
+        columns = [Identifier(name) for name in ("record_id", "email", "is_converted", "converted_to")]
+        columns += [_box(one) for one in self.fields]
+        statement = SQL("INSERT INTO {} ({}) SELECT {} FROM staged WHERE boxes & %s = 0")
+        names = SQL(", ").join(columns)
+        self.conn.execute(statement.format(Identifier(table), names, names), [read])
+        self.conn.execute(SQL("ANALYZE {}").format(Identifier(table)))
+
     def read_deleted(self) -> int:
         """Deleted and merged records, with what the merged ones became, into the temp table `deleted`."""
         self.conn.execute("DROP TABLE IF EXISTS deleted")

@@ -65,11 +65,12 @@ def want_everyone(conn: psycopg.Connection, org_id: int) -> int:
 
 def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datetime | None) -> int:
     """Reads unticked records (changed since then; None = all) and keeps those that concern an opted-out person in the
-    temp table `matched`. Returns how many were read."""
+    temp table `matched`, and so those that are ticked only where it does not count. Returns how many were read."""
     count = (
         reader.read_unticked("unticked") if since_at is None else reader.read_changed("unticked", since_at - OVERLAP)
     )
     params = scope.params()
+    reader.add_uncounted("unticked", params["read"])
     conn.execute("DROP TABLE IF EXISTS matched")
     if since_at is not None and conn.execute(sql(PACKAGE, "leave_known"), params).rowcount:
         conn.execute("ANALYZE unticked")
