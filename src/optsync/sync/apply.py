@@ -153,6 +153,7 @@ def _apply(conn: psycopg.Connection, scope: Scope) -> Applied:
     _run(conn, "settle", params)
     for statement in ("find_ended_waits", "release_ended_waits", "count_ended_waits"):
         _run(conn, statement, params)
+    _run(conn, "free_moved", params)
     _run(conn, "free_repeated")
     _run(conn, "end_disputes", params)
     _audit(conn, params)

@@ -278,6 +278,14 @@ FROM (SELECT array_agg(DISTINCT address_id) AS ids FROM waited) x WHERE x.ids IS
 INSERT INTO owed SELECT m.org_id, m.field, m.record_id, true
 FROM waited w JOIN mark m USING (org_id, field, record_id) WHERE m.state = 'o'
 
+-- name: free_moved
+-- A box that waited for its old address's lift, hold or crowd, while its record moved: it is as its new address says.
+SELECT owe_marks(array_agg(DISTINCT k.address_id), array_agg(DISTINCT k.record_id), false, NULL)
+FROM known k JOIN mark m ON m.org_id = %(org)s AND m.field = ANY (%(all_fields)s) AND m.record_id = k.record_id
+WHERE k.moved AND k.stored AND k.address_id IS NOT NULL
+  AND (m.state = 'h' AND m.reason <> 'carried' OR m.reason = 'fan-out refused')
+HAVING count(*) > 0
+
 -- name: end_disputes
 -- A dispute ends when its box is absent from a complete read; a later tick is a new one.
 WITH gone AS (
