@@ -116,7 +116,8 @@ _ALL: Final = (
             "Nobody needs to act: optsync follows MasterRecordId, else looks the address up again."),
     _follow("INVALID_CROSS_REFERENCE_KEY", "No such record for us",
             "The record was deleted for good, is hidden from us or is of another org. The person stays blocked here.",
-            "Nobody needs to act: optsync looks for its successor. If it stays, check that the id is of this org."),
+            "Nobody needs to act: optsync looks for it daily. If it stays, let the integration user see it, or check "
+            "that the id is of this org."),
     # A person must act on this record
     _park("FIELD_CUSTOM_VALIDATION_EXCEPTION", "A validation rule blocks the update",
           "A rule of your org refuses any change of this record.",

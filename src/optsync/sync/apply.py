@@ -161,6 +161,7 @@ def _apply(conn: psycopg.Connection, scope: Scope) -> Applied:
     _run(conn, "settle", params)
     for statement in ("find_ended_waits", "release_ended_waits", "count_ended_waits"):
         _run(conn, statement, params)
+    _run(conn, "free_moved", params)
     _run(conn, "free_repeated")
     _run(conn, "end_disputes", params)
     _audit(conn, params)
@@ -207,6 +208,8 @@ def _brake_outbound(conn: psycopg.Connection, scope: Scope, params: Mapping[str,
     if scope.approved:
         return None, 0
     people = int(_one(conn, sql(PACKAGE, "count_owed_addresses")))
+    if _is_held(conn, scope, people) and _run(conn, "leave_out_waited").rowcount:
+        people = int(_one(conn, sql(PACKAGE, "count_owed_addresses")))
     if not _is_held(conn, scope, people):
         return None, 0
     return int(_one(conn, sql(PACKAGE, "hold_outbound"), params)), people

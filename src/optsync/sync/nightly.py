@@ -124,9 +124,9 @@ class Run:
     scope: Scope = field(init=False)
 
     def __post_init__(self) -> None:
-        self.jobs = Jobs(
-            dict(self.begun.jobs), lambda name, job: runs.remember_job(self.conn, self.begun.run_id, name, job)
-        )
+        # A dead run's proof is begun afresh: what was written since it asked would look as if it had not been kept.
+        going_on = {name: job for name, job in self.begun.jobs.items() if not name.startswith(prove.LABEL)}
+        self.jobs = Jobs(going_on, lambda name, job: runs.remember_job(self.conn, self.begun.run_id, name, job))
 
     @property
     def conn(self) -> psycopg.Connection:
@@ -259,15 +259,21 @@ def _describe(run: Run) -> None:
             visible.refuse_unusable(described, one)
         if not [finding for finding in described.findings(one) if finding.defect != "read-only"]:
             usable.append(known[number])
-        else:
-            run.report.rest.append({"verdict": "not read", "reason": f"{one.label} is not visible", "boxes": 0})
+        elif boxes := _boxes_in(run, number):
+            run.report.rest.append({"verdict": "not read", "reason": f"{one.label} is not visible", "boxes": boxes})
     house = run.house
     run.reader = Reader(house.conn, run.session, house.seams, usable, run.jobs, {}, house.progress)
-    run.reader.sizes |= _last_sizes(house)
+    run.reader.sizes |= _last_sizes(house) | run.begun.counts.get("sizes", {})
     pads = hmac_pads(house.vault.subject_key)
     approved = bool(run.begun.options.get("approved"))
     numbers = tuple(one.field for one in usable)
     run.scope = Scope(house.org_id, run.begun.run_id, 0, 0, numbers, tuple(sorted(read)), approved, pads)
+
+
+def _boxes_in(run: Run, field_no: int) -> int:
+    """How many boxes of that field are due: what cannot be read cannot be proved."""
+    row = run.conn.execute(sql(PACKAGE, "boxes_in_field"), {"org": run.house.org_id, "field": field_no}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _fields_read(chosen: Settings) -> frozenset[int]:
@@ -326,8 +332,8 @@ def _apply(run: Run) -> Applied:
     """One transaction: the apply, and the run's word that it was done."""
     with run.conn.transaction():
         applied = apply.apply(run.conn, run.scope)
-        counts = run.report.counts | {"applied": asdict(applied), "sizes": run.reader.sizes}
-        runs.enter_phase(run.conn, run.begun.run_id, "writing", counts)
+        more = {"applied": asdict(applied), "sizes": run.reader.sizes, "boxes_read": _boxes_read(run)}
+        runs.enter_phase(run.conn, run.begun.run_id, "writing", run.report.counts | more)
     if run.report.counts["differing"] > max(MUCH, GROWN * _marks_known(run.conn)):
         apply.analyze(run.conn, ("address", "record", "opt_out", "mark", "lookup"))
     return applied
@@ -350,22 +356,29 @@ def _write(run: Run) -> None:
 
 
 def _look_up(run: Run, line: Line) -> int:
-    """Addresses without a record, 400 a call; more than the sweep would cost are left to it and to the worker."""
-    total = sweep.due_lookups(run.conn, run.house.org_id)
-    left = 0 if sweep.is_cheaper(total) else total
+    """Addresses without a record, 400 a call; more than the sweep would cost are left to it and to the worker. In a run
+    that asks for everyone instead of sweeping, all of them."""
+    everyone = bool(run.begun.options.get("everyone"))
+    if everyone:
+        run.report.counts["swept"] = sweep.want_everyone(run.conn, run.house.org_id)
+    total = sweep.due_lookups(run.conn, run.house.org_id, everyone=everyone)
+    left = total if everyone or not sweep.is_cheaper(total) else 0
     while left > 0:
         lookups.look_up_due(line)
-        before, left = left, sweep.due_lookups(run.conn, run.house.org_id)
+        before, left = left, sweep.due_lookups(run.conn, run.house.org_id, everyone=everyone)
         if left >= before:
             break
     return total
 
 
 def _prove(run: Run, applied: Applied) -> None:
-    runs.enter_phase(run.conn, run.begun.run_id, "proving", {"sizes": run.reader.sizes})
+    swept = {name: count for name, count in run.report.counts.items() if name == "swept"}
+    runs.enter_phase(run.conn, run.begun.run_id, "proving", swept | {"sizes": run.reader.sizes})
     with run.phase("proving"):
         proof_no, _ = _begin_comparison(run)
         proof = prove.prove(run.conn, run.reader, replace(run.scope, run_no=proof_no))
+    if unread := sum(one["boxes"] for one in run.report.rest if one["verdict"] == "not read"):
+        proof.verdicts["not read"] = unread
     run.report.counts |= {f"proof: {name}": count for name, count in proof.verdicts.items()}
     run.report.rest += proof.rest
     held_now = applied.held_in is not None or applied.held_out is not None
@@ -373,9 +386,14 @@ def _prove(run: Run, applied: Applied) -> None:
 
 
 def _read_again(run: Run) -> None:
-    """For a successor after the apply: the first read, which the proof compares with, from the same jobs if any."""
+    """For a successor after the apply: the first read, which the proof compares with, from the same jobs. Pages would
+    show ticks that came since and that nobody could have answered; without them every such tick counts as new."""
+    run.report.counts |= {name: count for name, count in run.begun.counts.items() if isinstance(count, int)}
     with run.phase("reading"):
-        run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
+        if all(f"ticked {kind}" in run.jobs.known for kind in staging.OBJECTS):
+            run.reader.read_ticked("staged", "ticked")
+        else:
+            run.reader.make_table("staged")
 
 
 def _marks_known(conn: psycopg.Connection) -> float:
@@ -390,16 +408,25 @@ def _begin_comparison(run: Run) -> tuple[int, int]:
 
 
 def _changes_since(run: Run) -> datetime | None:
-    """The start of the last comparison by Salesforce's clock; None when everything is to be read. Decided once."""
+    """The start of the last comparison by Salesforce's clock; None when everything is to be read. Decided once, and
+    with it whether everything means every opted-out address instead (`everyone`)."""
     conn, org_id, options = run.conn, run.house.org_id, run.begun.options
     if "since" not in options:
         last = conn.execute(sql(PACKAGE, "last_run"), {"org": org_id}).fetchone()
         asked = bool(options.get("full")) or runs.is_doubtful(conn, org_id)
         asked = asked or sweep.is_cheaper(sweep.due_lookups(conn, org_id))
+        asked = asked or (last is not None and last[2].get("boxes_read") != _boxes_read(run))
         everything = last is None or sweep.is_due(runs.last_sweep_at(conn, org_id), run.house.seams.now(), asked=asked)
-        options["since"] = None if last is None or everything else last[3]["salesforce_at"]
-        runs.remember_options(conn, run.begun.run_id, {"since": options["since"]})
+        everyone = everything and last is not None and sweep.can_ask_for_everyone(conn, org_id, run.reader.sizes)
+        options["since"] = last[3]["salesforce_at"] if last is not None and (everyone or not everything) else None
+        options["everyone"] = everyone
+        runs.remember_options(conn, run.begun.run_id, {name: options[name] for name in ("since", "everyone")})
     return datetime.fromisoformat(options["since"]) if options["since"] else None
+
+
+def _boxes_read(run: Run) -> list[list[int]]:
+    """Which boxes are read and whose ticks count: others than the last time tell of a changed permission or choice."""
+    return [list(run.scope.fields), list(run.scope.read)]
 
 
 def _last_sizes(house: House) -> dict[str, int]:

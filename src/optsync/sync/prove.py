@@ -10,12 +10,15 @@ from optsync.sync.apply import Scope
 from optsync.sync.staging import Reader
 
 PACKAGE: Final = "optsync.sync"
+LABEL: Final = "proof"
+"""How the jobs of the proof are called."""
 NOT_KEPT: Final = "NOT_KEPT: Salesforce accepted the tick, and the box is not ticked: something there unsets it"
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the fresh read said: `verdicts` in boxes and records, `rest` grouped by reason."""
+    """What the fresh read said: `verdicts` in boxes and records, `rest` grouped by reason. 'not read' are boxes of a
+    field that is hidden from us."""
 
     verdicts: dict[str, int] = field(default_factory=dict)
     rest: list[dict[str, Any]] = field(default_factory=list)
@@ -27,7 +30,7 @@ class Proof:
             return "not proved"
         if held_now or count("inbound: held"):
             return "held"
-        if any(count(verdict) for verdict in ("owed", "held", "parked")):
+        if any(count(verdict) for verdict in ("owed", "held", "parked", "not read")):
             return "partly done"
         disputed = count("inbound: disputed", 0)
         return f"proved, {disputed} disputed" if disputed else "proved"
@@ -40,9 +43,9 @@ def prove(conn: psycopg.Connection, reader: Reader, scope: Scope) -> Proof:
     conn.execute("DROP TABLE IF EXISTS first_read, expected, unproved, unanswered")
     conn.execute("ALTER TABLE staged RENAME TO first_read")
     reader.sizes |= {
-        f"proof {name.removeprefix('ticked ')}": n for name, n in reader.sizes.items() if name[:6] == "ticked"
+        f"{LABEL} {name.removeprefix('ticked ')}": n for name, n in reader.sizes.items() if name[:6] == "ticked"
     }
-    reader.read_ticked("staged", "proof")
+    reader.read_ticked("staged", LABEL)
     params = scope.params() | {"reason": NOT_KEPT}
     conn.execute(sql(PACKAGE, "expected_pairs"), params)
     conn.execute("ANALYZE expected")

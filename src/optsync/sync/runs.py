@@ -127,8 +127,8 @@ def enter_phase(conn: psycopg.Connection, run_id: int, phase: str, counts: Mappi
     conn.execute(sql(PACKAGE, "enter_phase"), values)
 
 
-def remember_job(conn: psycopg.Connection, run_id: int, name: str, job_id: str) -> None:
-    """Stores the id of a Salesforce job, so that a successor goes on with it."""
+def remember_job(conn: psycopg.Connection, run_id: int, name: str, job_id: str | None) -> None:
+    """Stores the id of a Salesforce job, so that a successor goes on with it; None: it does not."""
     conn.execute(sql(PACKAGE, "remember_job"), {"run_id": run_id, "jobs": Jsonb({name: job_id})})
 
 
@@ -182,26 +182,33 @@ class Due:
 def due(conn: psycopg.Connection, seams: Seams) -> list[Due]:
     """What a worker has to start now, cheap enough to ask each second.
 
-    Slots before the switch was turned on are not due; of several missed ones only the newest is.
+    Slots before the switch was turned on are not due; of several missed ones only the newest is. While a run waits for
+    Salesforce to be back, nothing is due in its org: the next slot would only go on with it, and ask too early.
     """
     found = []
     for (org_id,) in conn.execute(sql(PACKAGE, "orgs_with_settings")).fetchall():
         chosen = settings.load(conn, org_id)
         if chosen.sync_on_since is None:
             continue
+        left_behind = _left_behind(conn, org_id)
+        if left_behind == "waits":
+            continue
         slot = newest_due_slot(chosen.schedule, seams.now(), chosen.sync_on_since)
         taken = {"org": org_id, "slot": slot}
         if slot is not None and not _value(conn.execute(sql(PACKAGE, "slot_is_taken"), taken)):
             found.append(Due(org_id, slot))
-        elif _is_left_behind(conn, org_id) and _is_free(conn, org_id):
+        elif left_behind and _is_free(conn, org_id):
             found.append(Due(org_id, None))
     return found
 
 
-def _is_left_behind(conn: psycopg.Connection, org_id: int) -> bool:
+def _left_behind(conn: psycopg.Connection, org_id: int) -> Literal["is due", "waits"] | None:
+    """Whether an unfinished run may go on now, or waits until Salesforce is asked again; None without one."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(sql(PACKAGE, "unfinished_run"), {"org": org_id}).fetchone()
-    return row is not None and bool(row["is_due"])
+    if row is None:
+        return None
+    return "is due" if row["is_due"] else "waits"
 
 
 def _is_free(conn: psycopg.Connection, org_id: int) -> bool:

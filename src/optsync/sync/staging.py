@@ -32,10 +32,11 @@ PAGES_MAX_RECORDS: Final = 8_000
 
 @dataclass
 class Jobs:
-    """The Salesforce jobs of a run by what they do. `remember` stores one before anything depends on it."""
+    """The Salesforce jobs of a run by what they do. `remember` stores one before anything depends on it, and None when
+    nobody is to go on with it any more."""
 
     known: dict[str, str] = field(default_factory=dict)
-    remember: Callable[[str, str], None] = lambda name, job_id: None
+    remember: Callable[[str, str | None], None] = lambda name, job_id: None
 
     def get(self, name: str, make: Callable[[], str]) -> str:
         """The job of that name, made when there is none yet; a successor of a dead run finds it again."""
@@ -43,6 +44,11 @@ class Jobs:
             self.known[name] = make()
             self.remember(name, self.known[name])
         return self.known[name]
+
+    def forget(self, name: str) -> None:
+        """Ends the job of that name, also for a successor: what is claimed after it was settled is not what it sent."""
+        if self.known.pop(name, None) is not None:
+            self.remember(name, None)
 
 
 @dataclass
@@ -84,6 +90,18 @@ class Reader:
     def read_unticked(self, table: str) -> int:
         """Every record whose boxes are all unticked: the sweep."""
         return self._read_both(table, "sweep", self._unticked)
+
+    def add_uncounted(self, table: str, read: int) -> None:
+        """Adds the staged records that are ticked only in boxes whose tick does not count (`read` has the bits of those
+        that do): for the question whose records they are they are as good as unticked."""
+        if all(read >> one.field & 1 for one in self.fields):
+            return
+        columns = [Identifier(name) for name in ("record_id", "email", "is_converted", "converted_to")]
+        columns += [_box(one) for one in self.fields]
+        statement = SQL("INSERT INTO {} ({}) SELECT {} FROM staged WHERE boxes & %s = 0")
+        names = SQL(", ").join(columns)
+        self.conn.execute(statement.format(Identifier(table), names, names), [read])
+        self.conn.execute(SQL("ANALYZE {}").format(Identifier(table)))
 
     def read_deleted(self) -> int:
         """Deleted and merged records, with what the merged ones became, into the temp table `deleted`."""

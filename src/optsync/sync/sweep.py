@@ -1,18 +1,20 @@
 """Unticked records: those changed since the last run, each night; all of them once a week and whenever trust is lost.
 
-That finds what no tick tells of: new duplicates of an opted-out address, and e-mails that changed.
+That finds what no tick tells of: new duplicates of an opted-out address, and e-mails that changed. Where few people of
+many are opted out, every opted-out address is looked up exactly instead.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import psycopg
 
 from optsync.ledger.queries import sql
-from optsync.salesforce.query import MAX_LIST_VALUES
+from optsync.salesforce.query import MAX_LIST_VALUES, PAGE_RECORDS
 from optsync.sync import apply
 from optsync.sync.apply import Scope
-from optsync.sync.staging import OBJECTS, Reader
+from optsync.sync.staging import OBJECTS, PAGES_MAX_RECORDS, Reader
 
 PACKAGE: Final = "optsync.sync"
 OVERLAP: Final = timedelta(minutes=60)
@@ -20,6 +22,13 @@ OVERLAP: Final = timedelta(minutes=60)
 EVERY: Final = timedelta(days=7)
 LOOKUP_CALLS_MAX: Final = 50
 """Up to here addresses are asked for one by one in GETs of 400, above all unticked records are read instead."""
+JOB_CALLS: Final = 4
+CALL_BYTES: Final = 1_000_000
+"""What an API call is worth: where a day has 15,000 of them, a call costs more than a megabyte does."""
+ROW_BYTES: Final = 60
+"""A record without ticks in a result, and an address in a question."""
+MARGIN: Final = 1.0
+"""What look-ups must save at least: reading also keeps the sizes fresh on which this choice rests."""
 
 
 def is_due(last_at: datetime | None, now: datetime, *, asked: bool) -> bool:
@@ -32,13 +41,36 @@ def is_cheaper(addresses: int) -> bool:
     return len(OBJECTS) * -(-addresses // MAX_LIST_VALUES) > LOOKUP_CALLS_MAX
 
 
+def can_ask_for_everyone(conn: psycopg.Connection, org_id: int, sizes: Mapping[str, int]) -> bool:
+    """Whether looking every opted-out address up exactly finds the same for fewer calls and bytes than reading the
+    unticked records, whose number the last sweep told. An erased address can only be found by reading."""
+    rows = [sizes.get(f"sweep {kind}") for kind in OBJECTS]
+    found = conn.execute(sql(PACKAGE, "count_everyone")).fetchone()
+    addresses, erased = found or (0, 0)
+    if erased or any(count is None for count in rows):
+        return False
+    look_ups = len(OBJECTS) * -(-addresses // MAX_LIST_VALUES) + addresses * ROW_BYTES / CALL_BYTES
+    return bool(look_ups + MARGIN < sum(_reading_costs(count or 0) for count in rows))
+
+
+def _reading_costs(rows: int) -> float:
+    calls = JOB_CALLS if rows > PAGES_MAX_RECORDS else max(1, -(-rows // PAGE_RECORDS))
+    return calls + rows * ROW_BYTES / CALL_BYTES
+
+
+def want_everyone(conn: psycopg.Connection, org_id: int) -> int:
+    """Makes the look-up of every opted-out address due in this org. Returns how many."""
+    return conn.execute(sql(PACKAGE, "want_everyone"), {"org": org_id}).rowcount
+
+
 def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datetime | None) -> int:
     """Reads unticked records (changed since then; None = all) and keeps those that concern an opted-out person in the
-    temp table `matched`. Returns how many were read."""
+    temp table `matched`, and so those that are ticked only where it does not count. Returns how many were read."""
     count = (
         reader.read_unticked("unticked") if since_at is None else reader.read_changed("unticked", since_at - OVERLAP)
     )
     params = scope.params()
+    reader.add_uncounted("unticked", params["read"])
     conn.execute("DROP TABLE IF EXISTS matched")
     if since_at is not None:
         for statement in ("leave_seen", "leave_known"):
@@ -54,7 +86,7 @@ def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datet
     return count
 
 
-def due_lookups(conn: psycopg.Connection, org_id: int) -> int:
-    """Addresses without a live record in this org that are to be looked up now."""
-    row = conn.execute(sql(PACKAGE, "due_lookups"), {"org": org_id}).fetchone()
+def due_lookups(conn: psycopg.Connection, org_id: int, *, everyone: bool = False) -> int:
+    """Addresses without a live record in this org that are to be looked up now; with `everyone` the others, too."""
+    row = conn.execute(sql(PACKAGE, "due_lookups"), {"org": org_id, "everyone": everyone}).fetchone()
     return int(row[0]) if row else 0

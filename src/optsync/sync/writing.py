@@ -131,7 +131,7 @@ def _start_job(
         job_id = _upload(line, jobs, name, kind, field_name, values)
     except (SalesforceError, ValueError) as error:
         _give_back(line, values, error, written)
-        jobs.known.pop(name, None)
+        jobs.forget(name)
         return []
     return [Sending(name, job_id, field_name, boxes, values)]
 
@@ -145,11 +145,11 @@ def _finish_job(line: Line, jobs: Jobs, run_id: int, sending: Sending, written: 
             raise JobFailed(sending.job_id, info.state, info.error_message or "")
     except (SalesforceError, ValueError) as error:
         _give_back(line, sending.values, error, written)
+        jobs.forget(sending.name)
         return
-    finally:
-        jobs.known.pop(sending.name, None)
     written.jobs += 1
     _settle(line, run_id, sending.values, written)
+    jobs.forget(sending.name)
 
 
 def _give_back(line: Line, values: dict[str, Any], error: Exception, written: Written) -> None:
@@ -167,7 +167,7 @@ def _upload(line: Line, jobs: Jobs, name: str, kind: Any, field_name: str, value
         if info.state != "Open":
             return job_id
         bulk.abort(line.session, job_id)  # whether its one upload arrived whole is not known: a new job is sure
-        del jobs.known[name]
+        jobs.forget(name)
     job_id = jobs.get(name, lambda: bulk.create_update_job(line.session, kind))
     chosen = SQL(
         "COPY (SELECT record_id, 'true' FROM sent WHERE prefix = {prefix} AND field = {field}) TO STDOUT (FORMAT csv)"

@@ -18,7 +18,8 @@ from optsync.ledger.people import Link
 from optsync.ledger.targets import Carry
 from optsync.salesforce.oauth import Credential
 from optsync.seams import Seams, real
-from optsync.sync import nightly, runs
+from optsync.sync import nightly, push, runs, writing
+from optsync.sync.line import Line
 from optsync.sync.runs import RunReport
 from tests.practice import PracticeOrg
 
@@ -58,6 +59,16 @@ class House:
         """What a worker does each second, at that moment."""
         seams = replace(self.seams, now=lambda: at) if at else self.seams
         return nightly.start_due(self.database, self.vault, seams)
+
+    def push(self) -> int:
+        """What a worker's sender does in one round; how many boxes it ticked."""
+        with (
+            open_session(self.conn, self.vault, self.org_id, self.seams) as session,
+            writing.claiming(self.database, self.seams) as worker_no,
+        ):
+            key = self.vault.subject_key
+            line = Line(self.conn, session, self.org_id, session.org_id, worker_no, key, self.seams)
+            return push.push_due(line).ticked
 
     def opt_out(self, email: str) -> None:
         record.opt_out(self.conn, self.vault.subject_key, email, "manual")

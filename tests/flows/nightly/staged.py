@@ -76,13 +76,14 @@ class Ledger:
         self.salesforce[key].ticked.clear()
 
     def push(self) -> None:
-        """What the worker does: every owed box is ticked and confirmed."""
-        due = "SELECT field, record_id FROM mark WHERE org_id = %s AND state = 'o'"
+        """What the worker does: every owed box is ticked and confirmed, unless another worker is sending it."""
+        free = "(claimed_by IS NULL OR claimed_by NOT IN (SELECT live_workers()))"
+        due = f"SELECT field, record_id FROM mark WHERE org_id = %s AND state = 'o' AND {free}"
         for number, key in self.conn.execute(due, (self.org_id,)).fetchall():
             self.salesforce[key].ticked.add(number)
         self.conn.execute(
-            "UPDATE mark m SET state = 'c', reason = NULL, touched_run = g.run_no FROM org g"
-            " WHERE g.org_id = m.org_id AND m.org_id = %s AND m.state = 'o'",
+            "UPDATE mark m SET state = 'c', reason = NULL, claimed_by = NULL, touched_run = g.run_no FROM org g"
+            f" WHERE g.org_id = m.org_id AND m.org_id = %s AND m.state = 'o' AND {free}",
             (self.org_id,),
         )
 
@@ -159,6 +160,7 @@ class Night:
         for key, master in self.ledger.deleted.items():
             self.conn.execute("INSERT INTO deleted VALUES (%s, %s)", (key, master))
         self._fill("unticked", [(key, self.ledger.salesforce[key]) for key in unticked])
+        self.reader.add_uncounted("unticked", self.scope.params()["read"])
         apply.normalize_odd(self.conn, "odd_unticked_out", self.scope.params())
         self.conn.execute(sql("optsync.sync", "match_unticked"), self.scope.params())
         if self.conn.execute("SELECT 1 FROM address WHERE erased_hash IS NOT NULL").fetchone():

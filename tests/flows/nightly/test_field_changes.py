@@ -2,6 +2,7 @@
 
 from optsync.connection import connect
 from optsync.connection.settings import Change
+from optsync.ledger import marks
 from optsync.salesforce.oauth import Credential
 from tests.flows.nightly.house import House
 
@@ -19,6 +20,44 @@ def test_a_field_changed_twice_before_a_comparison_still_gets_what_was_carried_t
     assert report.result == "proved"
     assert house.is_ticked(lead)
     assert house.is_ticked(lead, SALES)
+
+
+def test_what_is_due_in_a_field_that_is_hidden_now_is_named_and_the_run_is_not_called_proved(house: House) -> None:
+    house.switch(Change(field="sales"))
+    lead = house.org.create("Lead", Email=ANN)
+    house.org.fault("reject", records=[lead], code="UNABLE_TO_LOCK_ROW", times=None)
+    house.opt_out(ANN)
+    house.sync()
+    house.switch(Change(field="email"), "new")
+    house.org.clear_faults()
+    house.org.grant("Lead", SALES, "absent")
+    report = house.sync()
+    assert report.result == "partly done"
+    (rest,) = [one for one in report.rest if one["verdict"] == "not read"]
+    assert rest["boxes"] == house.balance().owed == 1
+    house.org.grant("Lead", SALES, "edit")
+    marks.clear_pauses(house.conn, house.org_id)
+    marks.retry_now(house.conn)
+    assert house.sync().result == "proved"
+    assert house.is_ticked(lead, SALES)
+
+
+def test_everything_is_read_afresh_after_a_permission_changed_and_when_another_tick_counts(house: House) -> None:
+    house.switch(Change(field="sales"))
+    house.org.create("Lead", Email=ANN)
+    house.opt_out(ANN)
+    assert "swept" in house.sync().counts
+    house.switch(Change(field="email"), "new")
+    house.sync()
+    assert "swept" not in house.sync().counts
+    house.org.grant("Lead", SALES, "absent")
+    assert "swept" in house.sync().counts
+    assert "swept" not in house.sync().counts
+    house.org.grant("Lead", SALES, "edit")
+    assert "swept" in house.sync().counts
+    house.switch(Change(read_both=True))
+    assert "swept" in house.sync().counts
+    assert "swept" not in house.sync().counts
 
 
 def test_everything_is_read_afresh_after_a_reconnect_and_after_a_field_change(house: House) -> None:

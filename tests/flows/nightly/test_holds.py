@@ -3,7 +3,7 @@
 from optsync.ledger import holds, record
 from tests.flows.nightly.staged import KEY, Box, Ledger, record_id
 
-ANN, INFO = "ann@example.com", "info@example.com"
+ANN, BOB, INFO = "ann@example.com", "bob@example.com", "info@example.com"
 
 
 def claimable(ledger: Ledger) -> set[str]:
@@ -62,6 +62,26 @@ def test_the_only_record_of_somebody_in_an_outbound_hold_that_is_ticked_takes_th
     ledger.compare()
     holds.drop(ledger.conn, KEY, hold, "ann", "the wrong file")
     assert ledger.is_opted_out(ANN), "somebody in Salesforce meant it"
+
+
+def test_a_held_box_whose_record_moves_to_another_person_waits_for_the_first_ones_hold_no_more(ledger: Ledger) -> None:
+    """World 1273: no hold named the box any more, so nobody could ever have released it."""
+    contact = ledger.person("Contact", 1, ANN)
+    held = record.opt_out(ledger.conn, KEY, ANN, "import")
+    holds.hold_outbound(ledger.conn, ledger.org_id, "import old.csv", [(held.address_id, held.version)])
+    ledger.salesforce[contact].email = BOB
+    ledger.compare(unticked=[contact])
+    assert ledger.is_opted_out(BOB)
+    assert (ledger.state(contact), ledger.reason(contact)) == ("owed", None)
+
+
+def test_a_box_of_a_refused_crowd_whose_record_moves_to_a_person_is_sent(ledger: Ledger) -> None:
+    keys = crowd(ledger)
+    holds.drop(ledger.conn, KEY, holds.undecided(ledger.conn)[0].hold_id, "ann", "a shared mailbox")
+    ledger.salesforce[keys[0]].email = BOB
+    ledger.compare(unticked=[keys[0]])
+    assert ledger.state(keys[0]) == "owed"
+    assert claimable(ledger) == {keys[0]}
 
 
 def test_brake_a_ticked_converted_lead_that_nobody_knew_is_held_with_the_others(ledger: Ledger) -> None:

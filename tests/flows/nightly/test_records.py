@@ -3,7 +3,7 @@
 import pytest
 
 from optsync.core.addresses import normalize
-from optsync.ledger import people
+from optsync.ledger import people, targets
 from tests.flows.nightly.staged import KEY, Ledger, Night, record_id
 
 ANN, ANNA, BOB = "ann@example.com", "anna@example.com", "bob@example.com"
@@ -73,6 +73,20 @@ def test_a_new_duplicate_found_among_changed_records_is_linked_and_owed(ledger: 
     night.apply()
     assert ledger.state(key) == "owed"
     assert ledger.link_of(stranger) is None
+
+
+def test_a_duplicate_that_is_ticked_only_in_a_field_that_does_not_count_is_linked_and_owed(ledger: Ledger) -> None:
+    """World 1110: with a sales field of its own, who is out of marketing is no stranger to an opt-out from sales."""
+    number = targets.ensure_field(ledger.conn, ledger.org_id, "Sales_Opt_Out__c", "Sales_Opt_Out__c", "Sales Opt Out")
+    targets.retarget(ledger.conn, ledger.org_id, {number}, "new")
+    ledger.fields, ledger.read = (1, number), (number,)
+    ledger.opt_out(ANN)
+    key = ledger.person("Lead", 1, ANN, ticked=True, linked=False)
+    stranger = ledger.person("Lead", 2, BOB, ticked=True, linked=False)
+    ledger.compare()
+    assert ledger.state(key, number) == "owed"
+    assert ledger.link_of(stranger) is None
+    assert not ledger.is_opted_out(BOB)
 
 
 @pytest.mark.parametrize(

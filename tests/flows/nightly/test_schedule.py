@@ -84,6 +84,20 @@ def test_r18_a_second_start_while_one_is_going_on_is_refused(house: House) -> No
     assert house.sync().result == "proved"
 
 
+def test_a_night_that_waits_for_salesforce_is_not_asked_for_each_second_when_the_next_one_is_due(house: House) -> None:
+    switched_on(house, pacific(2026, 5, 1, 12))
+    house.org.fault("refuse", code="REQUEST_LIMIT_EXCEEDED", route="query", times=None)
+    assert house.start_due(pacific(2026, 5, 1, 20)) == []
+    house.org.clear_spy()
+    for second in range(3):
+        assert house.start_due(pacific(2026, 5, 2, 20) + timedelta(seconds=second)) == []
+    assert house.org.spy()["api_calls"] == 0, "its limit is used up, and every call makes it worse"
+    house.org.clear_faults()
+    house.conn.execute("UPDATE run SET options = options || jsonb_build_object('retry_at', clock() - interval '1 s')")
+    assert [report.result for report in house.start_due(pacific(2026, 5, 2, 21))] == ["proved", "proved"]
+    assert slots(house) == [pacific(2026, 5, day, 20) for day in (1, 2)]
+
+
 def test_an_unapproved_first_run_looks_waits_for_a_go_and_is_reminded_daily(house: House) -> None:
     switched_on(house, pacific(2026, 5, 1, 12))
     house.conn.execute("UPDATE settings SET first_run_approved_at = NULL")

@@ -5,6 +5,7 @@ import pytest
 from optsync.connection.settings import Change
 from optsync.core.problems import Problem
 from tests.flows.nightly.house import House
+from tests.flows.nightly.staged import record_id
 
 ANN, BOB, CAT = "ann@example.com", "bob@example.com", "cat@example.com"
 
@@ -82,6 +83,37 @@ def test_a_flow_that_unsets_the_box_ends_the_run_not_proved_and_parks_what_was_n
     assert any("NOT_KEPT" in rest["reason"] or rest["verdict"] == "contradicted" for rest in report.rest)
     assert house.balance().parked == 1
     assert house.balance().closes()
+
+
+def test_a_record_that_nothing_shows_is_parked_not_forgotten_and_who_is_created_anew_is_found(house: House) -> None:
+    """Deleted for good or hidden by sharing look alike (docs/decisions/0010): only the bin proves a deletion."""
+    unseen = record_id("Contact", 99_999)
+    house.link(unseen, "Contact", ANN)
+    house.opt_out(ANN)
+    for _ in range(2):
+        report = house.sync()
+        assert report.result == "partly done"
+        (rest,) = report.rest
+        assert (rest["verdict"], rest["boxes"], rest["for_example"]) == ("parked", 1, unseen)
+        assert rest["reason"].startswith("INVALID_CROSS_REFERENCE_KEY")
+    anew = house.org.create("Contact", Email=ANN)
+    house.sync()
+    assert house.is_ticked(anew)
+    assert house.is_opted_out(ANN)
+
+
+def test_a_record_in_the_bin_is_forgotten_with_an_event_and_found_again_when_undeleted(house: House) -> None:
+    contact = house.org.create("Contact", Email=ANN)
+    house.opt_out(ANN)
+    house.sync()
+    house.org.delete(contact)
+    assert house.sync().result == "proved"
+    assert house.conn.execute("SELECT record_id FROM event WHERE kind = 'record deleted'").fetchall() == [(contact,)]
+    assert house.balance().not_linked == 1
+    house.org.undelete(contact)
+    house.org.edit(contact, HasOptedOutOfEmail=False)
+    house.sync()
+    assert house.is_ticked(contact)
 
 
 def test_r01_with_the_switch_off_sync_refuses_and_says_why_and_a_dry_run_works(house: House) -> None:

@@ -217,6 +217,27 @@ def test_brake_501_boxes_unticked_at_once_are_held_and_not_written(crowd: tuple[
     assert {ledger.state(key) for key in keys} == {"owed"}
 
 
+def test_brake_single_opt_outs_whose_records_only_come_now_are_never_counted(ledger: Ledger) -> None:
+    """Salesforce was away, or did not have them: a night that finds their records at last is no mass change."""
+    for number in range(501):
+        ledger.opt_out(f"p{number}@example.com")
+    keys = [ledger.person("Contact", number, f"p{number}@example.com", linked=False) for number in range(501)]
+    found = ledger.compare(approved=False, unticked=keys)
+    assert (found.owed, found.held_out) == (501, None)
+    assert {ledger.state(key) for key in keys} == {"owed"}
+
+
+def test_brake_501_people_with_a_new_duplicate_each_are_counted(crowd: tuple[Ledger, list[str]]) -> None:
+    ledger, keys = crowd
+    for number in range(501):
+        ledger.opt_out(f"p{number}@example.com")
+    ledger.push()
+    ledger.conn.execute("DELETE FROM lookup")  # each was looked up and found
+    twins = [ledger.person("Lead", number, f"p{number}@example.com", linked=False) for number in range(501)]
+    assert ledger.compare(approved=False, unticked=twins).held_out_people == 501
+    assert {ledger.state(key) for key in keys} == {"confirmed"}
+
+
 def test_brake_an_approved_run_passes(crowd: tuple[Ledger, list[str]]) -> None:
     ledger, keys = crowd
     for key in keys:

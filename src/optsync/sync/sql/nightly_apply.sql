@@ -176,8 +176,9 @@ JOIN org g ON g.org_id = r.org_id
 LEFT JOIN staged s ON r.org_id = %(org)s AND s.record_id = r.record_id
 
 -- name: owed_table
--- The boxes that this run found owed, with whether the brake counts them.
-CREATE TEMP TABLE owed (org_id smallint, field smallint, record_id text COLLATE "C", counted boolean) ON COMMIT DROP
+-- The boxes that this run found owed, with whether the brake counts them, and whether their marks are new.
+CREATE TEMP TABLE owed (org_id smallint, field smallint, record_id text COLLATE "C", counted boolean, made boolean DEFAULT false)
+ON COMMIT DROP
 
 -- name: make_marks
 -- A mark for each of these boxes: confirmed when Salesforce shows it ticked, else owed; held above the fan-out cap.
@@ -194,7 +195,7 @@ made AS (
           FROM pair p LEFT JOIN braked b USING (address_id)) p
     ORDER BY p.org_id, p.field, p.record_id
     ON CONFLICT DO NOTHING RETURNING org_id, field, record_id, state)
-INSERT INTO owed SELECT org_id, field, record_id, true FROM made WHERE state = 'o'
+INSERT INTO owed SELECT org_id, field, record_id, true, true FROM made WHERE state = 'o'
 
 -- name: hold_fan_out
 -- One hold for each address above the cap whose other marks wait; a second one is not made while the first is undecided.
@@ -279,6 +280,14 @@ FROM (SELECT array_agg(DISTINCT address_id) AS ids FROM waited) x WHERE x.ids IS
 INSERT INTO owed SELECT m.org_id, m.field, m.record_id, true
 FROM waited w JOIN mark m USING (org_id, field, record_id) WHERE m.state = 'o'
 
+-- name: free_moved
+-- A box that waited for its old address's lift, hold or crowd, while its record moved: it is as its new address says.
+SELECT owe_marks(array_agg(DISTINCT k.address_id), array_agg(DISTINCT k.record_id), false, NULL)
+FROM known k JOIN mark m ON m.org_id = %(org)s AND m.field = ANY (%(all_fields)s) AND m.record_id = k.record_id
+WHERE k.moved AND k.stored AND k.address_id IS NOT NULL
+  AND (m.state = 'h' AND m.reason <> 'carried' OR m.reason = 'fan-out refused')
+HAVING count(*) > 0
+
 -- name: end_disputes
 -- A dispute ends when its box is absent from a complete read; a later tick is a new one.
 WITH gone AS (
@@ -335,6 +344,13 @@ SELECT 'mark ended', %(org)s, field, record_id, %(run_id)s, 'no opt-out is due i
 -- The outbound change set, counted in addresses; a record without address counts as one of its own.
 SELECT count(DISTINCT coalesce(r.address_id::text, o.record_id))
 FROM owed o LEFT JOIN record r ON r.org_id = o.org_id AND r.record_id = o.record_id WHERE o.counted
+
+-- name: leave_out_waited
+-- The first boxes of earlier opt-outs whose look-up is not over: single opt-outs that waited for their record, because
+-- Salesforce was away or did not have it. They are no change of tonight's. Asked only when the limit seems passed.
+UPDATE owed o SET counted = false FROM record r JOIN lookup l USING (org_id, address_id)
+WHERE o.made AND o.counted AND r.org_id = o.org_id AND r.record_id = o.record_id
+  AND NOT EXISTS (SELECT FROM fresh f WHERE f.address_id = r.address_id)
 
 -- name: hold_outbound
 -- A mass of new writes waits for a decision: the people are blocked, the outside write is not made.

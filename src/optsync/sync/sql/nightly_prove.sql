@@ -58,6 +58,10 @@ WITH parked AS (
 INSERT INTO event (kind, org_id, field, record_id, run_id, reason)
 SELECT 'not kept', %(org)s, field, record_id, %(run_id)s, %(reason)s FROM parked
 
+-- name: boxes_in_field
+-- The marks of one field.
+SELECT count(*) FROM mark WHERE org_id = %(org)s AND field = %(field)s
+
 -- name: count_verdicts
 -- The proof in numbers.
 SELECT verdict, count(*) FROM (SELECT verdict FROM unproved UNION ALL SELECT 'inbound: ' || verdict FROM unanswered) v GROUP BY 1

@@ -48,9 +48,20 @@ JOIN opt_out p ON p.address_id = a.address_id LEFT JOIN record r ON r.org_id = %
 WHERE p.scope = 0 AND p.lifted_at IS NULL AND (r.record_id IS NULL OR r.address_id IS DISTINCT FROM a.address_id)
 
 -- name: due_lookups
--- How many addresses without a live record in this org are to be looked up now.
+-- How many addresses are to be looked up now: those without a live record in this org, or everyone's.
 SELECT count(*) FROM lookup l WHERE l.org_id = %(org)s AND l.due_at <= clock()
-  AND NOT EXISTS (SELECT FROM record r WHERE r.address_id = l.address_id AND r.org_id + 0 = l.org_id AND r.successor IS NULL)
+  AND (%(everyone)s OR NOT EXISTS (SELECT FROM record r WHERE r.address_id = l.address_id AND r.org_id + 0 = l.org_id AND r.successor IS NULL))
+
+-- name: count_everyone
+-- Opted-out addresses, and how many of them are erased.
+SELECT count(*), count(a.erased_hash) FROM opt_out o JOIN address a USING (address_id) WHERE o.scope = 0 AND o.lifted_at IS NULL
+
+-- name: want_everyone
+-- Every opted-out address is looked up now.
+INSERT INTO lookup (org_id, address_id)
+SELECT %(org)s, o.address_id FROM opt_out o JOIN address a USING (address_id)
+WHERE o.scope = 0 AND o.lifted_at IS NULL AND a.normal IS NOT NULL ORDER BY o.address_id
+ON CONFLICT (org_id, address_id) DO UPDATE SET due_at = least(lookup.due_at, clock())
 
 -- name: lookups_swept
 -- A sweep has looked every address up: those found have their record, the others wait a day.

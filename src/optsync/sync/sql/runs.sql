@@ -24,8 +24,8 @@ UPDATE org SET run_no = run_no + 1 WHERE org_id = %(org)s RETURNING run_no, (SEL
 UPDATE run SET options = options || %(options)s WHERE run_id = %(run_id)s
 
 -- name: remember_job
--- A Salesforce job of this run.
-UPDATE run SET jobs = jobs || %(jobs)s WHERE run_id = %(run_id)s
+-- A Salesforce job of this run; null removes one.
+UPDATE run SET jobs = jsonb_strip_nulls(jobs || %(jobs)s) WHERE run_id = %(run_id)s
 
 -- name: enter_phase
 -- What the run is doing now, and what it has counted so far.
