@@ -108,7 +108,7 @@ the mark and shows Salesforce's own words.
 | hourly | after about an hour |
 | follow | at once on the record's successor; else like soon |
 | park | about once a day, and on `optsync retry` |
-| pause | about once a day for the whole object, and after a doctor run that finds it mended |
+| pause | every 15 minutes for the whole object, and at once on `optsync retry` |
 | limit | after 15 min to 1 h, until there is budget |
 | reconnect | after 15 min to 1 h, and at once after `optsync connect` |
 
