@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import quote as percent_encode
 
 from optsync.core.record_ids import Kind
-from optsync.salesforce.errors import JobFailed, OddAnswer, clean
+from optsync.salesforce.errors import JobFailed, OddAnswer, clean, code_of
 from optsync.salesforce.oauth import Session
 from optsync.seams import Seams
 
@@ -286,7 +286,7 @@ def failed_rows(session: Session, job_id: str, field: str, expected_records: int
     """The failed records with Salesforce's code and message, one by one (this one does run per row)."""
     for _, error, record_id, _ in _parsed(results(session, job_id, "failed", field, expected_records), columns=4):
         code, _, message = error.partition(":")
-        yield FailedRow(record_id, code, clean(message))
+        yield FailedRow(record_id, code_of(code) or "", clean(message))
 
 
 def abort(session: Session, job_id: str) -> None:
