@@ -1,5 +1,7 @@
 """Connecting, settings, sync, run, retry, status: the whole way without a worker."""
 
+from pathlib import Path
+
 from tests.installation import Installation
 from tests.practice import PracticeOrg
 
@@ -86,6 +88,23 @@ def test_doctor_names_what_is_wrong_and_how_to_fix_it(connected: Installation, o
     (failed,) = [check for check in done.json()["checks"] if check["state"] == "fail"]
     assert "Contact" in failed["title"] + failed["why"]
     assert failed["fix"]
+
+
+def test_doctor_tells_a_refused_sign_in_as_a_finding(connected: Installation, org: PracticeOrg) -> None:
+    org.behaviour(app_approved=False)
+    done = connected.run("doctor")
+    assert (done.code, done.error) == (1, {}), done.err
+    assert "user hasn't approved this consumer: the app is not yet allowed to act for this user" in done.out
+    assert "pre-authorise the integration user's permission set" in done.out
+    assert "The opt-out fields can be written: skipped, the sign-in failed" in done.out
+
+
+def test_doctor_tells_a_key_file_of_another_database_as_a_finding(connected: Installation, tmp_path: Path) -> None:
+    connected.run("unsubscribe", "ann@example.com")
+    Path(connected.environ["OPTSYNC_KEY_FILE"]).unlink()
+    done = connected.run("doctor", "--json")
+    (failed,) = [check for check in done.json()["checks"] if check["state"] == "fail"]
+    assert (done.code, failed["id"], done.error) == (1, "keys", {}), done.err
 
 
 def test_sign_in_prints_a_link(optsync: Installation) -> None:

@@ -261,6 +261,13 @@ def test_saying_practice_in_a_file_opens_no_other_host(tmp_path: Path) -> None:
         '{"login_url": "https://a.my.salesforce.com", "client_id": "k", "kind": "password"}',
         '{"login_url": "https://a.my.salesforce.com", "client_id": "k", "kind": "jwt", "client_secret": "s"}',
         '{"login_url": "https://a.my.salesforce.com", "client_id": "k", "private_key_file": "gone.pem"}',
+        '{"login_url": "https://a.my.salesforce.com", "client_id": "k", "private_key_file": "\\u0000"}',
+        '{"login_url": "https://a.my.salesforce.com", "client_id": "k", "username": "u", "private_key_pem": 5}',
+        '{"login_url": "https://a.my.salesforce.com", "client_id": ["k"], "client_secret": "s"}',
+        '{"login_url": "https://a.my.salesforce.com", "client_id": "k", "client_secret": {"a": "s"}}',
+        '{"login_url": "https://a.my.salesforce.com", "client_id": "k", "client_secret": "s", "kind": []}',
+        '{"login_url": 5, "client_id": "k", "client_secret": "s"}',
+        100_000 * "[",
     ],
 )
 def test_a_bad_credentials_file_gets_one_clear_error(text: str, tmp_path: Path) -> None:

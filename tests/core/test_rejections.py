@@ -52,6 +52,26 @@ def test_r13_there_are_26_diagnostic_errors() -> None:
     assert len({code for code, _, _ in DIAGNOSTICS}) == 26
 
 
+# The codes of an update that the diagnostics leave out (REST API and SOAP API Developer Guides).
+OTHERS = [
+    ("ENTITY_IS_DELETED", "entity is deleted", Class.FOLLOW),
+    ("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", Class.FOLLOW),
+    ("MALFORMED_ID", "Contact ID: id value of incorrect type: 001RM", Class.PARK),
+    ("NOT_FOUND", "The requested resource does not exist", Class.PAUSE),
+    ("DUPLICATES_DETECTED", "Use one of these records?", Class.RETRY),
+    ("DUPLICATE_VALUE", "duplicate value found", Class.PARK),
+    ("TXN_SECURITY_METERING_ERROR", "", Class.RETRY),
+    ("API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.", Class.PAUSE),
+    ("UNSUPPORTED_API_VERSION", "", Class.PAUSE),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "retry"), OTHERS)
+def test_every_other_code_of_an_update_is_classified(code: str, message: str, retry: RetryClass) -> None:
+    rejection = explain(code, message)
+    assert (rejection.code, rejection.retry) == (code, retry)
+
+
 @pytest.mark.parametrize("rejection", REJECTIONS.values(), ids=REJECTIONS.keys())
 def test_every_explanation_is_whole_sentences_a_person_can_act_on(rejection: Rejection) -> None:
     assert rejection.title
@@ -108,7 +128,7 @@ the mark and shows Salesforce's own words.
 | hourly | after about an hour |
 | follow | at once on the record's successor; else like soon |
 | park | about once a day, and on `optsync retry` |
-| pause | about once a day for the whole object, and after a doctor run that finds it mended |
+| pause | every 15 minutes for the whole object, and at once on `optsync retry` |
 | limit | after 15 min to 1 h, until there is budget |
 | reconnect | after 15 min to 1 h, and at once after `optsync connect` |
 

@@ -63,18 +63,15 @@ def doctor(out: Output, org: str | None) -> int:
 
     Exit code 0: all pass; 3: warnings; 1: something fails, with the fix beside it.
     """
-    from optsync.connection.sessions import open_session
+    from optsync.connection.doctor import run
 
     with opened(out) as house:
-        org_id = house.org_id(org)
-        from optsync.connection.doctor import run
-
-        with open_session(house.conn, house.vault, org_id, house.seams) as session:
-            checks = run(house.conn, house.vault, session, house.database)
+        checks = run(house.conn, lambda: house.vault, house.org_id(org), house.database, house.seams)
     signs = {"pass": OK, "warn": WARN, "fail": BAD, "skip": SKIP}
     lines = []
     for check in checks:
-        lines.append(f"  {signs[check.state]} {check.title}")
+        skipped = f": skipped, {check.why}" if check.state == "skip" else ""
+        lines.append(f"  {signs[check.state]} {check.title}{skipped}")
         if check.state in ("warn", "fail"):
             lines += [f"      Why  {check.why}", f"      Fix  {check.fix}"]
     counts = {state: sum(check.state == state for check in checks) for state in signs}

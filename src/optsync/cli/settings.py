@@ -101,7 +101,7 @@ def change(
         finally:
             if session is not None:
                 session.close()
-    out.show({"saved": True, "plan": plan.lines, "boxes": plan.boxes, **as_answer(plan.after)},
+    out.show({"saved": True, "plan": plan.lines, "boxes": plan.boxes, "ticked": plan.ticked, **as_answer(plan.after)},
              *(plan.lines if yes else ()), f"{OK} Saved.")  # fmt: skip
     return 0
 
@@ -119,7 +119,7 @@ def agreed(out: Output, plan: "Plan", yes: bool, command: str) -> bool:
     """--yes, or a yes on a terminal; elsewhere the plan is shown and the flag named."""
     if yes:
         return True
-    out.show({"saved": False, "plan": plan.lines, "boxes": plan.boxes}, *plan.lines)
+    out.show({"saved": False, "plan": plan.lines, "boxes": plan.boxes, "ticked": plan.ticked}, *plan.lines)
     if interactive() and not out.as_json:
         return click.confirm("Save?", err=True)
     raise Problem(

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import psycopg
 
-from optsync.connection import fields, settings
+from optsync.connection import fields, sessions, settings
 from optsync.connection.connect import PACKAGE, connections
 from optsync.connection.fields import PERSON_OBJECTS, Described, PersonObject
 from optsync.connection.settings import Settings
 from optsync.core.problems import Problem
 from optsync.ledger import chain, marks, targets
 from optsync.ledger.queries import sql
-from optsync.salesforce import limits
-from optsync.salesforce.errors import ApiRefused, SalesforceError
-from optsync.salesforce.oauth import Session
+from optsync.salesforce import limits, versions
+from optsync.salesforce.errors import SalesforceError
+from optsync.salesforce.oauth import API_VERSION, Session
+from optsync.seams import Seams
 
 if TYPE_CHECKING:
     from optsync.config.database import Database
@@ -39,32 +40,86 @@ class Check:
     fix: str = ""
 
 
-def run(conn: psycopg.Connection, vault: "Vault", session: Session, database: "Database") -> list[Check]:
+TITLES: Final = {
+    "sign-in": "Salesforce accepts our sign-in",
+    "org": "The sign-in leads to the org we know",
+    "fields": "The opt-out fields can be written",
+}
+
+
+def run(
+    conn: psycopg.Connection, open_vault: Callable[[], "Vault"], org_id: int, database: "Database", seams: Seams
+) -> list[Check]:
     """Every check in order. Never raises for trouble: what cannot be checked says why, what hangs on it is skipped."""
-    return [*_check_salesforce(conn, session), *_check_house(conn, vault, database)]
+    vaults: list[Vault] = []
+    keys = _tried("keys", "The key file fits the database and its credentials", lambda: vaults.append(open_vault()))
+    if vaults:
+        keys = _tried("keys", keys.title, lambda: _decrypt_all(conn, vaults[0]))
+    if keys.state == "pass":
+        found = [*_check_salesforce(conn, vaults[0], org_id, seams)]
+    else:
+        found = [*_skipped("the stored credential cannot be read", "sign-in", "org", "fields")]
+    return [*found, keys, *_check_house(conn, org_id, database)]
 
 
-def _check_salesforce(conn: psycopg.Connection, session: Session) -> Iterator[Check]:
-    title = "Salesforce accepts our sign-in"
+def _check_salesforce(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -> Iterator[Check]:
     try:
-        salesforce_id = session.org_id
+        session, salesforce_id = sessions.unchecked_session(conn, vault, org_id, seams)
+    except SalesforceError as error:
+        yield from _signed_out(error)
+        return
+    with session:
+        yield from _check_session(conn, session, org_id, salesforce_id)
+
+
+def _check_session(conn: psycopg.Connection, session: Session, org_id: int, salesforce_id: str) -> Iterator[Check]:
+    """From the sign-in to the budget; a step that fails skips those that need it."""
+    try:
+        sessions.check_org(session, salesforce_id)
+    except SalesforceError as error:
+        yield from _signed_out(error)
+        return
+    except Problem as problem:
+        yield Check("sign-in", TITLES["sign-in"], "pass")
+        yield Check("org", TITLES["org"], "fail", f"{problem.what}: {problem.means}", problem.next)
+        yield from _skipped("the sign-in leads to another org", "fields")
+        return
+    yield Check("sign-in", TITLES["sign-in"], "pass")
+    yield Check("org", TITLES["org"], "pass")
+    yield _check_version(session)
+    try:
         described = fields.look_at(session)
     except SalesforceError as error:
-        yield Check("sign-in", title, "fail", error.means or error.message, error.next_step or "see docs/how-to")
-        yield Check("org", "The sign-in leads to a connected org", "skip", "the sign-in failed")
-        yield Check("fields", "The opt-out fields can be written", "skip", "the sign-in failed")
-        return
-    yield Check("sign-in", title, "pass")
-    known = [org for org in connections(conn) if org.salesforce_id == salesforce_id]
-    if not known:
-        why = f"it leads to {salesforce_id}, whose records we do not know; nothing is written there"
-        yield Check("org", "The sign-in leads to a connected org", "fail", why, "optsync connect --credentials FILE")
-        return
-    yield Check("org", f"The sign-in leads to {known[0].name}", "pass")
-    yield from _check_fields(conn, described, settings.load(conn, known[0].org_id))
+        yield _failed("fields", TITLES["fields"], error)
+    else:
+        yield from _check_fields(conn, described, settings.load(conn, org_id))
     yield _check_budget(session)
     yield _check_clock(session)
-    yield _check_pauses(conn, known[0].org_id)
+
+
+def _signed_out(error: SalesforceError) -> Iterator[Check]:
+    yield _failed("sign-in", TITLES["sign-in"], error)
+    yield from _skipped("the sign-in failed", "org", "fields")
+
+
+def _skipped(why: str, *ids: str) -> Iterator[Check]:
+    yield from (Check(check_id, TITLES[check_id], "skip", why) for check_id in ids)
+
+
+def _failed(check_id: str, title: str, error: SalesforceError) -> Check:
+    why = f"{error.message}: {error.means}" if error.means else error.message
+    return Check(check_id, title, "fail", why, error.next_step or "see docs/how-to/connect-an-org.md")
+
+
+def _check_version(session: Session) -> Check:
+    title = f"Salesforce speaks API version {API_VERSION}"
+    try:
+        if versions.offers_ours(session):
+            return Check("version", title, "pass")
+    except SalesforceError as error:
+        return _failed("version", title, error)
+    why = "it does not any more, so nothing can be read or written there"
+    return Check("version", title, "fail", why, "install a newer optsync")
 
 
 def _check_fields(conn: psycopg.Connection, described: Described, chosen: Settings) -> Iterator[Check]:
@@ -98,7 +153,7 @@ def _check_budget(session: Session) -> Check:
     try:
         daily = limits.fetch(session).get("DailyApiRequests")
         left = daily.remaining / daily.maximum if daily and daily.maximum else None
-    except ApiRefused:  # needs "View Setup and Configuration"; the header of every answer says it, too
+    except SalesforceError:  # needs "View Setup and Configuration"; the header of every answer says it, too
         left = None
     if left is None and session.limit is not None and session.limit.allowed:
         left = 1 - session.limit.used / session.limit.allowed
@@ -129,22 +184,19 @@ def _check_pauses(conn: psycopg.Connection, org_id: int) -> Check:
     return Check("pauses", "No pushes are paused", "warn", said, "put it right, then: optsync retry")
 
 
-def _check_house(conn: psycopg.Connection, vault: "Vault", database: "Database") -> Iterator[Check]:
-    yield _check_keys(conn, vault)
+def _check_house(conn: psycopg.Connection, org_id: int, database: "Database") -> Iterator[Check]:
+    yield _check_pauses(conn, org_id)
     yield _check_durability(conn)
     yield _tried("direct", "Database sessions are our own", database.check_direct)
     yield _check_chain(conn)
     yield _check_workers(conn)
 
 
-def _check_keys(conn: psycopg.Connection, vault: "Vault") -> Check:
-    def decrypt_all() -> None:
-        for org in connections(conn):
-            row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org.org_id}).fetchone()
-            assert row is not None
-            vault.decrypt(row[0])
-
-    return _tried("keys", "The key file fits the stored credentials", decrypt_all)
+def _decrypt_all(conn: psycopg.Connection, vault: "Vault") -> None:
+    for org in connections(conn):
+        row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org.org_id}).fetchone()
+        assert row is not None
+        vault.decrypt(row[0])
 
 
 def _tried(check_id: str, title: str, act: Callable[[], object]) -> Check:

@@ -17,7 +17,7 @@ PERSON_OBJECTS: Final[tuple[PersonObject, ...]] = ("Lead", "Contact")
 
 _OPT_OUT_NAME = re.compile(r"opt(?:ed)?[\s_-]*out|unsubscri", re.IGNORECASE)
 
-Defect = Literal["object hidden", "missing", "not a checkbox", "read-only"]
+Defect = Literal["object hidden", "missing", "not a checkbox", "standard", "read-only"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Finding:
         words = {
             "missing": "does not exist, or field-level security hides it from the integration user",
             "not a checkbox": "is not a checkbox",
+            "standard": "is a standard field of another meaning",
             "read-only": "is read-only for the integration user",
         }
         return f"{self.object_name}: {self.field_name} {words[self.defect]}"
@@ -78,11 +79,14 @@ class Described:
         return [name for name in PERSON_OBJECTS if not any(self._custom_on(name))] or list(PERSON_OBJECTS)
 
     def field_named(self, api_name: str) -> OptOutField:
-        """The checkbox of that API name, as a field for both objects (no check: `findings` says what is wrong)."""
-        for field in self.custom_fields():
-            if api_name in (field.lead_name, field.contact_name):
+        """The checkbox of that API name, in any case, for both objects (`findings` says what is wrong with it)."""
+        wanted = api_name.lower()
+        for field in (EMAIL, *self.custom_fields()):
+            if wanted in (field.lead_name.lower(), field.contact_name.lower()):
                 return field
-        return OptOutField(api_name, api_name, self._label_of(api_name))
+        known = [field for described in self.objects.values() if described for field in described.fields.values()]
+        same = next((field for field in known if field.name.lower() == wanted), None)
+        return OptOutField(same.name, same.name, same.label) if same else OptOutField(api_name, api_name, api_name)
 
     def _custom_on(self, name: PersonObject) -> Iterator[Field]:
         described = self.objects[name]
@@ -99,13 +103,9 @@ class Described:
             return [Finding(name, field_name, "missing")]
         if field.type != "boolean":
             return [Finding(name, field_name, "not a checkbox")]
+        if not field.custom and field_name not in (EMAIL.lead_name, EMAIL.contact_name):
+            return [Finding(name, field_name, "standard")]
         return [] if field.updateable else [Finding(name, field_name, "read-only")]
-
-    def _label_of(self, api_name: str) -> str:
-        for described in self.objects.values():
-            if described and api_name in described.fields:
-                return described.fields[api_name].label
-        return api_name
 
 
 def look_at(session: Session) -> Described:
@@ -117,11 +117,16 @@ def refuse_unusable(described: Described, field: OptOutField) -> None:
     """Raises Problem, naming the object, when the field cannot be written on Lead and on Contact (requirement 2)."""
     findings = described.findings(field)
     if findings:
+        next_step = (
+            "give the integration user Edit on the field (Setup > Permission Sets > Object Settings), then try again"
+        )
+        if any(finding.defect in ("not a checkbox", "standard") for finding in findings):
+            next_step = "name a custom checkbox that Lead and Contact both have, or email, sales or both"
         raise Problem(
             f"{field.label} cannot be used on {' and '.join(finding.object_name for finding in findings)}: "
             + "; ".join(map(str, findings)),
             "nothing was changed: a field that is not there on both objects would leave people mailable",
-            "give the integration user Edit on the field (Setup > Permission Sets > Object Settings), then try again",
+            next_step,
         )
 
 

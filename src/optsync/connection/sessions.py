@@ -21,13 +21,22 @@ def open_session(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: S
 
     Raises Problem when the org is not connected or the sign-in leads to another org, SalesforceError when it fails.
     """
-    session, salesforce_id, _ = _load(conn, vault, org_id, seams)
+    session, salesforce_id = unchecked_session(conn, vault, org_id, seams)
     try:
         check_org(session, salesforce_id)
     except BaseException:
         session.close()
         raise
     return session
+
+
+def unchecked_session(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -> tuple[Session, str]:
+    """A session that is not signed in yet, and the org that `check_org` must find behind it. The caller closes it.
+
+    Raises Problem when the org is not connected or its credential cannot be read.
+    """
+    session, salesforce_id, _ = _load(conn, vault, org_id, seams)
+    return session, salesforce_id
 
 
 def check_org(session: Session, salesforce_id: str) -> None:

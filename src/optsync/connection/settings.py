@@ -79,7 +79,8 @@ class Change:
 class Plan:
     """What a change will do, before it is saved. `lines` say it to a person; `boxes` is how many boxes become due.
 
-    `changes_target`: new opt-outs will be due in other fields than now.
+    `changes_target`: new opt-outs will be due in other fields than now. `ticked`: how many records are known to have
+    the box of each field ticked today, by its label.
     """
 
     before: Settings
@@ -88,6 +89,7 @@ class Plan:
     boxes: int
     lines: list[str]
     changes_target: bool
+    ticked: dict[str, int]
 
 
 def load(conn: psycopg.Connection, org_id: int) -> Settings:
@@ -196,10 +198,13 @@ def _checked_in_salesforce(session: Session, after: Settings, chosen: str | None
     """The settings with the chosen field resolved by describe, refused unless every needed field can be written."""
     described = fields.look_at(session)
     if chosen is not None:
-        choice = Choice(chosen) if chosen in ("email", "sales", "both") else Choice.SALES
-        after = replace(after, choice=choice)
-        if chosen not in ("email", "sales", "both"):
-            after = replace(after, custom=described.field_named(chosen), custom_field=None)
+        named = None if chosen in ("email", "sales", "both") else described.field_named(chosen)
+        if named is None:
+            after = replace(after, choice=Choice(chosen))
+        elif named == EMAIL:
+            after = replace(after, choice=Choice.EMAIL)
+        else:
+            after = replace(after, choice=Choice.SALES, custom=named, custom_field=None)
     if after.custom is None and (after.choice is not Choice.EMAIL or after.read_both):
         after = replace(after, custom=_sales_field(described), custom_field=None)
     policy = replace(after.policy, switch_on=True)  # a choice made while the switch is off must fit later, too
@@ -248,7 +253,11 @@ def _told(conn: psycopg.Connection, before: Settings, after: Settings, carry: Ca
     labels_before, labels_after = _labels(before, before.policy), _labels(after, after.policy)
     changes = labels_before != labels_after
     boxes = row["records"] * len(labels_after - labels_before) if changes and carry == "all" else 0
+    labels = {field.field: field.label for field in targets.fields(conn, before.org_id)}
+    ticked = {labels[int(number)]: count for number, count in sorted(row["confirmed"].items()) if count}
     lines = [f"{row['recorded']:,} people are opted out here; {row['records']:,} Salesforce records are theirs."]
+    boxes_today = ", ".join(f"{label} on {count:,} records" for label, count in ticked.items())
+    lines.append(f"Known to be ticked today: {boxes_today or 'no box'}.")
     if before.sync_on != after.sync_on:
         lines.append(f"The nightly sync is switched {'on' if after.sync_on else 'off'}.")
     lines.append(_target_line(changes, labels_after, boxes, carry))
@@ -256,7 +265,7 @@ def _told(conn: psycopg.Connection, before: Settings, after: Settings, carry: Ca
         lines.append("New opt-outs go to Email Opt Out from now on; marketing tools read that field too.")
     reads = " or ".join(sorted(_labels_of(after, read_fields(after.policy)))) or "nothing"
     lines.append(f"Each night a tick in {reads} opts a person out here." if after.sync_on else "Nothing is read.")
-    return Plan(before, after, carry, boxes, lines, changes)
+    return Plan(before, after, carry, boxes, lines, changes, ticked)
 
 
 def _target_line(changes: bool, labels: frozenset[str], boxes: int, carry: Carry) -> str:

@@ -167,6 +167,9 @@ _ALL: Final = (
     _pause("INVALID_TYPE", "The object does not exist for us", "The integration user may not read Lead or Contact."),
     _pause("NOT_FOUND", "The object does not exist for us",
            "Salesforce knows no such address: the API version or the access to the object is missing."),
+    _pause("UNSUPPORTED_API_VERSION", "This version of the API is retired",
+           "Salesforce does not speak the version of its API any more that this optsync uses.",
+           "Install a newer optsync; what is owed is sent afterwards."),
     _pause("API_CURRENTLY_DISABLED", "The API is switched off for our user",
            "The integration user lacks the permission API Enabled, or the edition of this org has no API.",
            "Give the integration user API Enabled; the editions with an API are Enterprise, Unlimited, Developer and "
@@ -204,6 +207,7 @@ REJECTIONS: Final[dict[str, Rejection]] = {rejection.code: rejection for rejecti
 
 _SAME_AS: Final = {
     "INVALID_CLIENT": "INVALID_CLIENT_ID",
+    "GONE": "UNSUPPORTED_API_VERSION",
     "INVALID_ID_FIELD": "MALFORMED_ID",
     "TIMEOUT": "SERVER_UNAVAILABLE",
     "SERVICE_UNAVAILABLE": "SERVER_UNAVAILABLE",

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from urllib.parse import quote as percent_encode
 
 from optsync.core.record_ids import Kind
-from optsync.salesforce.errors import JobFailed, OddAnswer, clean
+from optsync.salesforce.errors import JobFailed, OddAnswer, clean, code_of
 from optsync.salesforce.oauth import Session
 from optsync.seams import Seams
 
@@ -123,11 +123,14 @@ def query_pages(
     A page must be read to its end before the next one is asked for.
     """
     announced = query_info(session, job_id).records_processed if expected_records is None else expected_records
-    page, received = _Page(), 0
+    page, received, locators = _Page(), 0, {""}
     while page.next_locator != "null" and received <= announced:
         page = _Page(page.next_locator)
         yield _page_rows(session, job_id, page, expected_header)
         received += page.records
+        if page.next_locator in locators:
+            raise OddAnswer("a page without the locator of the next one")
+        locators.add(page.next_locator)
     if received != announced:
         raise OddAnswer(f"{received:,} rows came of {announced:,} the job speaks of")
 
@@ -147,8 +150,6 @@ def _page_rows(session: Session, job_id: str, page: _Page, header: Sequence[str]
     with session.stream(path, headers=_CSV) as stream:
         page.records = _number(stream.headers.get("sforce-numberofrecords"), "a page without its number of records")
         page.next_locator = stream.headers.get("sforce-locator", "")
-        if page.next_locator in ("", page.locator):
-            raise OddAnswer("a page without the locator of the next one")
         # Whether later pages repeat the header is not documented: both are borne, and the count tells them apart.
         rows = _Rows(header, may_lack_header=page.locator != "")
         for block in stream.blocks(_page_cap(page.records, header, MAX_ROW_BYTES)):
@@ -286,7 +287,7 @@ def failed_rows(session: Session, job_id: str, field: str, expected_records: int
     """The failed records with Salesforce's code and message, one by one (this one does run per row)."""
     for _, error, record_id, _ in _parsed(results(session, job_id, "failed", field, expected_records), columns=4):
         code, _, message = error.partition(":")
-        yield FailedRow(record_id, code, clean(message))
+        yield FailedRow(record_id, code_of(code) or "", clean(message))
 
 
 def abort(session: Session, job_id: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optsync.core.record_ids import Kind, to_18
-from optsync.salesforce.errors import OddAnswer, clean, refusal
+from optsync.salesforce.errors import OddAnswer, clean, code_of, refusal
 from optsync.salesforce.oauth import Session
 
 MAX_TICKED_RECORDS = 200
@@ -114,7 +114,7 @@ def _results(ticks: list[Tick], outcome: object) -> list[TickResult]:
     if ok:
         return [TickResult(one, ok=True) for one in ticks]
     error = _first_error(outcome)
-    code = str(error["statusCode"]) if error.get("statusCode") else None
+    code = code_of(error.get("statusCode"))
     return [TickResult(one, False, code, clean(error.get("message") or "no error text")) for one in ticks]
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from optsync.core.addresses import without_addresses
 
+MAX_CODE_CHARS = 80
 MAX_MESSAGE_CHARS = 500
 """Salesforce's texts are foreign: they are cut to this length and lose their e-mail addresses before they are shown."""
 
@@ -32,7 +33,8 @@ class Code(StrEnum):
     """Salesforce's error codes that the client itself acts upon.
 
     Sources: REST API Developer Guide, "Status Codes and Error Responses"; SOAP API Developer Guide, "ExceptionCode";
-    Bulk API 2.0 Developer Guide. `URI_TOO_LONG` is ours: Salesforce answers 414 and 431 without a code.
+    Bulk API 2.0 Developer Guide. `URI_TOO_LONG` is ours: Salesforce answers 414 and 431 without a code. `GONE` comes
+    with 410, of a retired version (restforce/restforce#941).
     """
 
     INVALID_SESSION_ID = "INVALID_SESSION_ID"
@@ -44,6 +46,7 @@ class Code(StrEnum):
     TXN_SECURITY_METERING_ERROR = "TXN_SECURITY_METERING_ERROR"
     INVALID_QUERY_LOCATOR = "INVALID_QUERY_LOCATOR"
     URI_TOO_LONG = "URI_TOO_LONG"
+    GONE = "GONE"
 
 
 BUSY_STATUSES = frozenset({406, 420, 429, 500, 502, 503, 504})
@@ -162,6 +165,11 @@ def clean(text: object) -> str:
     return without_addresses(line)[:MAX_MESSAGE_CHARS]
 
 
+def code_of(said: object) -> str | None:
+    """Salesforce's code as it may be stored and shown, None when it gave none: odd answers hold anything there."""
+    return clean(said)[:MAX_CODE_CHARS] or None if isinstance(said, str) else None
+
+
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> SalesforceError:
     """The error that a refusing answer (any status but 2xx and 401) stands for.
 
@@ -173,9 +181,9 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> SalesforceE
     items = error_items(body)
     if not items:
         return _refusal_without_words(status, headers)
-    code = str(items[0].get("errorCode") or "") or None
+    code = code_of(items[0].get("errorCode"))
     text = clean("; ".join(str(item.get("message") or "") for item in items))
-    fields = tuple(str(name) for item in items for name in (item.get("fields") or ()))
+    fields = tuple(clean(name) for item in items if isinstance(item.get("fields"), list) for name in item["fields"])
     if code == Code.LIMIT_EXCEEDED or (code == Code.REQUEST_LIMIT_EXCEEDED and "concurrent" not in text.lower()):
         return LimitExceeded(status, code, text, fields)
     if code == Code.REQUEST_LIMIT_EXCEEDED or code in _BUSY_CODES or status in BUSY_STATUSES:
@@ -187,7 +195,7 @@ def error_items(body: bytes) -> list[dict[str, Any]]:
     """The elements of REST's error array, or [] when the body is anything else."""
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not isinstance(parsed, list) or not all(isinstance(item, dict) and "errorCode" in item for item in parsed):
         return []
@@ -199,6 +207,8 @@ def _refusal_without_words(status: int, headers: Mapping[str, str]) -> Salesforc
         return _busy(status, None, "no error text", headers)
     if status in (414, 431):
         return ApiRefused(status, Code.URI_TOO_LONG, "the request line or its headers are too long")
+    if status == 410:
+        return ApiRefused(status, Code.GONE, "this version of the API is retired")
     return OddAnswer(f"HTTP {status} without Salesforce's error text")
 
 

@@ -257,11 +257,14 @@ def _reason(error: Exception) -> str:
 
 
 def _unzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompresses gzip, block by block: a bomb costs one block of memory at a time. Raises OddAnswer if cut or bad."""
-    inflate = zlib.decompressobj(wbits=31)
+    """Decompresses gzip, block by block: a bomb costs one block of memory at a time. Raises OddAnswer if cut or bad.
+
+    No byte at all is an empty body, whatever its header says: a 204 has none.
+    """
+    inflate, has_begun = zlib.decompressobj(wbits=31), False
     try:
         for piece in pieces:
-            waiting = piece
+            waiting, has_begun = piece, has_begun or bool(piece)
             while waiting:
                 if inflate.eof:  # gzip allows several members, one after the other (RFC 1952, section 2.2)
                     inflate = zlib.decompressobj(wbits=31)
@@ -270,7 +273,7 @@ def _unzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 waiting = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
     except zlib.error as error:
         raise OddAnswer("the compressed body is damaged") from error
-    if not inflate.eof:
+    if has_begun and not inflate.eof:
         raise OddAnswer("the compressed body is cut off")
 
 

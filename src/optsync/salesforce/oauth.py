@@ -29,6 +29,7 @@ from optsync.salesforce.errors import (
     SignInRefused,
     Unreachable,
     clean,
+    code_of,
     error_items,
     refusal,
 )
@@ -110,22 +111,22 @@ class Credential:
         address on this machine makes it a practice credential, unless the file says "practice": false.
         """
         values = _read_object(path)
-        key_pem = values.get("private_key_pem") or _read_key(path, values.get("private_key_file"))
+        key_pem = _text(values, "private_key_pem") or _read_key(path, _text(values, "private_key_file"))
         kind: Kind = "jwt" if key_pem else "client_credentials"
         match values.get("kind", kind):
             case "jwt" | "client_credentials" as named:
                 kind = named
             case _:
                 raise _bad_credential('kind must be "jwt" or "client_credentials"')
-        login_url = str(values.get("login_url") or "")
+        login_url = _text(values, "login_url")
         practice = values.get("practice", True) is not False and is_loopback_url(login_url)
         return cls(
             kind=kind,
             login_url=check_login_url(login_url, practice),
-            client_id=str(values.get("client_id") or ""),
-            username=str(values.get("username") or "") or None,
+            client_id=_text(values, "client_id"),
+            username=_text(values, "username") or None,
             private_key_pem=key_pem if kind == "jwt" else None,
-            client_secret=str(values.get("client_secret") or "") if kind == "client_credentials" else None,
+            client_secret=_text(values, "client_secret") if kind == "client_credentials" else None,
             practice=practice,
         )
 
@@ -162,6 +163,7 @@ class Session:
         self.limit: ApiUsage | None = None
         self._login = check_login_url(credential.login_url, credential.practice)
         self._grant: Grant | None = None
+        self._spent: Grant | None = None
         self._signing_in = threading.Lock()
         self._sign_ins = 0
         self._sign_in_error: SalesforceError | None = None
@@ -278,14 +280,17 @@ class Session:
             return answer
         if answer.status != 401:
             raise refusal(answer.status, answer.headers, answer.body)
-        item = (error_items(answer.body) or [{}])[0]
-        text, code = clean(item.get("message") or "no error text"), item.get("errorCode")
+        item = (error_items(answer.body) or [{"errorCode": Code.INVALID_SESSION_ID}])[0]
+        text, code = clean(item.get("message") or "no error text"), code_of(item.get("errorCode"))
         if code == Code.INVALID_SESSION_ID and not any(final in text for final in NOT_RENEWABLE):
             raise _Expired(text, code=code)
         raise SessionRefused(text, code=code)
 
     def _with_renewal(self, attempt: Callable[[Grant], T], replayable: bool) -> T:
-        """What `attempt` gives, after one renewal at most. A streamed body cannot be sent twice: its 401 is raised."""
+        """What `attempt` gives, after one renewal at most. A streamed body cannot be sent twice: its 401 is raised.
+
+        A session that no renewal can cure now is left to the next call: by then the user may have been put right.
+        """
         grant = self._granted()
         try:
             return attempt(grant)
@@ -293,6 +298,9 @@ class Session:
             fresh = self._granted(stale=grant)
             if not replayable:
                 raise
+        except SessionRefused:
+            self._spent = grant
+            raise
         return attempt(fresh)
 
     def _repeated(self, action: Callable[[], T]) -> T:
@@ -323,12 +331,12 @@ class Session:
 
         Threads that waited for a sign-in which failed raise its error instead of asking again one after the other.
         """
-        if self._grant is not None and self._grant is not stale:
-            return self._grant
+        if (held := self._held(stale)) is not None:
+            return held
         seen = self._sign_ins
         with self._my_turn_to_sign_in():
-            if self._grant is not None and self._grant is not stale:
-                return self._grant
+            if (held := self._held(stale)) is not None:
+                return held
             if self._sign_ins != seen and self._sign_in_error is not None:
                 raise self._sign_in_error
             try:
@@ -341,6 +349,10 @@ class Session:
                 self._sign_ins += 1
             self._grant, self._sign_in_error = fresh, None
             return fresh
+
+    def _held(self, stale: Grant | None) -> Grant | None:
+        grant = self._grant
+        return None if grant is stale or grant is self._spent else grant
 
     @contextmanager
     def _my_turn_to_sign_in(self) -> Iterator[None]:
@@ -449,8 +461,8 @@ def _assertion(credential: Credential, login: Origin, now_at: datetime) -> str:
     }
     try:
         return jwt.encode({"alg": "RS256"}, claims, RSAKey.import_key(credential.private_key_pem or ""))
-    except (JoseError, ValueError) as error:
-        raise _bad_credential("the private key is not an RSA key in PEM form") from error
+    except (JoseError, ValueError, TypeError) as error:
+        raise _bad_credential("the private key is not an RSA key in PEM form without a password") from error
 
 
 def audience_of(login: Origin) -> str:
@@ -496,18 +508,25 @@ def _read_object(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise _bad_credential(f"the file cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _bad_credential("the file is not JSON") from error
     if not isinstance(values, dict):
         raise _bad_credential("the file holds no JSON object")
     return values
 
 
-def _read_key(path: Path, name: object) -> str | None:
+def _text(values: dict[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str | None):
+        raise _bad_credential(f"{name} must be text in quotes")
+    return value or ""
+
+
+def _read_key(path: Path, name: str) -> str | None:
     if not name:
         return None
     try:
-        return (path.parent / str(name)).read_text("ascii")
+        return (path.parent / name).read_text("ascii")
     except OSError as error:
         raise _bad_credential(f"private_key_file cannot be read ({error.strerror})") from error
     except ValueError as error:

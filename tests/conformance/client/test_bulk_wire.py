@@ -90,6 +90,26 @@ def test_a_short_or_odd_result_fails(replies: list[bytes]) -> None:
         results(*replies)
 
 
+def test_locators_that_go_round_in_a_circle_fail() -> None:
+    def respond(request: bytes) -> bytes:
+        if b"/token" in request:
+            return wire.token(server.port)
+        if b"/results" not in request:
+            return info()
+        if len(server.requests) > 20:
+            return answer([{"errorCode": "LOOP", "message": "it goes round and round"}], 400)
+        return page(b"", "y" if b"locator=x" in request else "x", records=0)
+
+    with serve(info()) as server, server.session() as session:
+        server.respond = respond
+        with pytest.raises(OddAnswer):
+            list(bulk.query_results(session, JOB, ["Id", "Email"]))
+
+
+def test_an_empty_page_in_between_is_borne() -> None:
+    assert results(info(), page(A, "x"), page(b"", "y", records=0), page(B)) == A + B
+
+
 def test_a_page_that_breaks_off_fails() -> None:
     with pytest.raises(Unreachable):
         results(info(), page(A, "x"), lambda connection: connection.sendall(page(B)[:-5]))

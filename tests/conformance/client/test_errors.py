@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from optsync.core.rejections import RetryClass, explain
 from optsync.salesforce.errors import ApiRefused, Busy, LimitExceeded, OddAnswer, SalesforceError, clean, refusal
 
 
@@ -70,3 +71,47 @@ def test_texts_of_salesforce_lose_addresses_and_length() -> None:
     assert "@" not in said
     assert said.startswith("SELECT Id FROM Lead WHERE Email IN ('[address]','[address]') ^ ERROR at Row:1")
     assert len(said) == 500
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b'"text"',
+        b"5",
+        b"[null]",
+        b"[[]]",
+        b'[{"errorCode": "X"}, null]',
+        b'[{"message": "no code"}]',
+        b"[" * 100_000,
+        b'[{"errorCode": "X", "message": "' + 10_000_000 * b"x" + b'"}]',
+        rest("X", fields=5),
+        rest("X", fields="Email"),
+        rest("X", fields=[None, {"a": 1}]),
+        rest("X", fields={"a": 1}),
+        json.dumps([{"errorCode": None, "message": None}]).encode(),
+        json.dumps([{"errorCode": ["X"], "message": {"a": 1}}]).encode(),
+        b"\xff\xfe",
+    ],
+    ids=range(16),
+)
+def test_a_refusal_of_odd_shape_is_still_one_of_our_errors(status: int, body: bytes) -> None:
+    error = refusal(status, {}, body)
+    assert isinstance(error, ApiRefused | OddAnswer)
+    assert len(str(error)) < 1_000
+    assert error.code is None or len(error.code) <= 80
+
+
+def test_a_code_that_is_no_code_keeps_no_address_and_no_length() -> None:
+    error = refusal(400, {}, rest("ann@example.com " + 1_000 * "x"))
+    assert (error.code or "").startswith("[address]")
+    assert len(error.code or "") <= 80
+
+
+@pytest.mark.parametrize("body", [rest("UNSUPPORTED_API_VERSION"), rest("GONE"), b"<html>", b""])
+def test_a_retired_version_is_told_as_such(body: bytes) -> None:
+    error = refusal(410, {}, body)
+    assert isinstance(error, ApiRefused)
+    assert explain(error.code, error.text).retry is RetryClass.PAUSE
+    assert "version" in explain(error.code, error.text).title

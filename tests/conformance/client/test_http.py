@@ -125,6 +125,11 @@ def test_compressed_answers_are_read() -> None:
             assert send(server).body == plain
 
 
+def test_an_answer_without_a_body_may_claim_to_be_compressed() -> None:
+    with serve(answer(b"", 204, Content_Encoding="gzip"), signs_in=False) as server:
+        assert send(server, "PATCH").body == b""
+
+
 @pytest.mark.parametrize(
     ("body", "encoding"),
     [

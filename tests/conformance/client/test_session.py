@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from optsync.salesforce.errors import (
+    BadCredential,
     HostRefused,
     OddAnswer,
     SalesforceError,
@@ -83,6 +86,36 @@ def test_what_a_new_sign_in_cannot_cure_is_not_renewed(item: dict[str, str]) -> 
         with pytest.raises(SessionRefused):
             session.request("GET", "limits")
         assert server.paths().count(TOKEN_PATH) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>log in</html>", b"null", b"[]", b'"text"'])
+def test_a_401_without_salesforces_words_is_renewed_once_too(body: bytes) -> None:
+    wordless = answer(body, 401)
+    with serve(wordless) as server, server.session() as session:
+        server.replies[1:] = [wordless, token(server.port, "00D!two"), answer({"fine": 1})]
+        assert session.request("GET", "limits").json_object() == {"fine": 1}
+        server.replies[:] = [wordless, token(server.port, "00D!three"), wordless]
+        with pytest.raises(SessionRefused):
+            session.request("GET", "limits")
+        assert server.paths().count(TOKEN_PATH) == 3
+
+
+def test_a_session_that_was_refused_for_good_is_signed_in_anew_by_the_next_call() -> None:
+    final = {"message": "This session is not valid for use with the REST API", "errorCode": "INVALID_SESSION_ID"}
+    with serve(answer([final], 401)) as server, server.session() as session:
+        with pytest.raises(SessionRefused):
+            session.request("GET", "limits")
+        server.replies[:] = [token(server.port, "00D!two"), answer({"fine": 1})]
+        assert session.request("GET", "limits").json_object() == {"fine": 1}, "the user was put right meanwhile"
+        assert bearers(server) == ["00D000000000001!one", "00D!two"]
+
+
+@pytest.mark.parametrize("code", [5, {"a": 1}, ["INVALID_SESSION_ID"], 10_000 * "x"])
+def test_a_401_with_an_odd_code_is_an_error_like_any_other(code: object) -> None:
+    with serve(answer([{"errorCode": code, "message": code}], 401)) as server, server.session() as session:
+        with pytest.raises(SessionRefused) as refused:
+            session.request("GET", "limits")
+        assert refused.value.code is None or len(refused.value.code) <= 80
 
 
 def in_five_threads(action: Callable[[], object]) -> list[object]:
@@ -220,6 +253,33 @@ def test_a_renewal_that_leads_to_another_org_is_refused() -> None:
         with pytest.raises(OddAnswer):
             session.request("GET", "limits")
         assert bearers(server) == ["00D000000000001!one"]
+
+
+def pem_of(key: object, password: bytes | None = None) -> str:
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    pem: bytes = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)  # type: ignore[attr-defined]  # each key has it
+    return pem.decode()
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "nonsense",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        pem_of(rsa.generate_private_key(65537, 2048), b"a password"),
+        pem_of(ec.generate_private_key(ec.SECP256R1())),
+        KEY.as_pem(private=False).decode(),
+    ],
+    ids=["nonsense", "cut", "encrypted", "another kind", "the public half"],
+)
+def test_a_key_that_cannot_sign_is_a_bad_credential_and_nothing_is_sent(pem: str) -> None:
+    with serve(answer({})) as server:
+        credential = Credential("jwt", server.url, "consumer", "integration@example.com", pem, practice=True)
+        with open_session(credential, wire.without_waiting()) as session, pytest.raises(BadCredential) as refused:
+            session.request("GET", "limits")
+        assert server.requests == []
+        assert "AAAA" not in str(refused.value)
+        assert refused.value.next_step
 
 
 def assertion_expiry(request: bytes) -> datetime:

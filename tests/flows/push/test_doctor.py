@@ -1,21 +1,60 @@
 """The doctor names each defect, and passes once it is put right."""
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optsync.config.database import Database
+from optsync.config.vault import Vault
 from optsync.connection import doctor
 from optsync.connection.doctor import Check
 from optsync.ledger import marks
+from tests.config.pooler import transaction_pooler
 from tests.flows.push.world import EMAIL, SALES, World
+from tests.servers import environment
+
+SOUND = {
+    "sign-in",
+    "org",
+    "version",
+    "field.Lead.1",
+    "field.Contact.1",
+    "object.Lead",
+    "object.Contact",
+    "api-budget",
+    "clock",
+    "keys",
+    "pauses",
+    "durability",
+    "direct",
+    "chain",
+    "worker",
+}
 
 
-def examine(world: World) -> dict[str, Check]:
-    """All checks by their id."""
-    with world.session() as session:
-        return {check.id: check for check in doctor.run(world.conn, world.vault, session, world.database)}
+def examine(world: World, **other: Any) -> dict[str, Check]:
+    """All checks by their id; `other` stands in for a part of the world."""
+    vault: Callable[[], Vault] = other.get("vault", lambda: world.vault)
+    database, seams = other.get("database", world.database), other.get("seams", world.seams)
+    return {check.id: check for check in doctor.run(world.conn, vault, world.org_id, database, seams)}
+
+
+def defects(world: World, **other: Any) -> dict[str, str]:
+    """The state of what does not pass; each says why, and what to do about it."""
+    found = {name: check for name, check in examine(world, **other).items() if check.state != "pass"}
+    assert all(check.why and (check.fix or check.state == "skip") for check in found.values()), found
+    return {name: check.state for name, check in found.items()}
 
 
 def test_a_sound_installation_passes_everything(world: World) -> None:
     found = examine(world)
     assert {check.state for check in found.values()} == {"pass"}, found
-    assert len(found) >= 12
+    assert set(found) == SOUND
 
 
 def test_a_hidden_and_a_read_only_field_are_named_with_their_object(world: World) -> None:
@@ -37,13 +76,80 @@ def test_too_little_budget_and_a_pause_are_warnings(world: World) -> None:
     assert "INVALID_FIELD" in found["pauses"].why
 
 
+def test_a_budget_that_nobody_tells_is_no_defect(world: World) -> None:
+    world.org.fault("html", route="limits", status=403)
+    assert defects(world) == {}, "the header of every answer says it too"
+
+
 def test_without_a_worker_it_says_so(world: World) -> None:
     world.lock.execute("SELECT pg_advisory_unlock_all()")
-    assert examine(world)["worker"].state == "warn"
+    assert defects(world) == {"worker": "warn"}
 
 
-def test_a_refused_sign_in_fails_and_skips_what_hangs_on_it(world: World) -> None:
-    world.org.expire_sessions()
-    world.org.behaviour(app_approved=False)
-    found = {check.id: check for check in doctor.run(world.conn, world.vault, world.line.session, world.database)}
+@pytest.mark.parametrize("away", [False, True])
+def test_a_failed_sign_in_is_a_finding_and_skips_what_hangs_on_it(world: World, away: bool) -> None:
+    if away:
+        world.org.fault("html", route="oauth.token", status=502, times=None)
+    else:
+        world.org.behaviour(app_approved=False)
+    found = examine(world)
     assert (found["sign-in"].state, found["org"].state, found["durability"].state) == ("fail", "skip", "pass")
+    assert found["sign-in"].fix
+    if not away:
+        assert "user hasn't approved this consumer" in found["sign-in"].why
+        assert "pre-authorise" in found["sign-in"].fix
+
+
+def test_a_sign_in_that_leads_to_another_org_is_a_finding(world: World) -> None:
+    world.conn.execute("UPDATE org SET salesforce_id = '00D000000000009EAA' WHERE org_id = %s", [world.org_id])
+    assert defects(world) == {"org": "fail", "fields": "skip"}
+
+
+def test_a_version_that_salesforce_has_retired_is_a_finding(world: World) -> None:
+    world.org.fault("html", route="versions", status=200, body='[{"version": "70.0"}]')
+    assert defects(world) == {"version": "fail"}
+
+
+def test_an_answer_that_no_check_expects_is_a_finding_too(world: World) -> None:
+    world.org.fault("refuse", route="describe", code="API_CURRENTLY_DISABLED")
+    world.org.fault("html", route="versions", status=200)
+    assert defects(world) == {"version": "fail", "fields": "fail"}
+
+
+def test_an_object_that_may_not_be_read_or_edited_is_named(world: World) -> None:
+    lead = {"name": "Lead", "label": "Lead", "updateable": False, "fields": []}
+    world.org.fault("html", route="describe", path="/Lead/", status=200, body=json.dumps(lead))
+    world.org.fault("refuse", route="describe", path="/Contact/", status=404, code="NOT_FOUND")
+    found = defects(world)
+    assert (found["object.Lead"], found["object.Contact"]) == ("fail", "fail")
+
+
+def test_a_clock_that_is_wrong_is_a_warning(world: World) -> None:
+    now = world.seams.now
+    assert defects(world, seams=replace(world.seams, now=lambda: now() + timedelta(minutes=10))) == {"clock": "warn"}
+
+
+def test_a_key_file_that_does_not_fit_is_a_finding(world: World, tmp_path: Path) -> None:
+    other = Vault.load_or_create(environment(tmp_path / "other"), world.seams)
+    skipped = {"sign-in": "skip", "org": "skip", "fields": "skip"}
+    assert defects(world, vault=lambda: other) == {"keys": "fail", **skipped}
+    damaged = environment(tmp_path / "damaged")
+    damaged.key_file.parent.mkdir(parents=True)
+    damaged.key_file.touch(mode=0o600)
+    assert defects(world, vault=lambda: Vault.load_or_create(damaged, world.seams)) == {"keys": "fail", **skipped}
+
+
+def test_a_session_that_may_lose_what_it_acknowledged_is_a_finding(world: World) -> None:
+    world.conn.execute("SET synchronous_commit = off")
+    assert defects(world) == {"durability": "fail"}
+
+
+def test_a_transaction_pooler_is_refused(world: World) -> None:
+    with transaction_pooler(world.database.dsn, 2) as dsn:
+        assert defects(world, database=Database(dsn)) == {"direct": "fail"}
+
+
+def test_events_that_nobody_seals_are_a_warning(world: World) -> None:
+    world.opt_out("ann@example.com")
+    world.conn.execute("SET optsync.clock_offset = 300")
+    assert defects(world) == {"chain": "warn"}
