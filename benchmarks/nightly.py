@@ -2,10 +2,11 @@
 
 Each round takes 50,000 opt-outs away here and 50,000 ticks away in the org, then runs the sync (brake pre-approved).
 The floor moves the same bytes with curl: the ticked records before the run and again after it (the proof), the changed
-ones once, and the upload. Then psql copies the rows that the run changed, each once in its last state, into equal tables:
-equal columns, indexes and defaults, holding all the rows that the run left alone. Neither side counts the waiting for
-jobs: ours subtracts what it slept between polls, the floor downloads results of jobs that are complete. The floor counts
-the starts of curl and psql (some 10 ms each), ours the time from sign-in to the stored report, without Python's start.
+ones once, and the upload. Then psql copies the rows that the run changed, each once in its last state, into equal
+tables: equal columns, indexes and defaults, holding all the rows that the run left alone. Neither side counts the
+waiting for jobs: ours subtracts what it slept between polls, the floor downloads results of jobs that are complete. The
+floor counts the starts of curl and psql (some 10 ms each), ours the time from sign-in to the stored report, without
+Python's start.
 
 `python -m benchmarks.nightly PEOPLE` runs it for another number of people.
 """
