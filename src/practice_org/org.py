@@ -14,7 +14,7 @@ from practice_org.jobs import Jobs
 from practice_org.limits import Limits
 from practice_org.people import INTEGRATION_USER, Crowd, scatter_opt_outs
 from practice_org.records import Table
-from practice_org.schema import DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, PREFIXES, Value
+from practice_org.schema import CUSTOM_FIELD, DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, PREFIXES, Value
 from practice_org.sessions import Identity, Sessions
 from practice_org.spy import Spy
 
@@ -35,6 +35,15 @@ class Options:
     grant_opt_out: bool = False
     lead_field: str = DEFAULT_PACKAGE_FIELD
     contact_field: str = DEFAULT_PACKAGE_FIELD
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for shares and names that no org can have."""
+        for share in (self.opted_out, self.sales_opted_out):
+            if not 0 <= share <= 100:
+                raise ValueError(f"the share of opted-out people must be 0 to 100 per cent: {share}")
+        for name in (self.lead_field, self.contact_field):
+            if not CUSTOM_FIELD.fullmatch(name):
+                raise ValueError(f"not the API name of a custom field, such as {DEFAULT_PACKAGE_FIELD}: {name}")
 
 
 @dataclass

@@ -82,8 +82,11 @@ def make_app(org: Org) -> Starlette:
     return Starlette(routes=routes, exception_handlers={404: unknown_path}, lifespan=lifespan)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A TCP listener that says so: asyncio switches Nagle off only where proto is TCP, and 40 ms hang on it."""
+def listen(host: str, port: int) -> socket.socket:
+    """A listener on that port, or on a free one for port 0. Raises OSError when the port is taken.
+
+    It says that it is TCP: asyncio switches Nagle off only where proto is TCP, and 40 ms hang on it.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -96,17 +99,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    host: str,
-    port: int,
+    listener: socket.socket,
     options: Options,
     file: Path,
     parent_pid: int | None,
     announce: Callable[[str], None],
     org_number: int = 1,
 ) -> None:
-    """Serves until told to end. Port 0 takes a free one. Raises OSError when the port is taken."""
-    listener = _listen(host, port)
-    base_url = f"http://{host}:{listener.getsockname()[1]}"
+    """Serves until told to end. Raises OSError when the credentials file cannot be written."""
+    base_url = "http://{}:{}".format(*listener.getsockname())
     known, identity = credentials.prepare(file, base_url, org_number)
     org = Org(options, identity, clock.now)
 
