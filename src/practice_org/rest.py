@@ -6,6 +6,7 @@ from starlette.routing import Route
 from practice_org.errors import RefusalError, not_found
 from practice_org.http import NEWEST_VERSION, OLDEST_VERSION, OPEN, Call, answer, route
 from practice_org.org import Org
+from practice_org.people import INTEGRATION_USER
 from practice_org.records import Table
 from practice_org.rendering import as_json, attributes, shown
 from practice_org.schema import PEOPLE, Field
@@ -21,6 +22,7 @@ def routes(org: Org) -> list[Route]:
     one = data + "/sobjects/{object}/{id}"
     return [
         route(org, "/services/data", OPEN, GET=("versions", list_versions)),
+        route(org, data, GET=("resources", list_resources)),
         route(org, data + "/limits", GET=("limits", show_limits)),
         route(org, data + "/limits/recordCount", GET=("limits.record_count", count_records)),
         route(org, data + "/sobjects/{object}", POST=("record.create", create), GET=("describe.basic", show_object)),
@@ -43,6 +45,14 @@ async def list_versions(_: Call) -> Response:
             for v in range(OLDEST_VERSION, NEWEST_VERSION + 1)
         ]
     )
+
+
+async def list_resources(call: Call) -> Response:
+    """What this version offers here, and the caller's identity address."""
+    base, identity = f"/services/data/v{call.version}", call.org.identity
+    names = ("sobjects", "query", "queryAll", "limits", "jobs", "composite")
+    who = f"{identity.base_url}/id/{identity.org_id}/{INTEGRATION_USER}"
+    return answer({name: f"{base}/{name}" for name in names} | {"identity": who})
 
 
 async def show_limits(call: Call) -> Response:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,18 +11,18 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest
-from practice_org.errors import not_found
+from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest, unknown
 from practice_org.faults.transport import TRANSPORT
 from practice_org.org import Options, Org
 
 PARENT_POLL_SECONDS = 0.5
 SHUTDOWN_SECONDS = 1
 LISTEN_BACKLOG = 512
+_SLASHES = re.compile("/{2,}")
 
 
 class Protocol(HttpToolsProtocol):
@@ -65,21 +66,30 @@ class Server(uvicorn.Server):
         self._stop()
 
 
+class OneSlash:
+    """Takes doubled and trailing slashes out of the path, as clients send them; a redirect would lose their scheme."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on; `raw_path` stays as it was sent."""
+        if scope["type"] == "http":
+            scope["path"] = _SLASHES.sub("/", scope["path"]).rstrip("/") or "/"
+        await self._app(scope, receive, send)
+
+
 def make_app(org: Org) -> Starlette:
     """The org behind its HTTP routes."""
-
-    async def unknown_path(request: Request, error: Exception) -> Response:
-        refusal = not_found()
-        return JSONResponse(refusal.as_request_error(), status_code=refusal.status)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         org.jobs.close()
 
-    families = (oauth, describe, collections, query, bulk, rest, control, page)
+    families = (oauth, describe, collections, query, bulk, rest, control, page, unknown)
     routes = [item for family in families for item in family.routes(org)]
-    return Starlette(routes=routes, exception_handlers={404: unknown_path}, lifespan=lifespan)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 
 
 def listen(host: str, port: int) -> socket.socket:
