@@ -56,7 +56,7 @@ class Call:
         """The body as a JSON object. Raises RefusalError JSON_PARSER_ERROR."""
         try:
             value = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RefusalError("JSON_PARSER_ERROR", f"Unexpected character at [line:1, column:1]: {error}") from error
         if not isinstance(value, dict):
             raise RefusalError("JSON_PARSER_ERROR", "The request body must be a JSON object at [line:1, column:1]")

@@ -126,3 +126,10 @@ def test_head_is_get_without_a_body(rest: Rest) -> None:
 def test_a_method_that_is_not_allowed_is_refused_in_salesforces_shape(rest: Rest, method: str) -> None:
     answer = rest.call(method, "limits")
     assert (answer.status, answer.code) == (405, "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"{", b"\xff\xfe", b"[]", b"5", b""])
+@pytest.mark.parametrize("path", ["sobjects/Lead", "composite/sobjects", "jobs/query", "jobs/ingest"])
+def test_a_body_that_is_no_json_object_is_a_parser_error(rest: Rest, path: str, body: bytes) -> None:
+    answer = rest.call("POST", path, body)
+    assert (answer.status, answer.code) == (400, "JSON_PARSER_ERROR")
