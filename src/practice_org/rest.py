@@ -6,13 +6,13 @@ from starlette.routing import Route
 from practice_org.errors import RefusalError, not_found
 from practice_org.http import NEWEST_VERSION, OLDEST_VERSION, OPEN, Call, answer, route
 from practice_org.org import Org
-from practice_org.people import INTEGRATION_USER
 from practice_org.records import Table
 from practice_org.rendering import as_json, attributes, shown
 from practice_org.schema import PEOPLE, Field
+from practice_org.users import INTEGRATION_USER
 from practice_org.writes import create_record, delete_record, table_for, update_record
 
-SINGLE_ROW_OBJECTS = ("Organization", "User")
+FIXED_OBJECTS = ("Organization", "User")
 SEASONS = ("Winter", "Spring", "Summer")
 
 
@@ -81,8 +81,8 @@ async def create(call: Call) -> Response:
 
 async def get(call: Call) -> Response:
     """One live record; `fields` limits what is shown."""
-    if call.params["object"] in SINGLE_ROW_OBJECTS:
-        return _single_row(call)
+    if call.params["object"] in FIXED_OBJECTS:
+        return _fixed_row(call)
     table = table_for(call.org, call.params["object"])
     number = _locate(table, call.params["id"])
     return answer(as_json(table, number, _asked_fields(call, table.name), call.version))
@@ -129,10 +129,10 @@ def _asked_fields(call: Call, object_name: str) -> list[Field]:
     return fields
 
 
-def _single_row(call: Call) -> Response:
-    object_name = call.params["object"]
-    row = call.org.single_rows(object_name)
-    if call.params["id"][:15] != str(row["Id"])[:15]:
+def _fixed_row(call: Call) -> Response:
+    object_name, wanted = call.params["object"], call.params["id"][:15]
+    row = next((row for row in call.org.fixed_rows(object_name) if str(row["Id"])[:15] == wanted), None)
+    if row is None:
         raise not_found()
     fields = call.org.access.visible(object_name)
     record: dict[str, object] = {"attributes": attributes(object_name, str(row["Id"]), call.version)}
