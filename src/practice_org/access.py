@@ -1,6 +1,6 @@
 """Field-level security: without it a field does not exist, for describe, queries and writes (salesforce.md 0.1)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from practice_org.errors import RefusalError, field_not_writable, no_such_column
@@ -59,9 +59,25 @@ class Access:
         ]
 
     def readable(self, object_name: str, name: str) -> Field | None:
-        """The field if our user may see it; names are compared without case."""
+        """The field if our user may see it; names are compared without case. Owner.Name is a field of the parent."""
+        relationship, dot, rest = name.rpartition(".")
+        if dot:
+            return self._of_parent(object_name, relationship, rest)
         known = self.fields[object_name].get(name.lower())
         return known if known is not None and self.levels[object_name, known.name] != "absent" else None
+
+    def parent(self, object_name: str, relationship: str) -> str | None:
+        """The object behind a relationship such as Owner; None where there is none or it cannot be followed here."""
+        lookup = self.readable(object_name, f"{relationship}Id")
+        return "User" if lookup is not None and lookup.reference_to == ("User",) else None
+
+    def _of_parent(self, object_name: str, relationship: str, name: str) -> Field | None:
+        parent = self.parent(object_name, relationship)
+        known = None if parent is None else self.readable(parent, name)
+        if known is None:
+            return None
+        lookup = self.fields[object_name][f"{relationship}Id".lower()]
+        return replace(known, name=f"{lookup.name.removesuffix('Id')}.{known.name}")
 
     def writable(self, object_name: str, name: str, *, creating: bool = False) -> Field:
         """The field if our user may write it. Raises RefusalError with the reason that Salesforce gives."""

@@ -25,6 +25,8 @@ class Behaviour:
     """sf__Id of failed ingest rows: documented since v53, often empty (salesforce.md 3.2)."""
     bulk_query_error_keeps_code: bool = True
     """The code of a refused Bulk query: that of the same REST query, or API_ERROR for all; no recording was found."""
+    query_locator_seconds: float = 172_800.0
+    """How long further pages can be read: two days, or 15 minutes as older pages say (salesforce.md 2.6)."""
     bulk_page_records: int = 250_000
     """Rows of a result page when the client sets no maxRecords; the real number is the server's choice."""
     bulk_job_seconds: float = 0.0

@@ -8,14 +8,28 @@ import click
 
 DEFAULT_FIELD = "mkto_si__Marketo_Sales_Opt_Out__c"
 RECORDS_MAX = 50_000_000
+NOT_STARTED = "no practice org was started"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+def group() -> None:
     """A Salesforce that runs here, for rehearsals and tests. No real Salesforce is touched."""
 
 
-@main.command(short_help="Run a practice org until stopped.")
+def main() -> None:
+    """Runs the command line of this process; whatever it cannot do is told in three parts, with exit code 2."""
+    try:
+        group.main(prog_name="practice-org", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        what = " ".join(error.format_message().split()).rstrip(".")
+        _fail(what, NOT_STARTED, f"see: {context.command_path if context else 'practice-org serve'} --help")
+
+
+@group.command(short_help="Run a practice org until stopped.")
 @click.option("--http", "address", default="127.0.0.1:0", show_default=True, help="Loopback address; port 0: any free.")
 @click.option("--leads", type=click.IntRange(0, RECORDS_MAX), default=0, show_default=True, help="Generated Leads.")
 @click.option("--contacts", type=click.IntRange(0, RECORDS_MAX), default=0, show_default=True, help="And Contacts.")
@@ -39,22 +53,31 @@ def serve(address: str, file: Path, parent_pid: int | None, org_number: int, **o
     """Run a practice org on a loopback address until SIGTERM or SIGINT."""
     host, port = _checked_address(address)
     from practice_org.org import Options
+    from practice_org.server import listen
     from practice_org.server import serve as run
 
     try:
-        run(host, port, Options(**options), file, parent_pid, _announce, org_number)  # type: ignore[arg-type]  # checked by click
+        chosen = Options(**options)  # type: ignore[arg-type]  # checked by click
+    except ValueError as error:
+        _fail(str(error), NOT_STARTED, "see: practice-org serve --help")
+    try:
+        listener = listen(host, port)
     except OSError as error:
         _fail(
-            f"the practice org cannot start: {error.strerror or error}",
-            f"{address} is taken, or {file} cannot be written",
-            "choose another --http (port 0 takes a free one) or another --credentials FILE",
+            f"{address} cannot be used: {error.strerror}",
+            "another program has that port, or it may not be used by you",
+            "choose another --http; port 0 takes a free one",
         )
+    try:
+        run(listener, chosen, file, parent_pid, _announce, org_number)
+    except OSError as error:
+        _fail(f"{file} cannot be written: {error.strerror}", NOT_STARTED, "choose another --credentials FILE")
 
 
 def _checked_address(address: str) -> tuple[str, int]:
     """Loopback only: the org hands out access to whoever asks, without TLS."""
     host, _, port = address.rpartition(":")
-    if host in ("127.0.0.1", "localhost") and port.isdigit() and int(port) <= 65_535:
+    if host in ("127.0.0.1", "localhost") and port.isascii() and port.isdigit() and int(port) <= 65_535:
         return "127.0.0.1", int(port)
     return _fail(
         f"not an address for a practice org: {address}",

@@ -18,6 +18,7 @@ from practice_org import clock
 from practice_org.ids import record_id
 from practice_org.schema import PREFIXES
 from practice_org.sessions import Identity, new_access_token
+from practice_org.users import USERNAME
 
 KEY_BITS = 2_048
 
@@ -50,7 +51,7 @@ def prepare(file: Path, base_url: str, org_number: int = 1) -> tuple[Credentials
         instance_url=base_url,
         login_url=base_url,
         org_id=org_id,
-        username="integration@practice.example",
+        username=USERNAME,
         client_id=old.get("client_id") or f"3MVG9Practice{clock.token_hex(24)}",
         client_secret=old.get("client_secret") or clock.token_hex(32).upper(),
         private_key_file=str(key_file),

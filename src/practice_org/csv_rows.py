@@ -98,6 +98,8 @@ class Rows:
         return f'"{text}"{self._line_end}'.encode(), len(places)
 
     def _column(self, known: Field, first: int, places: list[int]) -> list[str]:
+        if "." in known.name:
+            return [text_of(self.table.value(first + place, known.name)) for place in places]
         if known.name not in self.table.checkboxes():
             return self._columns.at_birth(known.name, first, places)
         ticked = self.table.ticked(known.name)

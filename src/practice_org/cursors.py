@@ -3,6 +3,7 @@
 from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from practice_org.errors import RefusalError
 from practice_org.records import Table
@@ -19,6 +20,7 @@ class Cursor:
     table: Table
     fields: list[Field]
     numbers: "array[int] | range"
+    opened_at: datetime
 
 
 @dataclass
@@ -37,9 +39,9 @@ class Cursors:
             self.open.popitem(last=False)
         return locator
 
-    def get(self, locator: str) -> Cursor:
-        """Raises RefusalError INVALID_QUERY_LOCATOR for one that is unknown or forgotten."""
+    def get(self, locator: str, now: datetime, seconds_max: float) -> Cursor:
+        """Raises RefusalError INVALID_QUERY_LOCATOR for one that is unknown, forgotten or older than that."""
         cursor = self.open.get(locator)
-        if cursor is None:
+        if cursor is None or (now - cursor.opened_at).total_seconds() >= seconds_max:
             raise RefusalError("INVALID_QUERY_LOCATOR", "invalid query locator")
         return cursor

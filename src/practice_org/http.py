@@ -56,7 +56,7 @@ class Call:
         """The body as a JSON object. Raises RefusalError JSON_PARSER_ERROR."""
         try:
             value = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RefusalError("JSON_PARSER_ERROR", f"Unexpected character at [line:1, column:1]: {error}") from error
         if not isinstance(value, dict):
             raise RefusalError("JSON_PARSER_ERROR", "The request body must be a JSON object at [line:1, column:1]")
@@ -83,15 +83,20 @@ OPEN = Rules(counted=False)
 
 
 def route(org: Org, path: str, rules: Rules = DATA, **handlers: tuple[str, Handler]) -> Route:
-    """A path with its handlers by method, each with the name under which faults and the spy know it."""
+    """A path with its handlers by method, each with the name under which faults and the spy know it.
+
+    ANY takes the methods that are not named; HEAD is GET, whose body the server leaves out.
+    """
 
     async def endpoint(request: Request) -> Response:
-        known = handlers.get(request.method)
+        known = handlers.get("GET" if request.method == "HEAD" else request.method, handlers.get("ANY"))
         if known is None:
             return await _pass(org, request, "method_not_allowed", _refuse_method(request.method, handlers), rules)
         return await _pass(org, request, known[0], known[1], rules)
 
-    return Route(path, endpoint, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+    made = Route(path, endpoint)
+    made.methods = None  # any: those without a handler are refused in Salesforce's words, not in Starlette's
+    return made
 
 
 def _refuse_method(method: str, handlers: Mapping[str, object]) -> Handler:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from practice_org import ids
 from practice_org.errors import RefusalError
-from practice_org.org import HUMAN, Org
+from practice_org.org import Org
 from practice_org.records import Change, Table, object_of
 from practice_org.schema import Value
+from practice_org.users import HUMAN
 
 
 def locate(org: Org, record_id: str) -> tuple[Table, int]:

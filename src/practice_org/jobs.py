@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from practice_org.ids import record_id
-from practice_org.people import INTEGRATION_USER, instant_text
+from practice_org.people import instant_text
 from practice_org.spool import Spool
+from practice_org.users import INTEGRATION_USER
 
 JOB_PREFIX = "750"
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from practice_org.http import OPEN, Call, answer, route
 from practice_org.org import Org
-from practice_org.people import INTEGRATION_USER
+from practice_org.users import INTEGRATION_USER
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "api refresh_token"

@@ -9,17 +9,14 @@ from practice_org.behaviour import Behaviour
 from practice_org.clock import Random
 from practice_org.cursors import Cursors
 from practice_org.faults import Faults
-from practice_org.ids import record_id
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
-from practice_org.people import INTEGRATION_USER, Crowd, scatter_opt_outs
+from practice_org.people import Crowd, scatter_opt_outs
 from practice_org.records import Table
-from practice_org.schema import DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, PREFIXES, Value
+from practice_org.schema import CUSTOM_FIELD, DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, Value
 from practice_org.sessions import Identity, Sessions
 from practice_org.spy import Spy
-
-HUMAN = record_id(PREFIXES["User"], 2)
-"""The user behind edits through the page and the control API."""
+from practice_org.users import USERS
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,15 @@ class Options:
     grant_opt_out: bool = False
     lead_field: str = DEFAULT_PACKAGE_FIELD
     contact_field: str = DEFAULT_PACKAGE_FIELD
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for shares and names that no org can have."""
+        for share in (self.opted_out, self.sales_opted_out):
+            if not 0 <= share <= 100:
+                raise ValueError(f"the share of opted-out people must be 0 to 100 per cent: {share}")
+        for name in (self.lead_field, self.contact_field):
+            if not CUSTOM_FIELD.fullmatch(name):
+                raise ValueError(f"not the API name of a custom field, such as {DEFAULT_PACKAGE_FIELD}: {name}")
 
 
 @dataclass
@@ -107,10 +113,12 @@ class Org:
             names.append(self.access.package_fields[object_name])
         return names
 
-    def single_rows(self, object_name: str) -> dict[str, Value]:
-        """The one row of Organization and of User (salesforce.md 8: what clients ask after sign-in)."""
-        if object_name == "Organization":
-            return {
+    def fixed_rows(self, object_name: str) -> list[dict[str, Value]]:
+        """The rows of Organization or User (salesforce.md 8: what clients ask after sign-in)."""
+        if object_name == "User":
+            return list(USERS.values())
+        return [
+            {
                 "Id": self.identity.org_id,
                 "Name": "Practice Org",
                 "InstanceName": "PRACTICE",
@@ -119,5 +127,4 @@ class Org:
                 "OrganizationType": "Enterprise Edition",
                 "TrialExpirationDate": None,
             }
-        user = self.identity.username
-        return {"Id": INTEGRATION_USER, "Username": user, "Name": "Integration User", "Email": user, "IsActive": True}
+        ]

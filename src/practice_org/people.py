@@ -21,6 +21,7 @@ from practice_org import names
 from practice_org.clock import Random
 from practice_org.ids import record_id
 from practice_org.schema import PREFIXES, Value
+from practice_org.users import INTEGRATION_USER
 
 BLOCK = 62 * 62
 SAME_IN_EVERY_BLOCK = frozenset(
@@ -30,9 +31,6 @@ SAME_IN_EVERY_BLOCK = frozenset(
 """Fields whose value at birth follows from the place alone."""
 BORN_AT = datetime(2025, 3, 3, 8, 0, tzinfo=UTC)
 """Generated records were created and last changed within the six months after this instant."""
-
-INTEGRATION_USER = record_id(PREFIXES["User"], 1)
-"""The user behind the API, and behind everything that was before."""
 
 SHARE_WITHOUT_EMAIL = 0.02
 SHARE_LEAD_AND_CONTACT = 0.05

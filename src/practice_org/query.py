@@ -2,6 +2,7 @@
 
 import re
 from array import array
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,10 +13,9 @@ from practice_org.cursors import Cursor
 from practice_org.errors import RefusalError
 from practice_org.http import Call, answer, route
 from practice_org.org import Org
-from practice_org.records import Table
 from practice_org.rendering import as_json, attributes, shown
 from practice_org.schema import PEOPLE, PREFIXES, Value
-from practice_org.selection import Match, bind, readable
+from practice_org.selection import Match, Tester, Valued, bind, readable
 from practice_org.soql import Ordering, Query, bad_object
 
 PAGE_MAX, PAGE_MIN = 2_000, 200
@@ -48,7 +48,7 @@ async def more(call: Call) -> Response:
     locator, _, start = call.params["locator"].rpartition("-")
     if not start.isdigit():
         raise RefusalError("INVALID_QUERY_LOCATOR", "invalid query locator")
-    cursor = call.org.cursors.get(locator)
+    cursor = call.org.cursors.get(locator, call.org.now(), call.org.behaviour.query_locator_seconds)
     if int(start) >= len(cursor.numbers):
         raise RefusalError("INVALID_QUERY_LOCATOR", "invalid query locator")
     return answer(_page(call, cursor, locator, int(start)))
@@ -58,17 +58,15 @@ async def _first_page(call: Call, *, binned: bool) -> Response:
     text = call.query("q")
     if text is None:
         raise RefusalError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    parsed = canonical(soql.parse(text))
+    parsed = canonical(soql.parse(text, call.org.now().date()))
     if parsed.object_name not in PEOPLE:
-        return answer(_single_row(call, parsed))
+        return answer(_fixed_rows(call, parsed))
     match = bind(parsed, call.org.tables[parsed.object_name], call.org.access, binned=binned)
     if parsed.columns is None:
-        count = match.count()
-        total = len(await matching(match)) if count is None else count
-        return answer({"totalSize": total, "done": True, "records": []})
+        return answer(await _counts(call, parsed, match))
     numbers = arrange(parsed, match.table, call.org.access, await matching(match))
     fields = [readable(parsed, call.org.access, name) for name in parsed.columns]
-    cursor = Cursor(match.table, fields, numbers)
+    cursor = Cursor(match.table, fields, numbers, call.org.now())
     locator = call.org.cursors.add(cursor) if len(numbers) > _page_size(call) else ""
     return answer(_page(call, cursor, locator, 0))
 
@@ -77,7 +75,7 @@ def canonical(parsed: Query) -> Query:
     """The query with its object's name in Salesforce's spelling. Raises RefusalError INVALID_TYPE."""
     for name in PREFIXES:
         if name.lower() == parsed.object_name.lower():
-            return Query(parsed.columns, name, parsed.where, parsed.order, parsed.limit, parsed.offset, parsed.text)
+            return replace(parsed, object_name=name)
     raise bad_object(parsed)
 
 
@@ -92,7 +90,7 @@ async def matching(match: Match) -> "array[int]":
     return found
 
 
-def arrange(parsed: Query, table: Table, access: Access, numbers: "array[int]") -> "array[int]":
+def arrange(parsed: Query, table: Valued, access: Access, numbers: "array[int]") -> "array[int]":
     """ORDER BY, OFFSET and LIMIT. Nulls come first unless told otherwise."""
     for ordering in reversed(parsed.order):
         name = readable(parsed, access, ordering.field).name
@@ -101,12 +99,12 @@ def arrange(parsed: Query, table: Table, access: Access, numbers: "array[int]") 
     return numbers[parsed.offset : end]
 
 
-def _sorted(ordering: Ordering, table: Table, name: str, numbers: "array[int]") -> list[int]:
+def _sorted(ordering: Ordering, table: Valued, name: str, numbers: "array[int]") -> list[int]:
     keys: dict[int, Value] = {number: table.value(number, name) for number in numbers}
     nulls = [number for number in numbers if keys[number] is None]
     rest = sorted(
         (number for number in numbers if keys[number] is not None),
-        key=lambda number: str(keys[number]),
+        key=lambda number: str(keys[number]).lower(),
         reverse=ordering.descending,
     )
     return rest + nulls if ordering.nulls_last else nulls + rest
@@ -127,13 +125,46 @@ def _page(call: Call, cursor: Cursor, locator: str, start: int) -> dict[str, obj
     return page | {"records": records}
 
 
-def _single_row(call: Call, parsed: Query) -> dict[str, object]:
-    """Organization and User: one row, whatever the WHERE clause says."""
-    if parsed.columns is None:
-        return {"totalSize": 1, "done": True, "records": []}
-    row = call.org.single_rows(parsed.object_name)
-    record: dict[str, object] = {"attributes": attributes(parsed.object_name, str(row["Id"]), call.version)}
-    for name in parsed.columns:
-        known = readable(parsed, call.org.access, name)
-        record[known.name] = shown(row[known.name], known)
-    return {"totalSize": 1, "done": True, "records": [record]}
+async def _counts(call: Call, parsed: Query, match: Match) -> dict[str, object]:
+    """COUNT() tells a size and no records, COUNT(field) one row of how many records have a value there."""
+    if not parsed.counted:
+        known = match.count()
+        total = len(await matching(match)) if known is None else known
+        return {"totalSize": total if parsed.limit is None else min(total, parsed.limit), "done": True, "records": []}
+    return _aggregate(parsed, match.table, call.org.access, await matching(match))
+
+
+def _aggregate(parsed: Query, table: Valued, access: Access, numbers: "array[int]") -> dict[str, object]:
+    row: dict[str, object] = {"attributes": {"type": "AggregateResult"}}
+    for counted in parsed.counted:
+        name = readable(parsed, access, counted.field).name
+        row[counted.alias] = sum(name == "Id" or table.value(number, name) is not None for number in numbers)
+    return {"totalSize": 1, "done": True, "records": [row]}
+
+
+@dataclass(frozen=True)
+class _FixedRows:
+    """Organization's and User's rows, numbered as they stand."""
+
+    rows: list[dict[str, Value]]
+
+    def value(self, number: int, name: str) -> Value:
+        return self.rows[number].get(name)
+
+
+def _fixed_rows(call: Call, parsed: Query) -> dict[str, object]:
+    """The rows of Organization or User that match."""
+    records, access = _FixedRows(call.org.fixed_rows(parsed.object_name)), call.org.access
+    fields = [readable(parsed, access, name) for name in parsed.columns or ()]
+    test = Tester(parsed, records, access).test(parsed.where) if parsed.where is not None else None
+    numbers = array("q", (number for number in range(len(records.rows)) if test is None or test(number)))
+    if parsed.columns is None and not parsed.counted:
+        return {"totalSize": len(numbers), "done": True, "records": []}
+    if parsed.counted:
+        return _aggregate(parsed, records, access, numbers)
+    found = []
+    for number in arrange(parsed, records, access, numbers):
+        row = records.rows[number]
+        record: dict[str, object] = {"attributes": attributes(parsed.object_name, str(row["Id"]), call.version)}
+        found.append(record | {known.name: shown(row[known.name], known) for known in fields})
+    return {"totalSize": len(found), "done": True, "records": found}

@@ -12,6 +12,7 @@ from practice_org import ids
 from practice_org.errors import entity_is_deleted, id_of_other_type, invalid_cross_reference, malformed_id
 from practice_org.people import Crowd, instant_text
 from practice_org.schema import PREFIXES, Value
+from practice_org.users import USERS
 
 Change = dict[str, Value]
 
@@ -49,7 +50,11 @@ class Table:
         return self.next_number - len(self.deleted)
 
     def value(self, number: int, name: str) -> Value:
-        """The current value of a field by its API name; a checkbox is never None."""
+        """The current value of a field by its API name; a checkbox is never None. Owner.Name is the owner's."""
+        if "." in name:
+            relationship, _, rest = name.partition(".")
+            user = self.value(number, f"{relationship}Id")
+            return USERS.get(str(user), {}).get(rest)
         change = self.changes.get(number)
         if change is not None and name in change:
             return change[name]

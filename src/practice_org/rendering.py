@@ -23,5 +23,17 @@ def as_json(table: Table, number: int, fields: Iterable[Field], version: str) ->
     record_id = table.id_of(number)
     record: dict[str, object] = {"attributes": attributes(table.name, record_id, version)}
     for known in fields:
+        relationship, dot, rest = known.name.partition(".")
+        if dot:
+            parent = record.setdefault(relationship, _parent(table, number, relationship, version))
+            if isinstance(parent, dict):
+                parent[rest] = shown(table.value(number, known.name), known)
+            continue
         record[known.name] = record_id if known.name == "Id" else shown(table.value(number, known.name), known)
     return record
+
+
+def _parent(table: Table, number: int, relationship: str, version: str) -> dict[str, object] | None:
+    """The start of a parent's nested record; None when the lookup is empty."""
+    parent_id = table.value(number, f"{relationship}Id")
+    return None if parent_id is None else {"attributes": attributes("User", str(parent_id), version)}

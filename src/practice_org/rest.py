@@ -9,9 +9,10 @@ from practice_org.org import Org
 from practice_org.records import Table
 from practice_org.rendering import as_json, attributes, shown
 from practice_org.schema import PEOPLE, Field
+from practice_org.users import INTEGRATION_USER
 from practice_org.writes import create_record, delete_record, table_for, update_record
 
-SINGLE_ROW_OBJECTS = ("Organization", "User")
+FIXED_OBJECTS = ("Organization", "User")
 SEASONS = ("Winter", "Spring", "Summer")
 
 
@@ -21,6 +22,7 @@ def routes(org: Org) -> list[Route]:
     one = data + "/sobjects/{object}/{id}"
     return [
         route(org, "/services/data", OPEN, GET=("versions", list_versions)),
+        route(org, data, GET=("resources", list_resources)),
         route(org, data + "/limits", GET=("limits", show_limits)),
         route(org, data + "/limits/recordCount", GET=("limits.record_count", count_records)),
         route(org, data + "/sobjects/{object}", POST=("record.create", create), GET=("describe.basic", show_object)),
@@ -43,6 +45,14 @@ async def list_versions(_: Call) -> Response:
             for v in range(OLDEST_VERSION, NEWEST_VERSION + 1)
         ]
     )
+
+
+async def list_resources(call: Call) -> Response:
+    """What this version offers here, and the caller's identity address."""
+    base, identity = f"/services/data/v{call.version}", call.org.identity
+    names = ("sobjects", "query", "queryAll", "limits", "jobs", "composite")
+    who = f"{identity.base_url}/id/{identity.org_id}/{INTEGRATION_USER}"
+    return answer({name: f"{base}/{name}" for name in names} | {"identity": who})
 
 
 async def show_limits(call: Call) -> Response:
@@ -71,8 +81,8 @@ async def create(call: Call) -> Response:
 
 async def get(call: Call) -> Response:
     """One live record; `fields` limits what is shown."""
-    if call.params["object"] in SINGLE_ROW_OBJECTS:
-        return _single_row(call)
+    if call.params["object"] in FIXED_OBJECTS:
+        return _fixed_row(call)
     table = table_for(call.org, call.params["object"])
     number = _locate(table, call.params["id"])
     return answer(as_json(table, number, _asked_fields(call, table.name), call.version))
@@ -119,10 +129,10 @@ def _asked_fields(call: Call, object_name: str) -> list[Field]:
     return fields
 
 
-def _single_row(call: Call) -> Response:
-    object_name = call.params["object"]
-    row = call.org.single_rows(object_name)
-    if call.params["id"][:15] != str(row["Id"])[:15]:
+def _fixed_row(call: Call) -> Response:
+    object_name, wanted = call.params["object"], call.params["id"][:15]
+    row = next((row for row in call.org.fixed_rows(object_name) if str(row["Id"])[:15] == wanted), None)
+    if row is None:
         raise not_found()
     fields = call.org.access.visible(object_name)
     record: dict[str, object] = {"attributes": attributes(object_name, str(row["Id"]), call.version)}

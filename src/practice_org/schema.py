@@ -1,5 +1,6 @@
 """The fields of Lead and Contact, and which of them a fresh org hides (salesforce.md 0.1, 5.1)."""
 
+import re
 from dataclasses import dataclass
 
 Value = str | bool | int | None
@@ -105,6 +106,8 @@ _STANDARD = {"Lead": _COMMON + _LEAD, "Contact": _COMMON + _CONTACT, "Organizati
 
 DEFAULT_PACKAGE_FIELD = "mkto_si__Marketo_Sales_Opt_Out__c"
 """The true API name is not public (salesforce.md 5.2), so it can be chosen, per object if need be."""
+CUSTOM_FIELD = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*__)?[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*__c")
+"""A custom field's API name, with the namespace of its package or without."""
 PACKAGE_LABEL = "Marketo Sales Opt Out"
 
 

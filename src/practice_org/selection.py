@@ -7,14 +7,27 @@ selection that surely holds all its matches; only where that is not exact are th
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from practice_org import ids
 from practice_org.access import Access
+from practice_org.date_words import spelled_out
 from practice_org.errors import RefusalError
 from practice_org.people import LAST_BIRTH
 from practice_org.records import Table
 from practice_org.schema import Field, Value
-from practice_org.soql import Compare, Condition, Group, Literal, Negation, Query, Within, bad_column
+from practice_org.soql import (
+    Compare,
+    Condition,
+    Group,
+    Literal,
+    Negation,
+    Query,
+    Within,
+    bad_column,
+    bad_field,
+    bad_parent,
+)
 
 Test = Callable[[int], bool]
 
@@ -88,8 +101,14 @@ class Match:
 
 def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:
     """Checks the query's fields and literals against the user's access. Raises RefusalError."""
+    seen: set[str] = set()
     for name in query.columns or ():
-        readable(query, access, name)
+        column = readable(query, access, name).name
+        if column in seen:
+            raise bad_field(query, name, f"duplicate field selected: {column}")
+        seen.add(column)
+    for counted in query.counted:
+        readable(query, access, counted.field)
     for ordering in query.order:
         readable(query, access, ordering.field)
     if query.where is None:
@@ -99,18 +118,68 @@ def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:
 
 
 def readable(query: Query, access: Access, name: str) -> Field:
-    """The field behind a name in the statement. Raises RefusalError INVALID_FIELD."""
+    """The field behind a name in the statement, its own or a parent's. Raises RefusalError INVALID_FIELD."""
     known = access.readable(query.object_name, name)
-    if known is None:
-        raise bad_column(query, name)
-    return known
+    if known is not None:
+        return known
+    if "." in name and access.parent(query.object_name, name.partition(".")[0]) is None:
+        raise bad_parent(query, name)
+    raise bad_column(query, name.rpartition(".")[2])
 
 
-class _Binder:
-    """One pass over a condition; `select` narrows, `test` decides."""
+class Valued(Protocol):
+    """Whatever has numbered records with values."""
+
+    def value(self, number: int, name: str) -> Value:
+        """The current value of a field."""
+
+
+class Tester:
+    """Decides about single records, from their values alone."""
+
+    def __init__(self, query: Query, table: Valued, access: Access) -> None:
+        self.query, self.records, self.access = query, table, access
+
+    def test(self, condition: Condition) -> Test:
+        """The condition as a function of a record's number. Raises RefusalError for what the field cannot be asked."""
+        if isinstance(condition, Negation):
+            part = self.test(condition.part)
+            return lambda number: not part(number)
+        if isinstance(condition, Group):
+            parts = [self.test(part) for part in condition.parts]
+            joined = all if condition.joint == "and" else any
+            return lambda number: joined(part(number) for part in parts)
+        known = readable(self.query, self.access, condition.field)
+        plain = self.plain(known, condition)
+        if isinstance(plain, Group | Negation):
+            return self.test(plain)
+        name, value = known.name, self.records.value
+        if isinstance(plain, Within):
+            wanted = frozenset(_folded(_full(known, literal.value)) for literal in plain.literals)
+            return lambda number: (_folded(value(number, name)) in wanted) != plain.negated
+        decide = _decision(plain.operator, _full(known, plain.literal.value))
+        return lambda number: decide(value(number, name))
+
+    def plain(self, known: Field, condition: Compare | Within) -> Condition:
+        """The condition with its date words spelled out, and checked against the field's type."""
+        if known.type in ("date", "datetime"):
+            spelled = spelled_out(condition, known.type, self.query.today)
+            if isinstance(spelled, Group | Negation):
+                return spelled
+            condition = spelled
+        for literal in condition.literals if isinstance(condition, Within) else (condition.literal,):
+            _check_type(known, literal)
+        if isinstance(condition, Compare) and condition.operator not in _OPERATORS.get(known.type, _ALL_OPERATORS):
+            raise bad_field(self.query, condition.field, f"invalid operator on {known.type} field")
+        return condition
+
+
+class _Binder(Tester):
+    """One pass over a condition of a table; `select` narrows, `test` decides."""
 
     def __init__(self, query: Query, table: Table, access: Access) -> None:
-        self.query, self.table, self.access = query, table, access
+        super().__init__(query, table, access)
+        self.table = table
 
     def select(self, condition: Condition) -> Selection:
         if isinstance(condition, Negation):
@@ -122,13 +191,15 @@ class _Binder:
                 result = result & part if condition.joint == "and" else result | part
             return result
         known = readable(self.query, self.access, condition.field)
-        if isinstance(condition, Within):
-            found = self._equal(known, condition.literals)
-            return ~found if condition.negated else found
-        return self._compare(known, condition)
+        plain = self.plain(known, condition)
+        if isinstance(plain, Group | Negation):
+            return self.select(plain)
+        if isinstance(plain, Within):
+            found = self._equal(known, plain.literals)
+            return ~found if plain.negated else found
+        return self._compare(known, plain)
 
     def _compare(self, known: Field, condition: Compare) -> Selection:
-        _check_type(known, condition.literal)
         if condition.operator == "=":
             return self._equal(known, (condition.literal,))
         if condition.operator == "!=":
@@ -138,8 +209,8 @@ class _Binder:
         return ANY
 
     def _equal(self, known: Field, literals: tuple[Literal, ...]) -> Selection:
-        for literal in literals:
-            _check_type(known, literal)
+        if "." in known.name:
+            return ANY
         if known.type == "boolean":
             wanted = {bool(literal.value) for literal in literals}
             return ALL if len(wanted) == 2 else self._checked(known, wanted.pop())
@@ -173,22 +244,6 @@ class _Binder:
     def _changed_since(self, instant: str) -> Selection:
         """Records as they were born are all older than `LAST_BIRTH`, so only changed ones need a look."""
         return Selection(set(self.table.changes), exact=False) if instant > LAST_BIRTH else ANY
-
-    def test(self, condition: Condition) -> Test:
-        if isinstance(condition, Negation):
-            part = self.test(condition.part)
-            return lambda number: not part(number)
-        if isinstance(condition, Group):
-            parts = [self.test(part) for part in condition.parts]
-            joined = all if condition.joint == "and" else any
-            return lambda number: joined(part(number) for part in parts)
-        known = readable(self.query, self.access, condition.field)
-        name, value = known.name, self.table.value
-        if isinstance(condition, Within):
-            wanted = frozenset(_folded(_full(known, literal.value)) for literal in condition.literals)
-            return lambda number: (_folded(value(number, name)) in wanted) != condition.negated
-        decide = _decision(condition.operator, _full(known, condition.literal.value))
-        return lambda number: decide(value(number, name))
 
 
 def _full(known: Field, value: Value) -> Value:
@@ -230,6 +285,8 @@ def _like_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE | re.DOTALL)
 
 
+_ALL_OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "like"})
+_OPERATORS = {"boolean": frozenset({"=", "!="}), **dict.fromkeys(("id", "reference"), _ALL_OPERATORS - {"like"})}
 _KINDS = {"boolean": ("boolean",), "datetime": ("datetime",), "date": ("date",)}
 _WORDS = {"boolean": "boolean", "datetime": "dateTime", "date": "date"}
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,18 +11,18 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest
-from practice_org.errors import not_found
+from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest, unknown
 from practice_org.faults.transport import TRANSPORT
 from practice_org.org import Options, Org
 
 PARENT_POLL_SECONDS = 0.5
 SHUTDOWN_SECONDS = 1
 LISTEN_BACKLOG = 512
+_SLASHES = re.compile("/{2,}")
 
 
 class Protocol(HttpToolsProtocol):
@@ -65,25 +66,37 @@ class Server(uvicorn.Server):
         self._stop()
 
 
+class OneSlash:
+    """Takes doubled and trailing slashes out of the path, as clients send them; a redirect would lose their scheme."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on; `raw_path` stays as it was sent."""
+        if scope["type"] == "http":
+            scope["path"] = _SLASHES.sub("/", scope["path"]).rstrip("/") or "/"
+        await self._app(scope, receive, send)
+
+
 def make_app(org: Org) -> Starlette:
     """The org behind its HTTP routes."""
-
-    async def unknown_path(request: Request, error: Exception) -> Response:
-        refusal = not_found()
-        return JSONResponse(refusal.as_request_error(), status_code=refusal.status)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         org.jobs.close()
 
-    families = (oauth, describe, collections, query, bulk, rest, control, page)
+    families = (oauth, describe, collections, query, bulk, rest, control, page, unknown)
     routes = [item for family in families for item in family.routes(org)]
-    return Starlette(routes=routes, exception_handlers={404: unknown_path}, lifespan=lifespan)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A TCP listener that says so: asyncio switches Nagle off only where proto is TCP, and 40 ms hang on it."""
+def listen(host: str, port: int) -> socket.socket:
+    """A listener on that port, or on a free one for port 0. Raises OSError when the port is taken.
+
+    It says that it is TCP: asyncio switches Nagle off only where proto is TCP, and 40 ms hang on it.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -96,17 +109,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    host: str,
-    port: int,
+    listener: socket.socket,
     options: Options,
     file: Path,
     parent_pid: int | None,
     announce: Callable[[str], None],
     org_number: int = 1,
 ) -> None:
-    """Serves until told to end. Port 0 takes a free one. Raises OSError when the port is taken."""
-    listener = _listen(host, port)
-    base_url = f"http://{host}:{listener.getsockname()[1]}"
+    """Serves until told to end. Raises OSError when the credentials file cannot be written."""
+    base_url = "http://{}:{}".format(*listener.getsockname())
     known, identity = credentials.prepare(file, base_url, org_number)
     org = Org(options, identity, clock.now)
 

@@ -3,26 +3,30 @@
 Sources: salesforce.md 7 (limits, escapes, literals) and 2.6 (error texts).
 """
 
+import itertools
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedInput, VisitError
+from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from practice_org.errors import RefusalError
 from practice_org.schema import Value
 
 STATEMENT_LENGTH_MAX = 100_000
 LITERAL_LENGTH_MAX = 4_000
+OFFSET_MAX = 2_000
+DEPTH_MAX = 100
+"""Conditions within conditions; a bound of our own, beyond what people write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value of the statement; `kind` is string, boolean, null, number, datetime or date."""
+    """A value of the statement; `kind` is string, boolean, null, number, datetime, date or date_word."""
 
     kind: str
     value: Value
@@ -52,6 +56,7 @@ class Group:
 
     joint: str
     parts: tuple["Condition", ...]
+    depth: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Negation:
     """NOT condition."""
 
     part: "Condition"
+    depth: int = 1
 
 
 Condition = Compare | Within | Group | Negation
@@ -74,8 +80,16 @@ class Ordering:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """COUNT(field), answered under its alias."""
+
+    field: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A whole statement. `columns` None means COUNT()."""
+    """A whole statement. `columns` None means that it counts: COUNT(), or the fields of `counted`."""
 
     columns: tuple[str, ...] | None
     object_name: str
@@ -83,21 +97,24 @@ class Query:
     order: tuple[Ordering, ...]
     limit: int | None
     offset: int
-    text: str
+    counted: tuple[Counted, ...] = ()
+    text: str = ""
+    today: date = date.min
 
 
-def parse(text: str) -> Query:
-    """The query tree of a statement. Raises RefusalError MALFORMED_QUERY."""
+def parse(text: str, today: date) -> Query:
+    """The query tree of a statement; `today` is what its date words count from. Raises RefusalError MALFORMED_QUERY."""
     if len(text) > STATEMENT_LENGTH_MAX:
         raise malformed(f"SOQL statement cannot be longer than {STATEMENT_LENGTH_MAX} characters.")
     try:
         # with a transformer of its own, the parser's answer is what _Builder.start returned
         query = cast("Query", _parser().parse(text))
     except UnexpectedInput as error:
-        raise malformed(_point_at(text, _position(error)) + _unexpected(text, _position(error))) from error
+        position = _position(error, len(text.rstrip()))
+        raise malformed(_point_at(text, position) + _unexpected(text, position)) from error
     except VisitError as error:
         raise error.orig_exc from error
-    return replace(query, text=text)
+    return replace(query, text=text, today=today)
 
 
 def malformed(message: str) -> RefusalError:
@@ -107,12 +124,27 @@ def malformed(message: str) -> RefusalError:
 
 def bad_column(query: Query, name: str) -> RefusalError:
     """A read names a field that is missing or hidden: "on entity", not "on sobject of type" (salesforce.md 2.6)."""
-    match = re.search(rf"\b{re.escape(name)}\b", query.text)
     text = (
         f"No such column '{name}' on entity '{query.object_name}'. If you are attempting to use a custom field, be "
         "sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the "
         "appropriate names."
     )
+    return bad_field(query, name, text)
+
+
+def bad_parent(query: Query, name: str) -> RefusalError:
+    """A field path goes through a relationship that is not there (salesforce.md 7)."""
+    text = (
+        f"Didn't understand relationship '{name.partition('.')[0]}' in field path. If you are attempting to use a "
+        "custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your "
+        "WSDL or the describe call for the appropriate names."
+    )
+    return bad_field(query, name, text)
+
+
+def bad_field(query: Query, name: str, text: str) -> RefusalError:
+    """INVALID_FIELD with the place of the field's first mention."""
+    match = re.search(rf"\b{re.escape(name)}\b", query.text)
     return RefusalError("INVALID_FIELD", _point_at(query.text, match.start() if match else 0) + text)
 
 
@@ -130,11 +162,16 @@ def bad_object(query: Query) -> RefusalError:
 def _point_at(text: str, position: int) -> str:
     before, after = text[max(0, position - 40) : position], text[position : position + 40]
     snippet = (before + after).replace("\n", " ")
-    return f"\n{snippet}\n{' ' * len(before)}^\nERROR at Row:1:Column:{position + 1}\n"
+    row, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    return f"\n{snippet}\n{' ' * len(before)}^\nERROR at Row:{row}:Column:{column}\n"
 
 
-def _position(error: UnexpectedInput) -> int:
-    return cast("int | None", error.pos_in_stream) or 0
+def _position(error: UnexpectedInput, end: int) -> int:
+    """Where the parser stopped; a statement that ends too early stops at its end, not at its last word."""
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
+        return end
+    position = cast("int | None", error.pos_in_stream)
+    return 0 if position is None else position
 
 
 def _unexpected(text: str, position: int) -> str:
@@ -167,26 +204,45 @@ def unescape(quoted: str) -> str:
 class _Builder(Transformer[Token, Query]):
     """Turns the parser's tree into the classes above; a method's name is the grammar's alias."""
 
-    def start(self, columns, name, where, order, limit, offset):  # type: ignore[no-untyped-def]  # lark calls it untyped
-        return Query(columns, str(name), where, order or (), limit, offset or 0, text="")
+    def start(self, selected, name, alias, where, order, limit, offset):  # type: ignore[no-untyped-def]  # lark's call
+        strip = _Unqualified({str(name).lower(), str(alias or name).lower()})
+        columns = tuple(strip.name(item) for item in selected if isinstance(item, str))
+        counted = tuple(Counted(strip.name(item.field), item.alias) for item in selected if isinstance(item, Counted))
+        if columns and counted:
+            raise malformed(f"Field must be grouped or aggregated: {columns[0]}")
+        ordered = tuple(replace(item, field=strip.name(item.field)) for item in order or ())
+        where = where and strip.condition(where)
+        return Query(columns or None, str(name), where, ordered, limit, offset or 0, counted)
 
-    def count(self) -> None:
-        return None
+    def count(self) -> tuple[()]:
+        return ()
 
-    def columns(self, *names: Token) -> tuple[str, ...]:
-        return tuple(str(name) for name in names)
+    def column(self, name: Token, alias: Token | None) -> str:
+        if alias is not None:
+            raise malformed("only aggregate expressions use field aliasing")
+        return str(name)
+
+    def counted(self, name: Token, alias: Token | None) -> Counted:
+        return Counted(str(name), "" if alias is None else str(alias))
+
+    def columns(self, *items: "str | Counted") -> tuple["str | Counted", ...]:
+        unnamed = itertools.count()
+        return tuple(
+            replace(item, alias=f"expr{next(unnamed)}") if isinstance(item, Counted) and not item.alias else item
+            for item in items
+        )
 
     def where(self, condition: Condition) -> Condition:
         return condition
 
     def all_of(self, *parts: Condition) -> Group:
-        return Group("and", parts)
+        return Group("and", parts, _depth(parts))
 
     def any_of(self, *parts: Condition) -> Group:
-        return Group("or", parts)
+        return Group("or", parts, _depth(parts))
 
     def negation(self, part: Condition) -> Negation:
-        return Negation(part)
+        return Negation(part, _depth((part,)))
 
     def compare(self, name: Token, operator: Token, literal: Literal) -> Compare:
         return Compare(str(name), "!=" if operator == "<>" else str(operator), literal)
@@ -206,14 +262,23 @@ class _Builder(Transformer[Token, Query]):
         return Literal("string", unescape(str(token)))
 
     def datetime(self, token: Token) -> Literal:
-        instant = datetime.fromisoformat(str(token)).astimezone(UTC)
-        return Literal("datetime", instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z")
+        try:
+            instant = datetime.fromisoformat(str(token)).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise malformed(f"Invalid dateTime: {token}") from error
+        return Literal("datetime", instant.isoformat()[:19] + f".{instant.microsecond // 1000:03d}Z")
 
     def date(self, token: Token) -> Literal:
-        return Literal("date", str(token))
+        try:
+            return Literal("date", date.fromisoformat(str(token)).isoformat())
+        except ValueError as error:
+            raise malformed(f"Invalid date: {token}") from error
+
+    def date_word(self, token: Token) -> Literal:
+        return Literal("date_word", str(token))
 
     def number(self, token: Token) -> Literal:
-        return Literal("number", int(float(token)))
+        return Literal("number", str(token))
 
     def true(self, _: Token) -> Literal:
         return Literal("boolean", value=True)
@@ -235,4 +300,33 @@ class _Builder(Transformer[Token, Query]):
         return int(number)
 
     def offset(self, number: Token) -> int:
+        if int(number) > OFFSET_MAX:
+            text = f"Maximum SOQL offset allowed is {OFFSET_MAX}"
+            raise RefusalError("NUMBER_OUTSIDE_VALID_RANGE", text)
         return int(number)
+
+
+def _depth(parts: tuple[Condition, ...]) -> int:
+    depth = 1 + max(part.depth if isinstance(part, Group | Negation) else 0 for part in parts)
+    if depth > DEPTH_MAX:
+        text = "Query is either selecting too many fields or the filter conditions are too complicated."
+        raise RefusalError("QUERY_TOO_COMPLICATED", text)
+    return depth
+
+
+@dataclass(frozen=True, slots=True)
+class _Unqualified:
+    """Takes the object's name or its alias off the front of field names."""
+
+    prefixes: set[str]
+
+    def name(self, name: str) -> str:
+        prefix, dot, rest = name.partition(".")
+        return rest if dot and prefix.lower() in self.prefixes else name
+
+    def condition(self, condition: Condition) -> Condition:
+        if isinstance(condition, Group):
+            return replace(condition, parts=tuple(self.condition(part) for part in condition.parts))
+        if isinstance(condition, Negation):
+            return replace(condition, part=self.condition(condition.part))
+        return replace(condition, field=self.name(condition.field))

@@ -28,10 +28,10 @@ class Seen:
     says_false: bool = False
 
     def wrote(self, fields: Mapping[str, object]) -> None:
-        """Notes one record's written fields; null counts as saying false, as it unticks or empties."""
+        """Notes one record's written fields."""
         self.records += 1
         self.fields.update(fields)
-        self.says_false |= any(value is False or value is None for value in fields.values())
+        self.says_false |= any(says_false(value) for value in fields.values())
 
     def as_json(self) -> dict[str, object]:
         """The request as the control API shows it; `received_at` is seconds since 1970."""
@@ -47,13 +47,18 @@ class Seen:
         }
 
 
+def says_false(value: object) -> bool:
+    """False in any of its spellings; null counts too, as it unticks or empties."""
+    return value is None or value == 0 or (isinstance(value, str) and value.strip().lower() in ("false", "0"))
+
+
 def note_writes(seen: Seen, body: bytes) -> None:
     """Notes what a JSON write says before anything else happens to it: also a refused request has said false."""
     if seen.route not in JSON_WRITE_ROUTES:
         return
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     records = content.get("records", [content]) if isinstance(content, dict) else []
     for record in records if isinstance(records, list) else []:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from practice_org.errors import RefusalError, converted_lead, no_such_column
 from practice_org.org import Org
-from practice_org.people import INTEGRATION_USER
 from practice_org.records import Change, Table
 from practice_org.schema import PEOPLE, Field, Value
 from practice_org.spy import NO_FIELDS
+from practice_org.users import INTEGRATION_USER
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 

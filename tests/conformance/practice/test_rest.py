@@ -94,3 +94,42 @@ def test_the_organization_and_the_user_can_be_asked(rest: Rest) -> None:
     assert organization[0]["Id"] == rest.org.credentials["org_id"]
     user = rest.call("GET", "/services/oauth2/userinfo").json["user_id"]
     assert rest.call("GET", f"sobjects/User/{user}").json["Username"] == rest.org.credentials["username"]
+
+
+@pytest.mark.parametrize("path", ["/services/data/", "//services/data", "/services//data//"])
+def test_a_trailing_or_doubled_slash_changes_nothing(rest: Rest, path: str) -> None:
+    assert rest.call("GET", path).json == rest.call("GET", "/services/data").json
+
+
+def test_clients_that_end_paths_with_a_slash_are_answered_without_a_redirect(rest: Rest) -> None:
+    answer = rest.call("GET", "query/?q=SELECT+Id+FROM+Lead+LIMIT+1")
+    assert (answer.status, answer.json["totalSize"]) == (200, 1)
+    lead = answer.json["records"][0]["Id"]
+    assert rest.call("PATCH", f"sobjects//Lead/{lead}/", {BOX: True}).status == 204
+    assert rest.org.record(lead)[BOX] is True
+
+
+def test_a_version_lists_its_resources(rest: Rest) -> None:
+    listed = rest.call("GET", "").json
+    assert listed["sobjects"] == "/services/data/v62.0/sobjects"
+    assert rest.call("GET", listed["identity"].removeprefix(rest.org.url)).json["user_id"].startswith("005")
+    for path in (listed["limits"], listed["sobjects"]):
+        assert rest.call("GET", path).status == 200
+
+
+def test_head_is_get_without_a_body(rest: Rest) -> None:
+    answer = rest.call("HEAD", "sobjects/Lead/describe")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PROPFIND", "PUT"])
+def test_a_method_that_is_not_allowed_is_refused_in_salesforces_shape(rest: Rest, method: str) -> None:
+    answer = rest.call(method, "limits")
+    assert (answer.status, answer.code) == (405, "METHOD_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"{", b"\xff\xfe", b"[]", b"5", b""])
+@pytest.mark.parametrize("path", ["sobjects/Lead", "composite/sobjects", "jobs/query", "jobs/ingest"])
+def test_a_body_that_is_no_json_object_is_a_parser_error(rest: Rest, path: str, body: bytes) -> None:
+    answer = rest.call("POST", path, body)
+    assert (answer.status, answer.code) == (400, "JSON_PARSER_ERROR")

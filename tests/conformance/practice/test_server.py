@@ -1,4 +1,4 @@
-"""The command and the process: start, credentials file, orderly end, the page."""
+"""The process: start, credentials file, orderly end, the page."""
 
 import http.client
 import json
@@ -19,21 +19,10 @@ from tests.practice import PracticeOrg, end, launch
 BOX = "HasOptedOutOfEmail"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from practice_org.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-
-
 def wait_for(file: Path) -> None:
     deadline = time.monotonic() + 30
     while not file.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-
-
-def test_help_loads_no_server() -> None:
-    code = "import sys; from practice_org.cli import main; main(['--help'], standalone_mode=False);"
-    code += "sys.exit(any(name in sys.modules for name in ('uvicorn', 'starlette', 'lark', 'cryptography')))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False).returncode == 0
 
 
 def test_the_credentials_file_is_private_and_complete_once_the_org_answers(tmp_path: Path) -> None:
@@ -107,21 +96,6 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-@pytest.mark.parametrize("address", ["0.0.0.0:0", "example.com:80", "127.0.0.1:99999", "127.0.0.1"])
-def test_an_address_beyond_this_machine_is_refused_in_three_parts(tmp_path: Path, address: str) -> None:
-    answer = run("serve", "--http", address, "--credentials", str(tmp_path / "c.json"))
-    assert answer.returncode == 2
-    assert [line.split(":")[0] for line in answer.stderr.splitlines()] == ["error", "means", "next"]
-
-
-def test_a_port_that_is_taken_is_refused_in_three_parts(org: PracticeOrg, tmp_path: Path) -> None:
-    address = org.url.removeprefix("http://")
-    answer = run("serve", "--http", address, "--credentials", str(tmp_path / "c.json"))
-    assert answer.returncode == 2
-    assert [line.split(":")[0] for line in answer.stderr.splitlines()] == ["error", "means", "next"]
-    assert not (tmp_path / "c.json").exists()
 
 
 def test_the_page_shows_a_record_with_its_boxes_and_says_what_it_is_not(rest: Rest) -> None:
