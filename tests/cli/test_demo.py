@@ -1,5 +1,6 @@
 """`optsync demo` from end to end: the story goes through, its figures close, and nothing is left behind."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -46,7 +47,12 @@ def test_the_demo_once_as_json_proves_that_both_sides_agree_and_leaves_nothing(e
     )
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
+    assert list(answer) == ["balance", "agree", "false_writes", "push_ms", "nightly_seconds", "api_calls"]
     counts = answer["balance"]
+    assert list(counts) == [
+        *("recorded", "linked", "not_linked", "pairs", "no_address"),
+        *("confirmed", "owed", "held", "parked"),
+    ]
     assert answer["agree"] is True
     assert answer["false_writes"] == 0
     assert counts["recorded"] == counts["linked"] + counts["not_linked"] > 1_500
@@ -57,6 +63,42 @@ def test_the_demo_once_as_json_proves_that_both_sides_agree_and_leaves_nothing(e
     assert answer["api_calls"] > 0
     assert processes_of(environ["TMPDIR"]) == []
     assert list(Path(environ["TMPDIR"]).iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("part", "told"),
+    [
+        ("serve --port", "the web pages ended (signal SIGKILL)"),
+        ("optsync.cli worker", "the worker ended (signal SIGKILL)"),
+        ("practice_org", "the practice org ended (signal SIGKILL)"),
+    ],
+    ids=["web", "worker", "practice org"],
+)
+def test_a_demo_whose_part_is_killed_names_the_part_and_fails(environ: dict[str, str], part: str, told: str) -> None:
+    process = subprocess.Popen(
+        [*DEMO, "--once"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert "Connected" in process.stdout.readline()
+    os.kill(child_of(process.pid, part), signal.SIGKILL)
+    _, errors = process.communicate(timeout=SECONDS_MAX)
+    assert process.returncode == 1
+    assert f"error: {told}" in errors
+    assert processes_of(environ["TMPDIR"]) == []
+    assert list(Path(environ["TMPDIR"]).iterdir()) == []
+
+
+def child_of(parent: int, command: str) -> int:
+    """The process that a process started with a command."""
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            status, line = (place / "stat").read_text(), (place / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if int(status.rpartition(")")[2].split()[1]) == parent and command in line:
+            return int(place.name)
+    raise AssertionError(f"no process {command}")
 
 
 @pytest.mark.slow

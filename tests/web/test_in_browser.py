@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
 from optsync import seams
+from optsync.connection.connect import connections
+from optsync.connection.sessions import open_session
+from optsync.connection.settings import Change, apply_change
+from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
+from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
 from tests.installation import Site
 
@@ -26,7 +32,17 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
+HOSTILE = [
+    "<script>document.title='taken'</script>@example.com",
+    "\u202emoc.elpmaxe@nna\u202c@example.com",
+    "\U0001f469\u200d\U0001f680\U0001f1e9\U0001f1ea@example.com",
+    "x" * 10_000 + "@example.com",
+    '" onfocus="document.title=1" autofocus="@example.com',
+]
+PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations", "/nowhere"]
+PAGES += [f"/people?address={quote(address)}" for address in HOSTILE[:3] + HOSTILE[4:]]
+FAULTS = Path(__file__).with_name("faults_of_a_page.js").read_text(encoding="utf-8")
+"""Finds what keeps people out: unnamed controls, headings out of order, text that is hard to read."""
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,6 +57,22 @@ def browser() -> Iterator["Browser"]:
         chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def newest_run(site: Site) -> int:
+    """Something to show: people with odd names, records, and a run."""
+    installation = site.installation
+    with installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        for address in HOSTILE:
+            opt_out(conn, installation.vault.subject_key, address, "manual", actor=address)
+        with open_session(conn, installation.vault, org_id, seams.real()) as session:
+            apply_change(conn, session, org_id, Change(sync_on=True))
+            report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
+            apply_change(conn, session, org_id, Change(sync_on=False))
+    assert report.run_id is not None
+    return report.run_id
 
 
 @pytest.fixture
@@ -72,17 +104,19 @@ def sign_in(site: Site, page: "Page") -> None:
 @pytest.mark.parametrize("width", [1180, 390])
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark")])
 def test_pages_fit_the_window_and_the_browser_has_nothing_to_complain_of(
-    site: Site, browser: "Browser", complaints: list[str], language: str, scheme: str, width: int
+    site: Site, browser: "Browser", complaints: list[str], newest_run: int, language: str, scheme: str, width: int
 ) -> None:
     page = opened(browser, complaints, language=language, scheme=scheme, width=width)
     sign_in(site, page)
-    for path in PAGES:
+    for path in [*PAGES, f"/runs/{newest_run}"]:
         page.goto(site.url + path)
+        assert page.evaluate(FAULTS) == [], path
+        assert "taken" not in page.title()
         assert page.get_attribute("html", "lang") == language
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == ("rgb(22, 24, 29)" if scheme == "dark" else "rgb(243, 243, 243)")
-    assert complaints == []
+    assert [one for one in complaints if "404" not in one] == []
     page.context.close()
 
 

@@ -73,7 +73,16 @@ def test_r28_a_change_is_shown_before_it_is_saved(site: Site, cookie: str) -> No
     status, text = post(site, cookie, step="preview", **FORM)
     assert status == 200
     assert "The nightly sync is switched on." in text
+    assert "Records known to be ticked in Salesforce:" in text
     assert not settings_of(site).sync_on
+
+
+def test_switching_off_warns_of_the_field_that_marketing_tools_read(site: Site, cookie: str) -> None:
+    post(site, cookie, step="save", **FORM)
+    _, text = post(site, cookie, step="preview", **{name: value for name, value in FORM.items() if name != "sync"})
+    assert "New unsubscribes go to Email Opt Out from now on; marketing tools read that field." in text
+    assert "up to 0 more" not in text
+    assert settings_of(site).sync_on
 
 
 def test_r28_saving_saves_and_is_audited_with_the_name_of_the_admin(site: Site, cookie: str) -> None:
@@ -106,6 +115,7 @@ def test_wrong_values_are_refused_and_nothing_is_saved(site: Site, cookie: str, 
     status, text = post(site, cookie, step="save", **(FORM | wrong))
     assert status == 422
     assert 'role="alert"' in text
+    assert all(f'value="{value}"' in text for name, value in wrong.items() if name != "field")
     assert settings_of(site).choice is Choice.EMAIL
     assert not settings_of(site).sync_on
 

@@ -68,6 +68,33 @@ def test_rfc_8058_one_click_needs_no_cookie_is_answered_200_and_may_come_twice(
     assert [event.source for event in events] == ["one-click"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", "List-Unsubscribe=One-Click"),
+        ("multipart/form-data; boundary=b", "List-Unsubscribe=One-Click"),
+        ("text/plain", "List-Unsubscribe=One-Click"),
+        ("application/x-www-form-urlencoded", "x=" + "a" * 70_000),
+        ("application/x-www-form-urlencoded", "&".join(["x=1"] * 2_000)),
+        ("application/x-www-form-urlencoded; charset=nope", ""),
+    ],
+    ids=["no boundary", "no parts", "plain text", "too long", "too many fields", "unknown charset"],
+)
+def test_a_post_with_a_good_token_opts_out_whatever_its_body_looks_like(site: Site, kind: str, body: str) -> None:
+    address = f"odd.{len(kind)}.{len(body)}@example.com"
+    assert site.request("POST", link_of(site, address), body, {"Content-Type": kind})[0].status == 200
+    assert is_blocked(site, address)
+
+
+def test_head_answers_like_get_without_a_body_and_other_methods_are_refused(site: Site) -> None:
+    path = link_of(site, "methods@example.com")
+    answer, text = site.request("HEAD", path)
+    assert (answer.status, text) == (200, "")
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert site.request(method, path, "")[0].status == 405
+    assert not is_blocked(site, "methods@example.com")
+
+
 @pytest.mark.parametrize("damage", ["", "x", "AAAA", "%00", "ä", "A" * 3000])
 def test_a_damaged_link_offers_a_form_and_never_opts_out(site: Site, damage: str) -> None:
     from urllib.parse import quote
@@ -88,7 +115,16 @@ def test_the_form_answers_alike_for_known_and_unknown_people(site: Site) -> None
 
 
 def test_the_form_refuses_a_text_that_is_no_address(site: Site) -> None:
-    assert site.request("POST", "/u/", "address=nobody", FORM)[0].status == 400
+    for wrong in ("nobody", "@", "nobody%40", "%40example.com", "%20%40%20", ""):
+        answer, text = site.request("POST", "/u/", f"address={wrong}", FORM)
+        assert answer.status == 400
+        assert "This is not an e-mail address." in text
+
+
+def test_a_request_that_cannot_be_read_gets_a_page_of_ours_in_the_readers_language(site: Site) -> None:
+    answer, text = site.request("POST", "/u/", "address=" + "a" * 70_000, FORM | {"Accept-Language": "de"})
+    assert answer.status == 400
+    assert "Diese Anfrage ist nicht lesbar" in text
 
 
 def test_the_page_is_small_without_script_cookie_or_referrer_and_not_indexed(site: Site) -> None:

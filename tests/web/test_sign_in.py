@@ -48,3 +48,55 @@ def test_signing_out_ends_the_session(site: Site, cookie: str) -> None:
 def test_a_form_from_another_site_is_refused(site: Site, cookie: str) -> None:
     answer, _ = site.request("POST", "/sign-out", "", {"Cookie": cookie, "Origin": "https://evil.example"})
     assert answer.status == 403
+
+
+def test_the_language_can_be_chosen_before_signing_in(site: Site) -> None:
+    page, text = site.request("GET", "/sign-in")
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
+    headers = {"Cookie": csrf, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
+    body = f"csrfmiddlewaretoken={token}&language=de&next=/sign-in"
+    answer, _ = site.request("POST", "/i18n/setlang/", body, headers)
+    chosen = answer.getheader("set-cookie") or ""
+    assert answer.getheader("Location") == "/sign-in"
+    assert "HttpOnly" in chosen
+    assert "SameSite=Lax" in chosen
+    assert 'lang="de"' in site.request("GET", "/sign-in", headers={"Cookie": chosen.partition(";")[0]})[1]
+
+
+def test_the_language_form_leads_to_no_other_site(site: Site) -> None:
+    page, text = site.request("GET", "/sign-in")
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
+    headers = {"Cookie": csrf, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
+    body = f"csrfmiddlewaretoken={token}&language=de&next=https://evil.example/"
+    answer, _ = site.request("POST", "/i18n/setlang/", body, headers)
+    assert "evil" not in (answer.getheader("Location") or "")
+
+
+def test_pages_of_an_admin_are_kept_by_no_cache_framed_by_nobody_and_run_no_foreign_script(
+    site: Site, cookie: str
+) -> None:
+    for path in ("/", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"):
+        answer, _ = site.request("GET", path, headers={"Cookie": cookie})
+        policy = answer.getheader("Content-Security-Policy") or ""
+        assert answer.getheader("Cache-Control") == "no-store"
+        assert answer.getheader("X-Frame-Options") == "DENY"
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+
+
+def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites_and_ends(site: Site) -> None:
+    with site.installation.database.connect() as conn:
+        secret = make_link(conn, seams.real().token_bytes)
+    page, text = site.request("GET", f"/sign-in/{secret}")
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
+    headers = {"Cookie": csrf, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
+    answer, _ = site.request("POST", f"/sign-in/{secret}", f"csrfmiddlewaretoken={token}", headers)
+    (session,) = [value for value in answer.headers.get_all("set-cookie") or [] if value.startswith("session=")]
+    for flag in ("HttpOnly", "SameSite=Lax", "Max-Age=43200", "Path=/"):
+        assert flag in session
+    again, _ = site.request("POST", f"/sign-in/{secret}", f"csrfmiddlewaretoken={token}", headers)
+    assert again.status == 403

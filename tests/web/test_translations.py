@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import optsync
+from optsync.core.rejections import REJECTIONS, explain
 from optsync.web import words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
 from optsync.web.standing import SENTENCES
@@ -31,9 +32,29 @@ def texts_of_templates() -> set[str]:
 
 def texts_of_code() -> set[str]:
     """Every text in a call of gettext, and the tables of words and sentences."""
-    found = {sentence for _, sentence in SENTENCES.values()} | {words.ALLOWED, words.UNKNOWN, words.UNSUBSCRIBED}
-    for table in (words.KINDS, words.SOURCES, words.RUN_KINDS, words.RUN_RESULTS, words.BOX_STATES, words.WHY):
+    found = {sentence for _, sentence in SENTENCES.values()} | {
+        words.ALLOWED,
+        words.UNKNOWN,
+        words.UNSUBSCRIBED,
+        words.DISPUTED,
+    }
+    for table in (
+        words.KINDS,
+        words.SOURCES,
+        words.RUN_KINDS,
+        words.RUN_RESULTS,
+        words.BOX_STATES,
+        words.WHY,
+        words.RUN_COUNTS,
+        words.RESTS,
+        words.PROVENANCES,
+        words.MARK_REASONS,
+    ):
         found |= set(table.values())
+    for title, next_step in words.OUR_REFUSALS.values():
+        found |= {title, next_step}
+    for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
+        found |= {rejection.title, rejection.next}
     for file in [*SOURCE.glob("web/*.py"), *SOURCE.glob("public/*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":

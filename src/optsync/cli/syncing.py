@@ -8,6 +8,7 @@ from optsync.cli.house import opened
 from optsync.cli.output import BAD, OK, WARN, Output, Ticker, with_output
 from optsync.cli.people import operator
 from optsync.core.problems import Problem
+from optsync.web.words import counts_of_run, rest_of_run
 
 if TYPE_CHECKING:
     from optsync.sync.runs import RunReport
@@ -72,7 +73,8 @@ def lines_of(report: "RunReport") -> list[str]:
 
 def rest_line(rest: dict[str, Any]) -> str:
     """What is not done, and why."""
-    return f"  {WARN} {rest.get('boxes', 0):,} {rest.get('verdict', '')}: {rest.get('reason', '')}"
+    reason = f": {rest['reason']}" if rest.get("reason") else ""
+    return f"  {WARN} {rest.get('boxes', 0):,} boxes {rest_of_run(rest.get('verdict', ''))}{reason}"
 
 
 def rehearsal_lines(report: "RunReport") -> list[str]:
@@ -123,7 +125,7 @@ def run_lines(found: dict[str, Any]) -> list[str]:
         f"sync run {found['run_id']} · {found['started_at']:%Y-%m-%d %H:%M:%S} UTC · {found['kind']} · {result}",
         f"  by {found['by_whom']}, {report.get('seconds', 0):.1f} s, {report.get('api_calls', 0)} API calls",
     ]
-    lines += [f"  {name:24} {value:>10,}" for name, value in counts.items() if isinstance(value, int)]
+    lines += [f"  {value:>10,}  {text}" for text, value in counts_of_run(counts)]
     lines += [rest_line(rest) for rest in report.get("rest", [])]
     if error := report.get("error"):
         lines.append(f"  {BAD} {error['what']}")

@@ -10,8 +10,10 @@ from functools import wraps
 
 import psycopg
 from django.conf import settings
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import Error as DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +25,8 @@ from optsync.ledger.record import Source, opt_out
 from optsync.public.tokens import UnsubscribeLink, read_token
 
 ONE_CLICK = ("List-Unsubscribe", "One-Click")  # RFC 8058, section 3.1
+UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
+"""What a body that is no form makes Django raise: a broken boundary, too many fields, too many bytes."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError)
 View = Callable[..., HttpResponse]
 
@@ -52,14 +56,24 @@ def public_page(view: View) -> View:
 
 @public_page
 def by_token(request: HttpRequest, token: str) -> HttpResponse:
-    """The page behind an unsubscribe link: a question on GET, the deed on POST, a form when the link is damaged."""
+    """The page behind an unsubscribe link: a question on GET, the deed on POST, a form when the link is damaged.
+
+    The token says who; whatever the body of the POST looks like, the person is opted out.
+    """
     link = read_token(desk().link_keys, token)
     if link is None:
         return page(request, "damaged", status=404)
     if request.method != "POST":
         return page(request, "ask", masked=mask(normalize(link.address)))
-    one_click = request.POST.get(ONE_CLICK[0]) == ONE_CLICK[1]
-    return record(request, link, "one-click" if one_click else "clicked link")
+    return record(request, link, "one-click" if is_one_click(request) else "clicked link")
+
+
+def is_one_click(request: HttpRequest) -> bool:
+    """Whether a mail program sent this POST (RFC 8058), and not our page's button; False for an unreadable body."""
+    try:
+        return request.POST.get(ONE_CLICK[0]) == ONE_CLICK[1]
+    except UNREADABLE:
+        return False
 
 
 @public_page
@@ -68,17 +82,17 @@ def by_address(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return page(request, "damaged")
     address = request.POST.get("address", "")
-    if "@" not in address:
-        return page(request, "damaged", status=400)
-    return record(request, UnsubscribeLink(address, ""), "clicked link")
+    if not all(address.strip().rpartition("@")[::2]):
+        return page(request, "damaged", status=400, wrong=address)
+    return record(request, UnsubscribeLink(address, ""), "clicked link", typed=address)
 
 
-def record(request: HttpRequest, link: UnsubscribeLink, source: Source) -> HttpResponse:
-    """Opts out and says so; 503 without a promise when the database is away."""
+def record(request: HttpRequest, link: UnsubscribeLink, source: Source, typed: str = "") -> HttpResponse:
+    """Opts out and says so; 503 without a promise, and with what was typed, when the database is away."""
     try:
         opt_out(desk().connection(), desk().subject_key, link.address, source, evidence=evidence_of(request, link))
     except AWAY:
-        return page(request, "later", status=503)
+        return page(request, "later", status=503, typed=typed)
     return page(request, "done")
 
 

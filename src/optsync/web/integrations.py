@@ -4,7 +4,7 @@ A change is shown before it is saved, saved by POST only, and refused with the f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from typing import Any
 from zoneinfo import available_timezones
@@ -25,6 +25,7 @@ from optsync.connection.settings import Change, Plan, Settings
 from optsync.core.calendar import Schedule
 from optsync.core.problems import Problem
 from optsync.core.targets import Choice, FieldRole, read_fields, write_fields
+from optsync.ledger.queries import sql
 from optsync.ledger.targets import Carry
 from optsync.salesforce.errors import SalesforceError
 from optsync.web.middleware import admin_of
@@ -73,14 +74,20 @@ def integrations(request: HttpRequest) -> HttpResponse:
 
 
 def form(request: HttpRequest, org: Connection, status: int = 200, **context: Any) -> HttpResponse:
-    """The settings as they are."""
+    """The settings as they are; after a refusal with what was asked for, so that nothing is typed twice."""
     settings = org_settings.load(desk().connection(), org.org_id)
+    asked = request.POST if request.method == "POST" else {}
+    cards = cards_of(settings, described(org))
+    if asked.get("field"):
+        cards = [replace(card, chosen=card.value == asked["field"]) for card in cards]
     context |= {
         "connected": True,
-        "settings": settings,
-        "cards": cards_of(settings, described(org)),
-        "time": f"{settings.schedule.at:%H:%M}",
-        "zone": settings.schedule.zone,
+        "sync_on": asked.get("sync") == "on" if asked else settings.sync_on,
+        "cards": cards,
+        "at": f"{settings.schedule.at:%H:%M}",
+        "in_zone": settings.schedule.zone,
+        "time": asked.get("time", f"{settings.schedule.at:%H:%M}"),
+        "zone": asked.get("zone", settings.schedule.zone),
         "zones": sorted(available_timezones()),
         "next_run": next_run(settings.schedule, desk().seams.now()),
         "saved": "saved" in request.GET,
@@ -95,6 +102,7 @@ def preview(request: HttpRequest, org: Connection, change: Change) -> HttpRespon
         plan = org_settings.plan_change(desk_.connection(), session, org.org_id, change)
     wanted = {name: request.POST[name] for name in ("sync", "field", "time", "zone") if name in request.POST}
     shown = {"lines": lines_of(plan), "asks_carry": plan.changes_target and plan.boxes > 0}
+    shown["warns"] = plan.before.sync_on and not plan.after.sync_on
     return page(request, "integrations", "settings", connected=True, plan=shown, wanted=wanted)
 
 
@@ -257,7 +265,7 @@ def steps_for(finding: Finding) -> list[str]:
 def lines_of(plan: Plan) -> list[str]:
     """What a change does, in the reader's language."""
     before, after = plan.before, plan.after
-    lines = []
+    lines = [today(before.org_id)]
     if before.sync_on != after.sync_on:
         lines.append(_("The nightly sync is switched on.") if after.sync_on else _("The nightly sync is switched off."))
     names = labels_of(after, write_fields(after.policy))
@@ -267,11 +275,10 @@ def lines_of(plan: Plan) -> list[str]:
             "Carried over, up to %(boxes)s more boxes are ticked in Salesforce. "
             "Boxes ticked before stay ticked; nobody is mailed meanwhile."
         )
-        lines.append(carried % {"boxes": figure(plan.boxes)})
+        stays = _("What was recorded before stays due where it was; its boxes stay ticked.")
+        lines.append(carried % {"boxes": figure(plan.boxes)} if plan.boxes else stays)
     else:
         lines.append(_("Unsubscribes stay due in: %(fields)s.") % {"fields": names})
-    if before.sync_on and not after.sync_on:
-        lines.append(_("New unsubscribes go to Email Opt Out from now on; marketing tools read that field."))
     if after.sync_on:
         reads = labels_of(after, read_fields(after.policy))
         lines.append(_("Each night a tick in %(fields)s unsubscribes a person here.") % {"fields": reads})
@@ -279,6 +286,13 @@ def lines_of(plan: Plan) -> list[str]:
         night = next_run(after.schedule, desk().seams.now())
         lines.append(night.sentence)
     return lines
+
+
+def today(org_id: int) -> str:
+    """Who carries which box, as far as it is known here (rules 7)."""
+    rows = desk().connection().execute(sql("optsync.web", "ticked_by_field"), {"org": org_id}).fetchall()
+    ticked = ", ".join(f"{label} {figure(count)}" for label, count in rows)
+    return _("Records known to be ticked in Salesforce: %(boxes)s.") % {"boxes": ticked or figure(0)}
 
 
 def labels_of(settings: Settings, roles: frozenset[FieldRole]) -> str:

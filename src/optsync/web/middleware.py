@@ -7,6 +7,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 OPEN_NAMESPACES = frozenset({"public", "health"})
+OPEN_NAMES = frozenset({"set_language"})
+"""Django's own view: the sign-in page has the language buttons too."""
 View = Callable[..., HttpResponseBase]
 
 
@@ -33,7 +35,7 @@ class SignInRequired:
     ) -> HttpResponse | None:
         """None lets the request through."""
         match = request.resolver_match
-        if match is not None and set(match.namespaces) & OPEN_NAMESPACES:
+        if match is not None and (set(match.namespaces) & OPEN_NAMESPACES or match.view_name in OPEN_NAMES):
             return None
         if getattr(view, "open_to_all", False) or admin_of(request):
             return None

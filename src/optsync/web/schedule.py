@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from optsync.core.calendar import Schedule, next_slot
+from optsync.web.templatetags.web import day
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +33,4 @@ def next_run(schedule: Schedule, now: datetime) -> NextRun:
 
 def shown(moment: datetime) -> str:
     """Weekday, day and time in the reader's language."""
-    return f"{date_format(moment, 'D')} {date_format(moment, 'SHORT_DATE_FORMAT')} {moment:%H:%M}"
+    return f"{date_format(moment, 'D')} {day(moment)} {moment:%H:%M}"

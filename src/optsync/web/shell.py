@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from optsync.config.desk import desk
 from optsync.connection.connect import Connection, connections
+from optsync.ledger.queries import sql
 from optsync.web.middleware import admin_of
 
 
@@ -33,7 +34,16 @@ def shell_of(request: HttpRequest, org: Connection | None) -> Shell:
         return Shell(None, False, "", "idle")
     if org is None:
         return Shell(admin, False, _("Not connected"), "warn")
+    if sign_in_is_refused(org):
+        return Shell(admin, org.is_practice, _("Sign-in refused"), "bad")
     return Shell(admin, org.is_practice, org.name, "ok")
+
+
+def sign_in_is_refused(org: Connection) -> bool:
+    """Whether Salesforce refuses our sign-in at the moment."""
+    row = desk().connection().execute(sql("optsync.web", "sign_in_refused"), {"org": org.org_id}).fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:

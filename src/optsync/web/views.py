@@ -11,7 +11,6 @@ from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
-from optsync.core.rejections import explain
 from optsync.ledger import check, targets
 from optsync.ledger import people as ledger_people
 from optsync.ledger.queries import sql
@@ -22,10 +21,30 @@ from optsync.web.shell import first_connection, page
 from optsync.web.sign_in import use_link
 from optsync.web.standing import Standing
 from optsync.web.templatetags.web import figure
-from optsync.web.words import detail_of, kind_of_run, result_of_run, source_of, state_of_box, why_blocked
+from optsync.web.words import (
+    counts_of_run,
+    detail_of,
+    kind_of_run,
+    linked_by,
+    refusal_of,
+    rest_of_run,
+    result_of_run,
+    source_of,
+    state_of_box,
+    why_blocked,
+)
 
 RUNS_ON_OVERVIEW = 5
 RUNS_ON_LIST = 100
+TONES_OF_RUN = {
+    "proved": ("ok", "✓"),
+    "dry run": ("ok", "✓"),
+    "running": ("info", "…"),
+    "partly done": ("warn", "!"),
+    "held": ("warn", "!"),
+    "waiting for go": ("warn", "!"),
+    "interrupted": ("warn", "!"),
+}
 
 
 @require_safe
@@ -89,17 +108,25 @@ def proof_of(standing: Standing) -> dict[str, str]:
     """When agreement was last proved, in words."""
     if standing.proof_age_hours is None or standing.proved_at is None:
         return {"when": "–", "detail": _("No sync run has proved agreement yet.")}
-    minutes = int(standing.proof_age_hours * 60)
-    when = _("%(n)s min ago") % {"n": minutes} if minutes < 120 else _("%(n)s h ago") % {"n": minutes // 60}
-    return {"when": when, "detail": _("by reading Salesforce again, independently of our own marks")}
+    return {
+        "when": ago(int(standing.proof_age_hours * 60)),
+        "detail": _("by reading Salesforce again, independently of our own marks"),
+    }
+
+
+def ago(minutes: int) -> str:
+    """How long ago something was."""
+    if minutes == 0:
+        return _("just now")
+    return _("%(n)s min ago") % {"n": minutes} if minutes < 120 else _("%(n)s h ago") % {"n": minutes // 60}
 
 
 def parked_group(group: standings.Parked) -> dict[str, Any]:
     """Why boxes wait for a person, with Salesforce's own words."""
-    rejection = explain(group.code, group.said)
+    title, next_step = refusal_of(group.code, group.said, _)
     return {
-        "title": rejection.title,
-        "next": rejection.next,
+        "title": title,
+        "next": next_step,
         "code": group.code,
         "said": group.said,
         "count": group.count,
@@ -140,7 +167,7 @@ def record_of(record: ledger_people.Record, labels: dict[int, str]) -> dict[str,
     return {
         "kind": record.kind,
         "record_id": record.record_id,
-        "provenance": record.provenance,
+        "provenance": linked_by(record.provenance, _),
         "successor": record.successor,
         "boxes": boxes,
     }
@@ -160,10 +187,11 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
         row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
     if row is None:
         raise Http404
-    counts = sorted((row["counts"] or {}).items())
-    rows = [(_("Kind"), kind_of_run(row["kind"], _)), (_("Result"), result_of_run(row["result"], _))]
-    rows += [(name.replace("_", " "), figure(value)) for name, value in counts if isinstance(value, int)]
-    return page(request, "run", "runs", run=row, rows=rows)
+    tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
+    rest = [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []]
+    context = {"run": row, "tone": tone, "sign": sign, "rest": rest, "error": row["error"], "took": row["seconds"]}
+    context |= {"kind": kind_of_run(row["kind"], _), "result": result_of_run(row["result"], _)}
+    return page(request, "run", "runs", rows=counts_of_run(row["counts"] or {}, _), **context)
 
 
 def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:

@@ -1,11 +1,16 @@
 """The ledger's own words as people read them. A word that is missing here is shown as it is stored.
 
-No Django here: the command line speaks English; pages hand in gettext as `translate`.
+No Django here, and no database driver: `optsync sync --help` loads this. The command line speaks English; pages hand in
+gettext as `translate`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from optsync.ledger.people import BoxMark, TimelineEntry
+from optsync.core.rejections import explain
+
+if TYPE_CHECKING:
+    from optsync.ledger.people import BoxMark, TimelineEntry
 
 Translate = Callable[[str], str]
 
@@ -19,6 +24,9 @@ KINDS = {
     "converted": "The Lead was converted; its successor carries on",
     "merged": "The record was merged; its successor carries on",
     "record deleted": "The record was deleted in Salesforce; the address stays blocked",
+    "parked": "Salesforce refused the box; it waits for a person",
+    "not kept": "Salesforce accepted the tick and did not keep it",
+    "erased": "Erased: only a keyed hash of the address is kept",
 }
 SOURCES = {
     "clicked link": "Clicked Link",
@@ -49,12 +57,81 @@ RUN_RESULTS = {
     "running": "Running",
     "interrupted": "Interrupted, resumes",
 }
+DISPUTED = "disputed"
+RUN_COUNTS = {
+    "compared": "Ticked boxes read in Salesforce",
+    "swept": "Unticked records read, all of them",
+    "changed": "Records read that changed since the night before",
+    "differing": "Boxes that differed",
+    "would_set": "Boxes that would be ticked in Salesforce",
+    "already_set": "Boxes that are ticked already",
+    "no_record": "Opted-out addresses without a Lead or Contact",
+    "recorded": "People unsubscribed here by a tick there",
+    "followed": "Opt-outs that followed a person to a new address",
+    "looked_up": "Addresses looked up in Salesforce",
+    "confirmed": "Boxes ticked in Salesforce by this run",
+    "already_true": "Boxes found ticked when they were due",
+    "put_off": "Boxes that Salesforce put off; tried again",
+    "parked": "Boxes that Salesforce refused; waiting for a person",
+    "held_in_people": "People ticked in Salesforce whose unsubscribe waits for your decision",
+    "held_out_people": "People whose boxes wait for your decision",
+    "expected_api_calls": "API calls that the run would cost, about",
+}
+"""What a run counted, in the order in which it happens. Counts that are not named here are for developers: --json."""
+RESTS = {
+    "owed": "still on their way when the proof read",
+    "held": "held for a decision or a lift",
+    "parked": "waiting for a person",
+    "contradicted": "not ticked although Salesforce said so",
+    "no mark": "due, but nobody was told to tick them",
+    "newer": "ticked while the proof read",
+    "not read": "in a field that we cannot see",
+    "inbound: contradicted": "ticked in Salesforce, and the person is not opted out here",
+    "inbound: held": "ticked in Salesforce, and the person waits for a decision",
+    "inbound: new": "ticked in Salesforce while the run was going",
+    "inbound: disputed": "ticked in Salesforce, and disputed here",
+    "inbound: dead": "of records that were converted or merged",
+    "inbound: lifted during the run": "lifted here while the run was going",
+}
+PROVENANCES = {
+    "given id": "given id",
+    "exact e-mail": "same e-mail",
+    "event": "event",
+    "nightly": "nightly sync",
+    "conversion": "conversion",
+    "merge": "merge",
+}
 BOX_STATES = {
     "owed": "on its way",
     "confirmed": "ticked in Salesforce",
     "held": "held",
     "parked": "waits for a person",
 }
+MARK_REASONS = {
+    "brake": "in a mass change that waits for a decision",
+    "fan-out": "too many records share the address; waits for a decision",
+    "fan-out refused": "too many records share the address; refused",
+    "hold dropped": "its mass change was dropped",
+    "carried": "waits for the first comparison in the new field",
+    "lift": "a removal waits",
+    "lift, unticked": "a removal waits; seen unticked",
+}
+"""Why a mark waits, where it is our own reason and not Salesforce's."""
+OUR_REFUSALS = {
+    "fan-out refused": (
+        "Too many records share the address",
+        "Nobody needs to act: you refused to tick them all. The address stays blocked here.",
+    ),
+    "hold dropped": (
+        "The mass change was dropped",
+        "Nobody needs to act: you dropped it.",
+    ),
+    "NOT_KEPT": (
+        "Salesforce did not keep the tick",
+        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it. Then: optsync retry",
+    ),
+}
+"""Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
 
 WHY = {
     "blocked domain": "Nobody at this domain is mailed.",
@@ -69,23 +146,30 @@ ALLOWED = "Not unsubscribed: mail is allowed."
 UNKNOWN = "This address is not known here: mail is allowed."
 
 
-def detail_of(entry: TimelineEntry, translate: Translate = str) -> str:
+def detail_of(entry: "TimelineEntry", translate: Translate = str) -> str:
     """What happened, with the record and the reason if there is one."""
     parts = [translate(KINDS.get(entry.kind, entry.kind)), entry.record_id or "", entry.reason or ""]
     return " · ".join(part for part in parts if part)
 
 
-def source_of(entry: TimelineEntry, translate: Translate = str) -> str:
+def source_of(entry: "TimelineEntry", translate: Translate = str) -> str:
     """Marketo's word for where it came from, or who did it."""
     if entry.source:
         return translate(SOURCES.get(entry.source, entry.source))
     return entry.actor or "–"
 
 
-def state_of_box(mark: BoxMark, translate: Translate = str) -> str:
+def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
     """What a box is owed, with the reason of a wait."""
     state = translate(BOX_STATES[mark.state])
-    return f"{state} ({mark.reason})" if mark.reason else state
+    return f"{state} ({translate(MARK_REASONS.get(mark.reason, mark.reason))})" if mark.reason else state
+
+
+def refusal_of(code: str, said: str, translate: Translate = str) -> tuple[str, str]:
+    """Why boxes wait for a person, as a title and what to do next."""
+    rejection = explain(code, said)
+    title, next_step = OUR_REFUSALS.get(code, (rejection.title, rejection.next))
+    return translate(title), translate(next_step)
 
 
 def kind_of_run(kind: str, translate: Translate = str) -> str:
@@ -94,8 +178,26 @@ def kind_of_run(kind: str, translate: Translate = str) -> str:
 
 
 def result_of_run(result: str, translate: Translate = str) -> str:
-    """How a run ended."""
-    return translate(RUN_RESULTS.get(result, result))
+    """How a run ended; a proof may carry a number of disputed ticks."""
+    word, comma, disputed = result.partition(",")
+    ended = translate(RUN_RESULTS.get(word, word))
+    return f"{ended}, {translate(DISPUTED)}:{disputed.removesuffix(' disputed')}" if comma else ended
+
+
+def counts_of_run(counts: Mapping[str, object], translate: Translate = str) -> list[tuple[str, int]]:
+    """What a run counted, in words; what stayed at nought is left out, except how much was read."""
+    found = [(name, text, counts.get(name)) for name, text in RUN_COUNTS.items()]
+    return [(translate(text), n) for name, text, n in found if isinstance(n, int) and (n or name == "compared")]
+
+
+def rest_of_run(verdict: str, translate: Translate = str) -> str:
+    """Why a run could not prove some boxes."""
+    return translate(RESTS.get(verdict, verdict))
+
+
+def linked_by(provenance: str, translate: Translate = str) -> str:
+    """How we know that a record belongs to an address."""
+    return translate(PROVENANCES.get(provenance, provenance))
 
 
 def why_blocked(why: str, known: bool, translate: Translate = str) -> str:

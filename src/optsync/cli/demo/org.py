@@ -55,7 +55,11 @@ class PracticeUser:
             response = connection.getresponse()
             answer = json.loads(response.read())
         except OSError as error:
-            raise Problem(f"the practice org does not answer: {error}", "the demo stopped", "run it again") from None
+            raise Problem(
+                f"the practice org does not answer: {error}",
+                "the demo stopped there; no real Salesforce was touched",
+                "run it again; if it stays: optsync demo --keep, and read org.log in the folder it names",
+            ) from None
         finally:
             connection.close()
         if response.status != 200:

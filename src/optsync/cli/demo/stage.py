@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from optsync import seams
 from optsync.cli.demo.org import PracticeUser
 from optsync.cli.house import House
-from optsync.cli.supervisor import Child, Supervisor
+from optsync.cli.supervisor import Child, Supervisor, ending
 from optsync.config.database import open_database
 from optsync.config.environment import read_environment
 from optsync.core.problems import Problem
@@ -27,6 +27,7 @@ LEADS, CONTACTS, OPTED_OUT_PERCENT = 20_000, 30_000, 2
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02
 PATIENCE_SECONDS = 30.0
+STOPPED = "the demo stopped there; no real Salesforce was touched"
 THIS_COMMAND = (sys.executable, "-m", "optsync.cli")
 
 
@@ -42,6 +43,7 @@ class Stage:
     worker: Child
     url: str
     folder: Path
+    org_process: "subprocess.Popen[bytes]"
     org_id: int = 0
 
     @property
@@ -50,12 +52,23 @@ class Stage:
         return self.house.seams
 
     def wait_until(self, true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-        """Polls until something is true. Raises Problem, naming it, when that takes too long."""
+        """Polls until something is true. Raises Problem, naming it, when that takes too long or a part has ended."""
         deadline = self.seams.monotonic() + seconds
         while not true():
+            self.demand_alive()
             if self.seams.monotonic() > deadline:
-                raise Problem(f"{what} did not happen within {seconds:.0f} s", "the demo stopped", f"see {self.folder}")
+                raise Problem(f"{what} did not happen within {seconds:.0f} s", STOPPED, look_into("worker.log"))
             self.seams.sleep(POLL_SECONDS / 4)
+
+    def demand_alive(self) -> None:
+        """Raises Problem, naming it, when a part of the stage has ended that the story did not end itself."""
+        for name, log, process in (
+            ("the web pages", "web.log", self.web.process),
+            ("the worker", "worker.log", self.worker.process),
+            ("the practice org", "org.log", self.org_process),
+        ):
+            if process is not None and process.poll() is not None:
+                raise Problem(f"{name} ended ({ending(process.returncode)})", STOPPED, look_into(log))
 
     def post(self, path: str) -> str:
         """Presses the button of a page."""
@@ -66,7 +79,7 @@ class Stage:
         return self.request("GET", path)
 
     def request(self, method: str, path: str) -> str:
-        """One request to our own web pages. Raises Problem unless the answer is 200."""
+        """One request to our own web pages. Raises Problem unless the answer is 200, OSError when there is none."""
         where = urlsplit(self.url)
         connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=30)
         try:
@@ -76,7 +89,7 @@ class Stage:
         finally:
             connection.close()
         if response.status != 200:
-            raise Problem(f"our own page answered {response.status}", "the demo stopped", f"see {self.folder}/web.log")
+            raise Problem(f"our own page answered {response.status}", STOPPED, look_into("web.log"))
         return text
 
 
@@ -103,9 +116,15 @@ def opened_stage(say: Callable[[str], None], keep: bool) -> Iterator[Stage]:
         for child in supervisor.children:
             supervisor.tend(child)
         credentials = folder / "org" / "credentials.json"
-        stage = Stage(house, PracticeUser(""), credentials, supervisor, web, worker, f"http://127.0.0.1:{port}", folder)
-        wait_for_org(stage, org_process)
+        url = f"http://127.0.0.1:{port}"
+        stage = Stage(house, PracticeUser(""), credentials, supervisor, web, worker, url, folder, org_process)
+        wait_for_org(stage)
         yield stage
+
+
+def look_into(log: str) -> str:
+    """Where to read on: the folder of this demo ends with it."""
+    return f"run it again; if it stays: optsync demo --keep, and read {log} in the folder it names"
 
 
 def wait_for_web(stage: Stage) -> None:
@@ -120,13 +139,9 @@ def wait_for_web(stage: Stage) -> None:
     stage.wait_until(answers, "the start of the web pages", START_SECONDS)
 
 
-def wait_for_org(stage: Stage, process: "subprocess.Popen[bytes]") -> None:
+def wait_for_org(stage: Stage) -> None:
     """Returns when the practice org has written its credentials, which it does once it answers."""
-    stage.wait_until(
-        lambda: stage.credentials.exists() or process.poll() is not None, "the start of the practice org", START_SECONDS
-    )
-    if process.poll() is not None:
-        raise Problem("the practice org ended while starting", "the demo stopped", f"see {stage.folder}/org.log")
+    stage.wait_until(stage.credentials.exists, "the start of the practice org", START_SECONDS)
     stage.org.url = json.loads(stage.credentials.read_text())["instance_url"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optsync.cli.demo.org import EMAIL_OPT_OUT
-from optsync.cli.demo.stage import Stage, wait_for_web
+from optsync.cli.demo.stage import CONTACTS, LEADS, OPTED_OUT_PERCENT, Stage, wait_for_web
 from optsync.core.problems import Problem
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ OTHER_ORGS = "salesforce-"
 """Sample reports with ids of another Salesforce org: they would link people to records that are not there."""
 LIST_PEOPLE = 400
 CRASH_PEOPLE = 300
-SLOW_MILLISECONDS = 40.0
+SLOW_MILLISECONDS = 500.0
 ACTOR = "demo"
 
 
@@ -46,7 +46,10 @@ def connect(stage: Stage, told: Told) -> str:
     house = stage.house
     org = connect_org(house.conn, house.vault, Credential.from_file(stage.credentials), house.seams, actor=ACTOR)
     stage.org_id = org.org_id
-    return f"Connected to {org.name}: 20,000 Leads, 30,000 Contacts, about 1,000 of them opted out there."
+    opted_out = (LEADS + CONTACTS) * OPTED_OUT_PERCENT // 100
+    return (
+        f"Connected to {org.name}: {LEADS:,} Leads, {CONTACTS:,} Contacts, about {opted_out:,} of them opted out there."
+    )
 
 
 def import_lists(stage: Stage, told: Told) -> str:
@@ -152,6 +155,7 @@ def kill_a_worker(stage: Stage, told: Told) -> str:
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    stage.supervisor.tend(stage.worker)  # notices the end: this one was meant
     left = waiting_boxes(stage)
     stage.org.slow_down(0)
     stage.wait_until(lambda: stage.supervisor.tend(stage.worker) and waiting_boxes(stage) == 0, "the catching up")

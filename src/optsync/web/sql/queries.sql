@@ -28,10 +28,20 @@ FROM settings s
                         WHERE r.org_id = s.org_id AND r.result LIKE 'proved%%') proof ON true
 WHERE s.org_id = %(org)s;
 
+-- name: sign_in_refused
+-- Whether pushes of an org wait because Salesforce refuses our sign-in; the verdict above asks the same.
+SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AND p.field = 0 AND p.until > clock()
+               AND p.code IN ('INVALID_SESSION_ID', 'invalid_grant', 'invalid_client', 'SIGN_IN'));
+
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
 SELECT split_part(m.reason, ':', 1) AS code, max(substr(m.reason, strpos(m.reason, ':') + 1)) AS said, count(*)::int AS count
 FROM mark m WHERE m.org_id = %(org)s AND m.state = 'p' GROUP BY 1 ORDER BY 3 DESC LIMIT 5;
+
+-- name: ticked_by_field
+-- How many live records are known to be ticked, by the label of the field.
+SELECT f.label, count(*)::int FROM mark m JOIN opt_out_field f USING (org_id, field)
+WHERE m.org_id = %(org)s AND m.state = 'c' GROUP BY f.field, f.label ORDER BY f.field;
 
 -- name: recorded
 -- How many addresses have an active account-wide opt-out.
@@ -44,9 +54,10 @@ SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finis
 FROM run WHERE org_id = %(org)s ORDER BY run_id DESC LIMIT %(limit)s;
 
 -- name: one_run
--- One run with its counts.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at,
-       coalesce(report -> 'counts', counts) AS counts
+-- One run with its counts, what it could not prove, and why it failed.
+SELECT run_id, kind, state, coalesce(result, state) AS result, started_at,
+       coalesce(report -> 'counts', counts) AS counts, report -> 'rest' AS rest, report -> 'error' AS error,
+       report -> 'seconds' AS seconds
 FROM run WHERE run_id = %(run)s;
 
 -- name: newest_run
