@@ -33,7 +33,7 @@ class Output:
 
     def json(self, value: dict[str, Any]) -> None:
         """One object on one line of stdout, whatever the mode."""
-        click.echo(json.dumps(value, ensure_ascii=False, default=as_json_value))
+        click.echo(json.dumps(value, ensure_ascii=not writes_utf_8(), default=as_json_value))
 
     def say(self, line: str) -> None:
         """Talk and progress: stderr, in both modes."""
@@ -59,6 +59,11 @@ class Ticker:
         """Clears the line, so that what follows starts on a clean one."""
         if self.on_terminal and self.phase:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def writes_utf_8() -> bool:
+    """Whether stdout takes every character as it is; elsewhere JSON escapes what its encoding does not have."""
+    return sys.stdout is not None and sys.stdout.encoding.lower().replace("-", "") == "utf8"
 
 
 def painted(line: str) -> str:
