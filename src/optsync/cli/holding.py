@@ -6,7 +6,7 @@ import click
 
 from optsync.cli.house import House, opened
 from optsync.cli.output import OK, WARN, Output, interactive, with_output
-from optsync.cli.people import operator
+from optsync.cli.people import TYPED, operator
 from optsync.core.problems import Problem
 
 WAITS = 5
@@ -52,7 +52,7 @@ def apply(out: Output, number: int, yes: bool) -> None:
 
 @hold.command()
 @click.argument("number", type=int)
-@click.option("--note", required=True, help="Why it was a mistake; kept for ever.")
+@click.option("--note", type=TYPED, required=True, help="Why it was a mistake; kept for ever.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_output
 def drop(out: Output, number: int, note: str, yes: bool) -> int:
