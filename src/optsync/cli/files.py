@@ -51,7 +51,7 @@ def import_(out: Output, file: Path, dry_run: bool, yes: bool, org: str | None, 
             dry_run=dry_run,
             confirmed=yes,
             actor=operator(),
-            progress=lambda phase, done, total: ticker(f"{phase.capitalize()} {100 * done // max(total, 1)} %"),
+            progress=lambda phase, done, total: ticker(phase.capitalize(), f"{100 * done // max(total, 1)} %"),
             recognised=lambda layout: out.say(f"  Read as {layout.name}: {MEANINGS[layout.purpose]}"),
             reject_path=rejects,
         )

@@ -47,8 +47,8 @@ class Ticker:
         self.on_terminal = sys.stderr.isatty()
         self.phase = ""
 
-    def __call__(self, phase: str, done: int | None = None) -> None:
-        text = phase if done is None else f"{phase}  {done:,}"
+    def __call__(self, phase: str, done: int | str | None = None) -> None:
+        text = phase if done is None else f"{phase}  {done if isinstance(done, str) else f'{done:,}'}"
         if self.on_terminal:
             click.echo(f"\r\x1b[K  {text}", nl=False, err=True)
         elif phase != self.phase:

@@ -213,14 +213,16 @@ def any_nightly(house: House, boxes: "Sequence[Box]") -> bool:
     return any(load(house.conn, org_id).sync_on for org_id in {box.org_id for box in boxes if box.ticked})
 
 
+def line_about_box(box: "Box") -> str:
+    """A box that stands against a lift; without a record it is the whole org that could not be read."""
+    if box.ticked:
+        return f"  {box.kind:8} {box.record_id}   {box.label}: still ticked in Salesforce"
+    return f"  {box.record_id or 'The org'} could not be read: {' '.join(box.why.split())}"
+
+
 def lines_about_boxes(boxes: "Sequence[Box]", *, lifted: bool, nightly: bool) -> list[str]:
     """The boxes that stand against a lift, and what comes of them."""
-    lines = [
-        f"  {box.kind:8} {box.record_id or '(org)':18}   {box.label or 'boxes'}: "
-        + ("still ticked in Salesforce" if box.ticked else f"could not be read: {' '.join(box.why.split())}")
-        for box in boxes
-        if box.ticked is not False
-    ]
+    lines = [line_about_box(box) for box in boxes if box.ticked is not False]
     if lifted and any(box.ticked for box in boxes):
         comes = "the next nightly sync opts the person out again: untick them before it."
         stays = "the nightly sync is off, so they bring nothing back until it is switched on."
