@@ -124,6 +124,33 @@ def test_wrong_credentials_are_refused(optsync: Installation, tmp_path: Path, na
     assert "Traceback" not in done.err
 
 
+def test_an_org_that_does_not_answer_is_tried_again_by_the_person(optsync: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "org.json"
+    file.write_text(CREDENTIALS["nobody there"])
+    done = optsync.run("connect", "--credentials", str(file))
+    assert done.error["next"].startswith("run the command again later; if it lasts")
+
+
+def test_a_database_that_dies_during_an_import_is_told_in_three_parts_and_the_import_goes_on_later(
+    optsync: Installation, tmp_path: Path
+) -> None:
+    file = tmp_path / "many.txt"
+    file.write_text("".join(f"p{n}@example.com\n" for n in range(20_000)))
+    process = optsync.start("import", str(file), "--yes")
+    assert process.stderr is not None
+    said = [process.stderr.readline()]
+    while "Reading" not in said[-1]:
+        said.append(process.stderr.readline())
+    with optsync.database.connect() as conn:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        conn.execute(others + " AND datname = current_database()")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "means", "next"]
+    again = optsync.run("import", str(file), "--yes", "--json")
+    assert (again.code, again.json()["rows"]) == (0, 20_000)
+
+
 def test_a_damaged_key_file_is_refused_and_left_alone(optsync: Installation) -> None:
     key = Path(optsync.environ["OPTSYNC_KEY_FILE"])
     key.parent.mkdir()

@@ -32,6 +32,31 @@ def test_a_dry_run_writes_nothing_and_the_same_file_twice_changes_nothing(
     assert optsync.run("export").out.count("@") == 1
 
 
+def test_progress_without_a_terminal_is_one_line_for_each_phase(optsync: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "many.txt"
+    file.write_text("".join(f"p{n}@example.com\n" for n in range(5_000)))
+    done = optsync.run("import", str(file), "--yes")
+    assert done.err.splitlines() == ["  Read as plain list: its people are opted out.", "  Reading", "  Recording"]
+
+
+def test_a_held_import_is_decided_by_the_command_that_the_error_names(optsync: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "many.txt"
+    file.write_text("".join(f"p{n}@example.com\n" for n in range(501)))
+    assert optsync.run("import", str(file)).code == 5
+    assert "p…0@example.com" in optsync.run("hold", "list").out
+    asked = optsync.run("hold", "drop", "1", "--note", "the wrong file")
+    assert asked.code == 5
+    assert asked.error["next"].endswith("optsync hold drop 1 --note 'the wrong file' --yes")
+    assert optsync.run("hold", "drop", "1", "--note", "the wrong file", "--yes").code == 0
+    assert optsync.run("export").out.count("@") == 0
+
+
+def test_ids_of_several_orgs_need_the_org(optsync: Installation, mailchimp: Path) -> None:
+    done = optsync.run("import", str(mailchimp), "--org", "00D000000000000")
+    assert done.code == 4
+    assert optsync.run("export").out.count("@") == 0
+
+
 def test_bad_rows_come_back_with_a_reason_and_exit_code_3(
     optsync: Installation, mailchimp: Path, tmp_path: Path
 ) -> None:

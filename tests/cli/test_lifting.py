@@ -18,6 +18,27 @@ def test_a_ticked_box_that_nobody_linked_yet_keeps_the_lift_waiting(connected: I
     connected.run("unsubscribe", "ann@example.com")
     done = connected.run(*LIFT)
     assert (done.code, done.json()["outcome"]) == (5, "waits")
+    assert [(box["record_id"], box["ticked"]) for box in done.json()["boxes"]] == [(lead, True)]
     assert connected.run("check", "ann@example.com").code == 3
     org.edit(lead, HasOptedOutOfEmail=False)
     assert connected.run(*LIFT).json()["outcome"] == "lifted"
+
+
+def test_a_lift_now_warns_of_each_box_that_is_still_ticked(connected: Installation, org: PracticeOrg) -> None:
+    lead = org.create("Lead", Email="ann@example.com", HasOptedOutOfEmail=True)
+    connected.run("unsubscribe", "ann@example.com")
+    done = connected.run("lift", "ann@example.com", "--now", "--reason", "signed form")
+    assert done.code == 0
+    assert lead in done.out
+    assert "the nightly sync is off" in done.out
+    connected.run("settings", "sync", "on", "--yes")
+    connected.run("unsubscribe", "ann@example.com")
+    done = connected.run("lift", "ann@example.com", "--now", "--reason", "signed form")
+    assert "the next nightly sync opts the person out again" in done.out
+
+
+def test_a_lift_is_one_kind_or_the_other_and_has_a_reason(optsync: Installation) -> None:
+    for more in (("--now", "--when-unticked", "--reason", "x"), ("--now", "--reason", " ")):
+        done = optsync.run("lift", "ann@example.com", *more)
+        assert done.code == 2
+        assert set(done.error) == {"error", "means", "next"}

@@ -1,6 +1,7 @@
 """Commands about people: recording, checking, explaining, lifting."""
 
 import json
+import os
 
 from tests.installation import Installation
 
@@ -12,6 +13,29 @@ def test_an_unsubscribe_is_recorded_once_and_blocks_at_once(optsync: Installatio
     assert optsync.run("check", "ann@example.com", "bob@example.com", "--json").json()["blocked"] == 1
     assert optsync.run("check", "bob@example.com").code == 0
     assert optsync.run("check", "ann@example.com").code == 3
+
+
+def test_several_people_are_unsubscribed_at_once_or_none_when_one_is_no_address(optsync: Installation) -> None:
+    done = optsync.run("unsubscribe", "ann@example.com", "Bob <BOB@example.com>", "--json")
+    assert [one["address"] for one in done.json()["addresses"]] == ["ann@example.com", "bob@example.com"]
+    assert optsync.run("unsubscribe", "-", stdin="cem@example.com\ndee@example.com\n").code == 0
+    assert optsync.run("unsubscribe", "eve@example.com", "nobody").code == 2
+    assert optsync.run("unsubscribe", "-", stdin="\n").code == 2
+    listed = [json.loads(line)["address"] for line in optsync.run("export", "--json").out.splitlines()]
+    assert listed == ["ann@example.com", "bob@example.com", "cem@example.com", "dee@example.com"]
+
+
+def test_an_odd_address_is_kept_and_called_odd(optsync: Installation) -> None:
+    done = optsync.run("unsubscribe", "a@b, c@d")
+    assert done.code == 0
+    assert "no usual address" in done.err
+    assert optsync.run("check", "a@b, c@d").code == 3
+
+
+def test_a_letter_typed_in_another_encoding_is_not_lost(optsync: Installation) -> None:
+    typed = os.fsdecode(b"g\xfcl@example.com")
+    assert optsync.run("unsubscribe", typed, "--reason", os.fsdecode(b"m\xfcde")).code == 0
+    assert optsync.run("check", "g\xfcl@example.com").code == 3
 
 
 def test_check_reads_addresses_from_standard_input(optsync: Installation) -> None:

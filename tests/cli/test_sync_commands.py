@@ -30,8 +30,19 @@ def test_r28_a_setting_needs_a_yes_without_a_terminal(connected: Installation) -
     assert "switched on" in done.out
     assert connected.run("settings", "--json").json()["sync"] == "off"
     assert connected.run("settings", "sync", "on", "--yes", "--json").json()["sync"] == "on"
+
+
+def test_another_hour_is_shown_first_and_keeps_the_zone_unless_it_is_named(connected: Installation) -> None:
+    asked = connected.run("settings", "schedule", "21:30", "--zone", "Europe/Berlin")
+    assert "starts at 21:30 Europe/Berlin instead of 20:00 America/Los_Angeles" in asked.out
+    assert asked.error["next"].endswith("optsync settings schedule 21:30 --zone Europe/Berlin --yes")
     assert connected.run("settings", "schedule", "21:30", "--zone", "Europe/Berlin", "--yes").code == 0
-    assert connected.run("settings", "--json").json()["zone"] == "Europe/Berlin"
+    assert connected.run("settings", "schedule", "9:05", "--yes").code == 0
+    now = connected.run("settings", "--json").json()
+    assert (now["at"], now["zone"]) == ("09:05", "Europe/Berlin")
+    for wrong in ("2000", "24:00", "9", "20:00:30", "21:30+02:00"):
+        done = connected.run("settings", "schedule", wrong, "--yes")
+        assert (done.code, "HH:MM" in done.error["next"]) == (2, True)
 
 
 def test_r02_a_missing_sales_field_is_refused(connected: Installation) -> None:

@@ -1,5 +1,19 @@
-"""`python -m optsync.cli`: the same command for processes that start each other."""
+"""The way in, as `optsync` and as `python -m optsync.cli`: a Ctrl-C ends it quietly even while it is still loading."""
 
-from optsync.cli.main import main
+import sys
 
-main()
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Loads and runs the command line."""
+    try:
+        from optsync.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from optsync.ledger.imports import ImportReport
 
 WITH_REJECTS, HELD = 3, 5
+MEANINGS = {
+    "opt-outs": "its people are opted out.",
+    "people": "its Salesforce records are linked; nobody is opted out.",
+}
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Read and count; write nothing.")
 @click.option("--yes", is_flag=True, help="Do not hold a mass change for a decision: you have seen the dry run.")
+@click.option("--org", help="Where Salesforce ids belong, when several orgs are connected.")
 @click.option(
     "--rejects",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -27,11 +32,12 @@ WITH_REJECTS, HELD = 3, 5
     help="Bad rows as CSV, with a reason each.",
 )
 @with_output
-def import_(out: Output, file: Path, dry_run: bool, yes: bool, rejects: Path | None) -> int:
+def import_(out: Output, file: Path, dry_run: bool, yes: bool, org: str | None, rejects: Path | None) -> int:
     """Read the unsubscribes in FILE, as other mail tools export them.
 
     Mailchimp, SendGrid, Mailgun, HubSpot, plain lists and Salesforce reports with ids are recognised. Good rows are
-    kept, bad ones come back with a reason; the same file twice changes nothing. Exit code 3: there were bad rows.
+    kept, bad ones come back with a reason; the same file twice changes nothing. A file of people with Salesforce ids
+    only links them and opts nobody out. Exit code 3: there were bad rows; 5: so many at once that their boxes wait.
     """
     from optsync.ledger.imports import import_file
 
@@ -41,10 +47,12 @@ def import_(out: Output, file: Path, dry_run: bool, yes: bool, rejects: Path | N
             house.conn,
             house.subject_key,
             file,
+            org_id=house.org_id(org) if org else None,
             dry_run=dry_run,
             confirmed=yes,
             actor=operator(),
-            progress=lambda phase, done, total: ticker(f"{phase.capitalize()} {100 * done // max(total, 1)} %"),
+            progress=lambda phase, done, total: ticker(phase.capitalize(), f"{100 * done // max(total, 1)} %"),
+            recognised=lambda layout: out.say(f"  Read as {layout.name}: {MEANINGS[layout.purpose]}"),
             reject_path=rejects,
         )
         ticker.done()
@@ -57,24 +65,43 @@ def import_(out: Output, file: Path, dry_run: bool, yes: bool, rejects: Path | N
 def lines_of(report: "ImportReport") -> list[str]:
     """What an import did or would do, for the eye."""
     if report.seen_before_at:
-        return [f"{OK} {report.name} was imported on {report.seen_before_at:%Y-%m-%d %H:%M} UTC; nothing new."]
-    would = "would be " if report.dry_run else ""
-    lines = [f"  {report.name}: {report.layout}, {report.rows:,} rows"]
-    if report.purpose != "people":
+        when = f"{report.seen_before_at:%Y-%m-%d %H:%M}"
+        return [f"{OK} {report.name} was imported on {when} UTC; nothing was changed.", *reject_lines(report)]
+    would, rows = "would be " if report.dry_run else "", counted(report.rows, "row")
+    lines = [f"  {report.name}: {report.layout}, {rows}"]
+    if report.purpose == "people":
+        linked = f"{counted(report.linked, 'Salesforce record')} {would}linked"
+        lines.append(f"{OK} {linked}; nobody {would or 'was '}opted out: the file does not say so")
+    else:
         lines.append(f"{OK} {report.new + report.again:,} {would}unsubscribed, {report.already:,} were already")
-    if report.linked:
-        lines.append(f"{OK} {report.linked:,} Salesforce records {would}linked")
-    lines += [f"  {report.duplicates:,} rows repeat an address"] if report.duplicates else []
-    lines += [f"  {report.skipped:,} rows say that nobody opted out"] if report.skipped else []
-    if report.bad:
-        where = f": {report.reject_path}" if report.reject_path else "; keep them with --rejects FILE"
-        lines.append(f"{WARN} {report.bad:,} rows were not taken, with a reason each{where}")
+        lines += [f"{OK} {counted(report.linked, 'Salesforce record')} {would}linked"] if report.linked else []
+    if report.duplicates:
+        lines.append(f"  {report.duplicates:,} of the rows repeat an address")
+    if report.skipped:
+        passed = "are no people: passed over" if report.purpose == "people" else "say that nobody opted out"
+        lines.append(f"  {report.skipped:,} of the rows {passed}")
+    lines += reject_lines(report)
     if report.held:
         lines.append(f"{WARN} So many at once {would or 'are '}held: blocked here, their boxes wait for a decision.")
         lines.append("  Sure? Repeat with --yes." if report.dry_run else "  Decide: optsync hold list")
     if report.dry_run:
         lines.append("  Nothing was written.")
     return lines
+
+
+def reject_lines(report: "ImportReport") -> list[str]:
+    """How many rows were not taken, why, and where they are."""
+    if not report.bad:
+        return []
+    where = f": {report.reject_path}" if report.reject_path else "; to get them as CSV, repeat with --rejects FILE"
+    reasons = sorted(report.reasons.items(), key=lambda item: -item[1])
+    lines = [f"{WARN} {counted(report.bad, 'row')} came back, with a reason each{where}"]
+    return lines + [f"    {count:>7,}  {reason}" for reason, count in reasons]
+
+
+def counted(number: int, noun: str) -> str:
+    """1 row, 2 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @click.command()

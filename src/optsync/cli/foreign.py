@@ -38,9 +38,15 @@ def salesforce_problem(error: salesforce.SalesforceError) -> Problem:
     return Problem(
         one_line(error.message),
         one_line(error.means) or f"Salesforce did not do what was asked; {NOTHING_LOST}",
-        one_line(error.next_step) or "run: optsync doctor",
+        next_step_of(error),
         SIGN_IN_NEEDED if signed_out else FAILED,
     )
+
+
+def next_step_of(error: salesforce.SalesforceError) -> str:
+    """What a person does next. A worker tries again by itself; a command that has ended does not."""
+    step = one_line(error.next_step) or "run: optsync doctor"
+    return f"run the command again later;{step.partition(';')[2]}" if step.startswith("nothing:") else step
 
 
 def database_problem(error: psycopg.Error) -> Problem:
@@ -48,8 +54,8 @@ def database_problem(error: psycopg.Error) -> Problem:
     said = one_line(error.diag.message_primary or str(error)).split(" Is the server running")[0]
     return Problem(
         f"the database does not answer: {said[:200]}",
-        f"nothing was acknowledged by this command; {NOTHING_LOST}",
-        "check OPTSYNC_DATABASE_URL and that the server runs; without the variable optsync brings its own",
+        f"the command did not finish; what it had committed is kept, {NOTHING_LOST}",
+        "check OPTSYNC_DATABASE_URL and that the server runs, then run the command again",
     )
 
 

@@ -27,6 +27,15 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.places)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but a slip of the hand is answered with the nearest of our names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=self.places, ctx=ctx) from None
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         place = self.places.get(cmd_name)
         if place is None:
@@ -43,6 +52,7 @@ class LazyGroup(click.Group):
 
 def exit_code_of(group: click.Group, arguments: Sequence[str]) -> int:
     """Runs a command line and answers its exit code; every failure has been told on stderr, none with a traceback."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):  # a C locale must not turn an umlaut into a crash
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # text streams in a process
     try:
@@ -53,6 +63,21 @@ def exit_code_of(group: click.Group, arguments: Sequence[str]) -> int:
             raise
         return told(error)
     return result if isinstance(result, int) else 0
+
+
+def open_closed_streams() -> None:
+    """Whoever closed stdin, stdout or stderr (`>&-`) gets the null device there.
+
+    Else the next file or connection would get its number, and what is printed would land in it.
+    """
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number, inheritable=True)
+            if null > 2:
+                os.close(null)
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
 def wants_traceback(arguments: Sequence[str]) -> bool:
@@ -73,6 +98,9 @@ def told(error: BaseException) -> int:
         case OSError(errno=errno.EPIPE):
             sys.stdout = None  # the reader is gone: the interpreter must not flush into it
             return 1
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return WRONG_USAGE
         case click.ClickException():
             return tell(usage_problem(error))
     from optsync.cli.foreign import problem_of  # imports the libraries whose errors it knows: only on a failure

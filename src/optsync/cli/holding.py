@@ -5,8 +5,8 @@ from dataclasses import asdict
 import click
 
 from optsync.cli.house import House, opened
-from optsync.cli.output import OK, WARN, Output, interactive, with_output
-from optsync.cli.people import operator
+from optsync.cli.output import OK, WARN, Output, interactive, with_output, with_yes
+from optsync.cli.people import TYPED, operator
 from optsync.core.problems import Problem
 
 WAITS = 5
@@ -25,11 +25,11 @@ def list_holds(out: Output) -> int:
 
     with opened(out) as house:
         holds = undecided(house.conn)
-    lines = [
-        f"{WARN} hold {h.hold_id}   {h.addresses:,} people   {h.direction}   {h.origin}"
-        f"   since {h.made_at:%Y-%m-%d %H:%M} UTC"
-        for h in holds
-    ]
+    lines = []
+    for h in holds:
+        since = f"since {h.made_at:%Y-%m-%d %H:%M} UTC"
+        lines.append(f"{WARN} hold {h.hold_id}   {h.addresses:,} people   {h.direction}   {h.origin}   {since}")
+        lines += [f"    for example {', '.join(h.sample[:3])}"] if h.sample else []
     out.show({"holds": [asdict(h) for h in holds]}, *(lines or [f"{OK} Nothing waits for a decision."]))
     if holds:
         out.say("Decide: optsync hold apply N, or optsync hold drop N --note WHY")
@@ -52,7 +52,7 @@ def apply(out: Output, number: int, yes: bool) -> None:
 
 @hold.command()
 @click.argument("number", type=int)
-@click.option("--note", required=True, help="Why it was a mistake; kept for ever.")
+@click.option("--note", type=TYPED, required=True, help="Why it was a mistake; kept for ever.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_output
 def drop(out: Output, number: int, note: str, yes: bool) -> int:
@@ -82,6 +82,6 @@ def confirmed(house: House, number: int, deed: str, yes: bool) -> None:
     raise Problem(
         f"hold {number} waits for a yes",
         "nothing was changed; its people stay blocked",
-        f"repeat the command with --yes: optsync hold {deed} {number} --yes",
+        f"repeat the command with --yes: {with_yes()}",
         WAITS,
     )

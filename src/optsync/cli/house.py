@@ -1,5 +1,6 @@
 """What nearly every command needs open: environment, database, one session, keys."""
 
+import logging
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -87,6 +88,9 @@ def opened(out: Output | None = None) -> Iterator[House]:
     from optsync.config.environment import read_environment
 
     end_like_ctrl_c()
+    logging.getLogger("psycopg").addHandler(
+        logging.NullHandler()
+    )  # its errors reach us as exceptions, told in our words
     say = out.say if out else lambda line: None
     environment = read_environment()
     for line in environment.warnings:

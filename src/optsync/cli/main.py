@@ -67,6 +67,15 @@ Examples:
 """
 
 
+def print_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """What `optsync version` prints."""
+    if asked and not context.resilient_parsing:
+        from optsync.cli.version import line
+
+        click.echo(line())
+        context.exit()
+
+
 @click.command(
     cls=LazyGroup,
     sections=SECTIONS,
@@ -75,6 +84,14 @@ Examples:
 )
 @click.option(
     "--traceback", is_flag=True, envvar="OPTSYNC_TRACEBACK", help="For developers: show where an error came from."
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Show which optsync this is and exit.",
 )
 @click.pass_context
 def optsync(context: click.Context, traceback: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
@@ -33,7 +34,7 @@ class Output:
 
     def json(self, value: dict[str, Any]) -> None:
         """One object on one line of stdout, whatever the mode."""
-        click.echo(json.dumps(value, ensure_ascii=False, default=as_json_value))
+        click.echo(json.dumps(value, ensure_ascii=not writes_utf_8(), default=as_json_value))
 
     def say(self, line: str) -> None:
         """Talk and progress: stderr, in both modes."""
@@ -44,11 +45,11 @@ class Ticker:
     """Progress on stderr: one line that rewrites itself on a terminal, elsewhere one line for each new phase."""
 
     def __init__(self) -> None:
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = sys.stderr.isatty() and not dumb()
         self.phase = ""
 
-    def __call__(self, phase: str, done: int | None = None) -> None:
-        text = phase if done is None else f"{phase}  {done:,}"
+    def __call__(self, phase: str, done: int | str | None = None) -> None:
+        text = phase if done is None else f"{phase}  {done if isinstance(done, str) else f'{done:,}'}"
         if self.on_terminal:
             click.echo(f"\r\x1b[K  {text}", nl=False, err=True)
         elif phase != self.phase:
@@ -59,6 +60,11 @@ class Ticker:
         """Clears the line, so that what follows starts on a clean one."""
         if self.on_terminal and self.phase:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def writes_utf_8() -> bool:
+    """Whether stdout takes every character as it is; elsewhere JSON escapes what its encoding does not have."""
+    return sys.stdout is not None and sys.stdout.encoding.lower().replace("-", "") == "utf8"
 
 
 def painted(line: str) -> str:
@@ -92,8 +98,18 @@ def with_output(command: Callable[Concatenate[Output, P], R]) -> Callable[P, R]:
 
 
 def coloured() -> bool | None:
-    """False when NO_COLOR asks for it, else None: click decides by the terminal."""
-    return False if os.environ.get("NO_COLOR") else None
+    """False when NO_COLOR asks for it or the terminal knows no colours, else None: click decides by the stream."""
+    return False if os.environ.get("NO_COLOR") or dumb() else None
+
+
+def dumb() -> bool:
+    """Whether the terminal understands no control sequences."""
+    return os.environ.get("TERM") == "dumb"
+
+
+def with_yes() -> str:
+    """The command line of this process once more, with a yes: every option that was typed stays."""
+    return " ".join(["optsync", *(shlex.quote(word) for word in sys.argv[1:]), "--yes"])
 
 
 def interactive() -> bool:

@@ -1,6 +1,7 @@
 """Commands about one person or a few: who, unsubscribe, lift, link, check."""
 
 import getpass
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from optsync.ledger.lifts import Answer, Mode
     from optsync.ledger.people import Record, TimelineEntry
     from optsync.ledger.record import Source
+    from optsync.sync.lifting import Box
 
 MANUAL_SOURCES = ("manual", "clicked link", "one-click", "bulk", "bounce", "complaint", "api")
 BLOCKED_AMONG_THEM = 3
@@ -25,16 +27,36 @@ WAITS = 5
 MOST_ADDRESSES = 10_000
 
 
+class Typed(click.ParamType[str]):
+    """Words from the command line. Bytes that are no UTF-8 are read as Latin-1, so that no letter of a name is lost."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            from optsync.ledger import files  # noqa: F401 - knows how to read such bytes
+
+            return os.fsencode(value).decode("utf-8", "optsync-latin-1")
+        return value
+
+
+TYPED = Typed()
+
+
 @click.command()
-@click.argument("address")
+@click.argument("address", type=TYPED)
 @with_output
 def who(out: Output, address: str) -> None:
     """Is ADDRESS blocked, why, in which records, and what happened: the whole evidence on one screen."""
+    from optsync.core.addresses import normalize
     from optsync.ledger import people, targets
     from optsync.ledger.check import may_mail
 
+    address = normalize(address_of(address))
     with opened(out) as house:
-        person = people.find(house.conn, house.subject_key, address_of(address))
+        person = people.find(house.conn, house.subject_key, address)
         history = people.timeline(house.conn, house.subject_key, address)
         (verdict,) = may_mail(house.conn, house.subject_key, [address])
         orgs = {record.org_id for record in person.records} if person else set()
@@ -85,66 +107,77 @@ def lines_about(address: str, answer: dict[str, Any], history: "Sequence[Timelin
 
 
 @click.command()
-@click.argument("address")
+@click.argument("addresses", nargs=-1, required=True, type=TYPED)
 @click.option(
     "--source", type=click.Choice(MANUAL_SOURCES), default="manual", show_default=True, help="Where it came from."
 )
-@click.option("--reason", help="Why, in the person's own words; kept as evidence.")
+@click.option("--reason", type=TYPED, help="Why, in the person's own words; kept as evidence.")
 @with_output
-def unsubscribe(out: Output, address: str, source: str, reason: str | None) -> None:
-    """Record an opt-out of ADDRESS for the whole account.
+def unsubscribe(out: Output, addresses: tuple[str, ...], source: str, reason: str | None) -> None:
+    """Record an opt-out of these ADDRESSES for the whole account; `-` reads them from standard input, one a line.
 
-    The person is blocked at once; the boxes in Salesforce follow by push. Exit code 0 means: committed.
+    Each person is blocked at once; the boxes in Salesforce follow by push. Exit code 0 means: all are committed.
     """
+    from optsync.core.addresses import is_address, normalize
     from optsync.ledger.record import opt_out
 
+    asked = [address_of(address) for address in addresses_of(addresses)]
+    answers: list[dict[str, Any]] = []
     with opened(out) as house:
         came_from = cast("Source", source)
-        done = opt_out(house.conn, house.subject_key, address_of(address), came_from, actor=operator(), reason=reason)
+        for address in asked:
+            normal = normalize(address)
+            if not is_address(normal):
+                out.say(f"{WARN} {normal} is no usual address: kept as typed, it blocks nothing else.")
+            done = opt_out(house.conn, house.subject_key, address, came_from, actor=operator(), reason=reason)
+            answers.append({"address": normal, "outcome": done.outcome, "version": done.version, "owed": done.owed})
+            if not out.as_json:
+                out.show({}, *lines_of_opt_out(answers[-1]))
+    if out.as_json:
+        one = {key: value for key, value in answers[0].items() if key != "address"} if len(answers) == 1 else {}
+        out.json(one | {"addresses": answers})
+
+
+def lines_of_opt_out(answer: dict[str, Any]) -> list[str]:
+    """One recorded opt-out for the eye."""
     said = {
-        "new": f"{OK} Unsubscribed; blocked from now on.",
-        "already": f"{OK} Already unsubscribed; nothing changed.",
-        "again": f"{OK} Unsubscribed again; the earlier lift is over.",
+        "new": "Unsubscribed; blocked from now on.",
+        "already": "Already unsubscribed; nothing changed.",
+        "again": "Unsubscribed again; the earlier lift is over.",
     }
     boxes = {0: "No box is owed yet: the address is looked up in Salesforce.", 1: "1 box in Salesforce is owed."}
-    out.show(
-        {"outcome": done.outcome, "version": done.version, "owed": done.owed},
-        said[done.outcome],
-        *(
-            []
-            if done.outcome == "already"
-            else [f"  {boxes.get(done.owed, f'{done.owed} boxes in Salesforce are owed.')}"]
-        ),
-    )
+    owed = boxes.get(answer["owed"], f"{answer['owed']} boxes in Salesforce are owed.")
+    first = f"{OK} {answer['address']}: {said[answer['outcome']]}"
+    return [first] if answer["outcome"] == "already" else [first, f"  {owed}"]
 
 
 @click.command()
-@click.argument("address")
-@click.option(
-    "--when-unticked", "mode", flag_value="when-unticked", help="Wait until every box in Salesforce is unticked."
-)
-@click.option("--now", "mode", flag_value="now", help="At once. A box still ticked brings the opt-out back at night.")
-@click.option("--reason", required=True, help="Why the person may be mailed again; kept for ever.")
+@click.argument("address", type=TYPED)
+@click.option("--when-unticked", is_flag=True, help="Wait until every box in Salesforce is unticked (the default).")
+@click.option("--now", is_flag=True, help="At once. A box still ticked brings the opt-out back at night.")
+@click.option("--reason", type=TYPED, required=True, help="Why the person may be mailed again; kept for ever.")
 @with_output
-def lift(out: Output, address: str, mode: str | None, reason: str) -> int:
+def lift(out: Output, address: str, when_unticked: bool, now: bool, reason: str) -> int:
     """Remove the unsubscribe of ADDRESS.
 
     A lift counts only if it happens on both sides. With --when-unticked (the default) the person stays blocked until
-    every box in Salesforce is seen unticked, then the lift completes by itself.
+    every box in Salesforce is seen unticked, then the lift completes by itself. The boxes are read and shown. Exit code
+    0: lifted; 5: it waits.
     """
     from optsync.ledger.lifts import lift as lift_here
 
+    if now and when_unticked:
+        raise Problem("--now and --when-unticked exclude each other", "nothing was done", "choose one of them", 2)
+    if not reason.strip():
+        raise Problem("a lift needs a reason", "nothing was done", "say why this person may be mailed again", 2)
+    mode: Mode = "now" if now else "when-unticked"
     with opened(out) as house:
-        answer = lift_here(
-            house.conn,
-            house.subject_key,
-            address_of(address),
-            mode=cast("Mode", mode or "when-unticked"),
-            actor=operator(),
-            reason=reason,
-        )
+        key = house.subject_key
+        answer = lift_here(house.conn, key, address_of(address), mode=mode, actor=operator(), reason=reason)
         if answer == "waits":
             answer = looked_at(house, address)
+        boxes = boxes_now(house, address) if answer in ("lifted", "waits") else []
+        nightly = any_nightly(house, boxes)
     if answer == "not opted out":
         raise Problem("this address is not unsubscribed here", "nothing was changed", f"see: optsync who {address}")
     if answer == "busy":
@@ -154,11 +187,48 @@ def lift(out: Output, address: str, mode: str | None, reason: str) -> int:
             "run the same command again in half a minute",
         )
     lines = {
-        "lifted": f"{OK} Lifted here. Mail is allowed again; a box still ticked in Salesforce brings it back.",
+        "lifted": f"{OK} Lifted here. Mail is allowed again.",
         "waits": f"{WARN} The lift waits until every box in Salesforce is unticked; until then the person is blocked.",
     }
-    out.show({"outcome": answer}, lines[answer])
+    out.show(
+        {"outcome": answer, "boxes": [asdict(box) for box in boxes]},
+        lines[answer],
+        *lines_about_boxes(boxes, lifted=answer == "lifted", nightly=nightly),
+    )
     return WAITS if answer == "waits" else 0
+
+
+def boxes_now(house: House, address: str) -> "list[Box]":
+    """Every box of the person in every org, read just now."""
+    from optsync.ledger import people
+    from optsync.sync.lifting import boxes_of
+
+    person = people.find(house.conn, house.subject_key, address)
+    return boxes_of(house.conn, house.vault, house.seams, person.address_id, person.normal or None) if person else []
+
+
+def any_nightly(house: House, boxes: "Sequence[Box]") -> bool:
+    """Whether the nightly sync of an org in which a box is ticked is switched on."""
+    from optsync.connection.settings import load
+
+    return any(load(house.conn, org_id).sync_on for org_id in {box.org_id for box in boxes if box.ticked})
+
+
+def line_about_box(box: "Box") -> str:
+    """A box that stands against a lift; without a record it is the whole org that could not be read."""
+    if box.ticked:
+        return f"  {box.kind:8} {box.record_id}   {box.label}: still ticked in Salesforce"
+    return f"  {box.record_id or 'The org'} could not be read: {' '.join(box.why.split())}"
+
+
+def lines_about_boxes(boxes: "Sequence[Box]", *, lifted: bool, nightly: bool) -> list[str]:
+    """The boxes that stand against a lift, and what comes of them."""
+    lines = [line_about_box(box) for box in boxes if box.ticked is not False]
+    if lifted and any(box.ticked for box in boxes):
+        comes = "the next nightly sync opts the person out again: untick them before it."
+        stays = "the nightly sync is off, so they bring nothing back until it is switched on."
+        lines.append(f"{WARN} Boxes are still ticked; {comes if nightly else stays}")
+    return lines
 
 
 def looked_at(house: House, address: str) -> "Answer":
@@ -169,8 +239,8 @@ def looked_at(house: House, address: str) -> "Answer":
 
 
 @click.command()
-@click.argument("address")
-@click.option("--message", default="", help="The id of the message the link is for; kept as evidence.")
+@click.argument("address", type=TYPED)
+@click.option("--message", type=TYPED, default="", help="The id of the message the link is for; kept as evidence.")
 @with_output
 def link(out: Output, address: str, message: str) -> None:
     """Print the unsubscribe link of ADDRESS and the two mail headers that go with it.
@@ -190,7 +260,7 @@ def link(out: Output, address: str, message: str) -> None:
 
 
 @click.command()
-@click.argument("addresses", nargs=-1, required=True)
+@click.argument("addresses", nargs=-1, required=True, type=TYPED)
 @click.option("--non-commercial", is_flag=True, help="For mail that people must get: only blocked domains count.")
 @with_output
 def check(out: Output, addresses: tuple[str, ...], non_commercial: bool) -> int:
@@ -227,10 +297,12 @@ def addresses_of(arguments: tuple[str, ...]) -> list[str]:
     if len(asked) > MOST_ADDRESSES:
         raise Problem(
             f"{len(asked)} addresses at once",
-            f"nothing was checked: one call answers at most {MOST_ADDRESSES}",
-            "split the list, or use: optsync export",
+            f"nothing was done: one call takes at most {MOST_ADDRESSES}",
+            "split the list, or use: optsync import FILE, optsync export",
             2,
         )
+    if not asked:
+        raise Problem("no address was given", "nothing was done", "type one, or one a line on standard input", 2)
     return asked
 
 

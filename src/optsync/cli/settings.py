@@ -1,12 +1,13 @@
 """The switch, the opt-out field, the time. A change is shown first and saved after a yes."""
 
+import re
 from datetime import time
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
 from optsync.cli.house import House, opened
-from optsync.cli.output import OK, Output, interactive, with_output
+from optsync.cli.output import OK, Output, interactive, with_output, with_yes
 from optsync.cli.people import operator
 from optsync.core.problems import Problem
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from optsync.connection.settings import Change, Plan, Settings
 
 NEEDS_YES = 5
+CLOCK_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 YES = click.option("--yes", is_flag=True, help="Save without asking.")
 ORG = click.option("--org", help="The org's id, when several are connected.")
 
@@ -45,7 +47,7 @@ def sync(out: Output, switch: str, yes: bool, org: str | None) -> int:
     """
     from optsync.connection.settings import Change
 
-    return change(out, org, Change(sync_on=switch == "on"), "all", yes, f"settings sync {switch}")
+    return change(out, org, Change(sync_on=switch == "on"), "all", yes)
 
 
 @settings.command()
@@ -61,32 +63,35 @@ def field(out: Output, name: str, read_both: bool, carry: str, yes: bool, org: s
     from optsync.connection.settings import Change
 
     wanted = Change(field=name, read_both=read_both)
-    return change(out, org, wanted, cast("Literal['all', 'new']", carry), yes, f"settings field {name}")
+    return change(out, org, wanted, cast("Literal['all', 'new']", carry), yes)
 
 
 @settings.command()
 @click.argument("at", metavar="HH:MM")
-@click.option("--zone", default="America/Los_Angeles", show_default=True, help="A time zone by its IANA name.")
+@click.option("--zone", help="A time zone by its IANA name, such as America/Los_Angeles; without it the zone stays.")
 @YES
 @ORG
 @with_output
-def schedule(out: Output, at: str, zone: str, yes: bool, org: str | None) -> int:
+def schedule(out: Output, at: str, zone: str | None, yes: bool, org: str | None) -> int:
     """When the nightly sync starts."""
-    from optsync.connection.settings import Change
+    from optsync.connection.settings import Change, load
     from optsync.core.calendar import Schedule
 
-    try:
-        wanted = Schedule(time.fromisoformat(at), zone)
-    except ValueError as error:
+    if not (clock := CLOCK_TIME.fullmatch(at)):
         raise Problem(
-            f"not a time: {error}", "nothing was changed", "for example: settings schedule 20:00", 2
-        ) from None
-    return change(out, org, Change(schedule=wanted), "all", yes, f"settings schedule {at}")
+            f"{at} is no time of day", "nothing was changed", "write it as HH:MM, from 00:00 to 23:59, such as 20:00", 2
+        )
+    if zone is None:
+        with opened() as house:
+            zone = load(house.conn, house.org_id(org)).schedule.zone
+    try:
+        wanted = Schedule(time(int(clock[1]), int(clock[2])), zone)
+    except ValueError as error:
+        raise Problem(str(error), "nothing was changed", "for example: optsync settings schedule 20:00", 2) from None
+    return change(out, org, Change(schedule=wanted), "all", yes)
 
 
-def change(
-    out: Output, org: str | None, wanted: "Change", carry: Literal["all", "new"], yes: bool, command: str
-) -> int:
+def change(out: Output, org: str | None, wanted: "Change", carry: Literal["all", "new"], yes: bool) -> int:
     """Shows what the change does, asks on a terminal, saves; without a terminal and --yes it saves nothing."""
     from optsync.connection.settings import apply_change, plan_change
 
@@ -95,7 +100,7 @@ def change(
         session = session_for(house, org_id, wanted)
         try:
             plan = plan_change(house.conn, session, org_id, wanted, carry)
-            if not agreed(out, plan, yes, command):
+            if not agreed(out, plan, yes):
                 return NEEDS_YES
             plan = apply_change(house.conn, session, org_id, wanted, carry, actor=operator())
         finally:
@@ -115,16 +120,14 @@ def session_for(house: House, org_id: int, wanted: "Change") -> Any:
     return open_session(house.conn, house.vault, org_id, house.seams)
 
 
-def agreed(out: Output, plan: "Plan", yes: bool, command: str) -> bool:
+def agreed(out: Output, plan: "Plan", yes: bool) -> bool:
     """--yes, or a yes on a terminal; elsewhere the plan is shown and the flag named."""
     if yes:
         return True
     out.show({"saved": False, "plan": plan.lines, "boxes": plan.boxes, "ticked": plan.ticked}, *plan.lines)
     if interactive() and not out.as_json:
         return click.confirm("Save?", err=True)
-    raise Problem(
-        "the change waits for a yes", "nothing was saved", f"repeat it with --yes: optsync {command} --yes", NEEDS_YES
-    )
+    raise Problem("the change waits for a yes", "nothing was saved", f"repeat it with --yes: {with_yes()}", NEEDS_YES)
 
 
 def as_answer(current: "Settings") -> dict[str, Any]:

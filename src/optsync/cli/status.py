@@ -1,5 +1,6 @@
 """Is every opt-out in Salesforce? One screen, one answer."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -54,7 +55,7 @@ def status(out: Output, org: str | None) -> int:
         "paused": standing.paused,
         "parked": [{"code": p.code, "said": p.said, "count": p.count} for p in standing.parked],
     }
-    out.show(answer, *lines_of(standing, balance, settings, next_run))
+    out.show(answer, *lines_of(standing, balance, settings, next_run, now))
     return CODES.get(standing.verdict, WARNED)
 
 
@@ -65,7 +66,9 @@ def when(settings: "Settings", now: Any) -> Any:
     return next_slot(settings.schedule, now) if settings.sync_on else None
 
 
-def lines_of(standing: "Standing", b: "Balance", settings: "Settings | None", next_run: Any) -> list[str]:
+def lines_of(
+    standing: "Standing", b: "Balance", settings: "Settings | None", next_run: Any, now: datetime
+) -> list[str]:
     """The screen: the sentence, the two sums that close, what comes next."""
     boxes = (
         f"  Boxes    {b.pairs:,} due + {b.no_address:,} without address"
@@ -79,6 +82,8 @@ def lines_of(standing: "Standing", b: "Balance", settings: "Settings | None", ne
         boxes,
         sums,
     ]
+    if standing.proved_at is not None:
+        lines.append(f"  Proved   {span(now - standing.proved_at)} ago, at {standing.proved_at:%Y-%m-%d %H:%M} UTC")
     lines += [f"  {WARN} {parked.count:,} parked: {parked.code} {parked.said}" for parked in standing.parked]
     if settings is None:
         return [*lines, "  Next: optsync connect --credentials FILE"]
@@ -86,4 +91,13 @@ def lines_of(standing: "Standing", b: "Balance", settings: "Settings | None", ne
         return [*lines, "  Nightly sync is off; new opt-outs are still pushed at once, to Email Opt Out."]
     there = next_run.astimezone(ZoneInfo(settings.schedule.zone))
     here = next_run.astimezone()
-    return [*lines, f"  Next sync {there:%a %H:%M %Z} ({here:%a %H:%M %Z} your time)"]
+    return [*lines, f"  Next sync {there:%a %H:%M %Z} ({here:%a %H:%M %Z} your time), in {span(next_run - now)}"]
+
+
+def span(time: timedelta) -> str:
+    """A stretch of time in its two largest units: 3 d 4 h, 6 h 12 min, 4 min."""
+    minutes = max(int(time.total_seconds()), 0) // 60
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {rest} min" if hours else f"{rest} min"

@@ -12,5 +12,9 @@ from optsync.cli.output import Output, with_output
 @with_output
 def version(out: Output) -> None:
     """Print the version of optsync and of the Python below it."""
-    here = {"optsync": installed_version("optsync"), "python": platform.python_version()}
-    out.show(here, f"optsync {here['optsync']} on Python {here['python']}")
+    out.show({"optsync": installed_version("optsync"), "python": platform.python_version()}, line())
+
+
+def line() -> str:
+    """Both on one line."""
+    return f"optsync {installed_version('optsync')} on Python {platform.python_version()}"

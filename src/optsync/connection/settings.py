@@ -260,12 +260,18 @@ def _told(conn: psycopg.Connection, before: Settings, after: Settings, carry: Ca
     lines.append(f"Known to be ticked today: {boxes_today or 'no box'}.")
     if before.sync_on != after.sync_on:
         lines.append(f"The nightly sync is switched {'on' if after.sync_on else 'off'}.")
+    if before.schedule != after.schedule:
+        lines.append(f"The nightly sync starts at {_night(after.schedule)} instead of {_night(before.schedule)}.")
     lines.append(_target_line(changes, labels_after, boxes, carry))
     if not after.sync_on and before.sync_on:
         lines.append("New opt-outs go to Email Opt Out from now on; marketing tools read that field too.")
     reads = " or ".join(sorted(_labels_of(after, read_fields(after.policy)))) or "nothing"
     lines.append(f"Each night a tick in {reads} opts a person out here." if after.sync_on else "Nothing is read.")
     return Plan(before, after, carry, boxes, lines, changes, ticked)
+
+
+def _night(schedule: Schedule) -> str:
+    return f"{schedule.at:%H:%M} {schedule.zone}"
 
 
 def _target_line(changes: bool, labels: frozenset[str], boxes: int, carry: Carry) -> str:

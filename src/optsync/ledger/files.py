@@ -1,24 +1,34 @@
 """Files as people have them: any delimiter, any of the usual encodings, broken quotes, NULs. Read once, row by row.
 
 Nothing here is refused for its looks: bytes that are not UTF-8 are read as Latin-1 one by one, NULs are dropped, and a
-quote that nobody closed costs its own line only.
+quote that nobody closed or an endless line costs that line only.
 """
 
 import codecs
 import csv
 import hashlib
+import os
+import stat
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from optsync.core.addresses import is_address, normalize
 from optsync.core.problems import Problem
 
 DELIMITERS = ",;\t|"
+LINE_CHARS_MAX = 65_536
+OVERLONG = "\0"
+"""Stands before the beginning of a line that was too long to keep; no other line holds a NUL."""
+
 SNIFF_BYTES = 65_536
 DIGEST_BLOCK_BYTES = 1 << 20
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+PASSED_OVER = "' \ufeff"
+"""What may stand before such a sign; the SQL of the export knows the same."""
+
 ARCHIVES = {b"PK\x03\x04": "a ZIP archive or an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
 ARCHIVES |= {b"\x1f\x8b": "a gzip archive", b"%PDF": "a PDF"}
 
@@ -79,9 +89,20 @@ class Lines:
         return line
 
     def _next_line(self) -> str:
-        line = next(self.text)
-        self.file.read_bytes += len(line)  # characters, near enough for a progress bar
+        line = self._read()
+        if not line:
+            raise StopIteration
+        if len(line) > LINE_CHARS_MAX:
+            start, end = line[:80], line
+            while end and not end.endswith(("\n", "\r")):
+                end = self._read()
+            return OVERLONG + "".join(char for char in start if char not in '\0"\r\n') + "\n"
         return line.replace("\0", "") if "\0" in line else line
+
+    def _read(self) -> str:
+        line = self.text.readline(LINE_CHARS_MAX + 1)
+        self.file.read_bytes += len(line)  # characters, near enough for a progress bar
+        return line
 
     def give_back_all_but_first(self) -> str:
         """The first line of the row that failed; the others will be read again as rows of their own."""
@@ -93,9 +114,15 @@ class Lines:
 def open_table(path: Path) -> TableFile:
     """Looks at the first bytes: encoding and delimiter. Raises Problem for what is no text table."""
     try:
+        about = path.stat()
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise Problem(
+                f"{path.name} is a pipe or a device, not a file",
+                "nothing was imported: a file is read twice, first to recognise it",
+                "save its content into a file and import that",
+            )
         with path.open("rb") as file:
             head = file.read(SNIFF_BYTES)
-        size_bytes = path.stat().st_size
     except OSError as error:
         raise Problem(
             f"{path.name} cannot be read: {error.strerror}",
@@ -107,7 +134,7 @@ def open_table(path: Path) -> TableFile:
     text = head.decode(encoding, errors="replace").replace("\0", "")
     if not text.strip('\ufeff\r\n\t ,;|"'):
         raise Problem(f"{path.name} is empty", "there is nobody in it; nothing was imported", "export the file again")
-    return TableFile(path, encoding, _delimiter_of(text), size_bytes)
+    return TableFile(path, encoding, _delimiter_of(text), about.st_size)
 
 
 def digest_of(path: Path) -> bytes:
@@ -121,32 +148,49 @@ def digest_of(path: Path) -> bytes:
 
 def safe_cell(cell: str) -> str:
     """A cell that no spreadsheet runs as a formula: an apostrophe in front of what looks like one (CSV injection)."""
-    return "'" + cell if cell.lstrip("'").startswith(FORMULA_STARTS) else cell
+    return "'" + cell if cell.lstrip(PASSED_OVER).startswith(FORMULA_STARTS) else cell
 
 
 def plain_cell(cell: str) -> str:
     """The cell as it was before `safe_cell`."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA_STARTS) else cell
+    return cell[1:] if cell.startswith("'") and cell.lstrip(PASSED_OVER).startswith(FORMULA_STARTS) else cell
+
+
+def shown_name(path: Path) -> str:
+    """The file's name as text that every table and terminal takes, also where its bytes are no UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def _rows(lines: Lines, delimiter: str) -> Iterator[Row]:
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    number = 0
+    number = width = 0
     while True:
         lines.taken.clear()
         problem = ""
         try:
             cells = next(reader)
+            if len(lines.taken) > 1 and any(_is_a_row(line, delimiter, width) for line in lines.taken[1:]):
+                raise csv.Error("a quote that was closed rows later")
         except StopIteration:
             return
         except csv.Error:
-            first = lines.give_back_all_but_first()
-            cells, problem = [first.rstrip("\r\n")], "its quotes do not match"
+            cells, problem = [lines.give_back_all_but_first().rstrip("\r\n")], "its quotes do not match"
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        if cells and cells[0].startswith(OVERLONG):
+            cells, problem = [cells[0][1:] + "…"], f"its line is longer than {LINE_CHARS_MAX:,} characters"
         if problem or any(cell.strip() for cell in cells):
             number += 1
             if not (number == 1 and cells[0].lower().startswith("sep=")):  # Excel's own hint
+                width = width or len(cells)
                 yield Row(number, cells, problem)
+
+
+def _is_a_row(line: str, delimiter: str, width: int) -> bool:
+    """Whether a line inside quotes is rather a row of its own, which must not vanish: as many cells, and an address."""
+    if line.startswith(OVERLONG):
+        return True
+    cells = next(csv.reader([line], delimiter=delimiter), [])
+    return len(cells) == width and any(is_address(normalize(cell.strip('" '))) for cell in cells)
 
 
 def _refuse_archives(path: Path, head: bytes) -> None:
@@ -167,7 +211,7 @@ def _encoding_of(head: bytes) -> str:
 
 def _delimiter_of(text: str) -> str:
     """The delimiter that stands most often in the first line, outside quotes; a comma when there is none."""
-    first = next(line for line in text.lstrip("\ufeff").splitlines() if line.strip())
+    first = next((line for line in text.lstrip("\ufeff").splitlines() if line.strip()), "")
     if first.lower().startswith("sep=") and len(first) > 4:
         return first[4]
     unquoted = "".join(first.split('"')[::2])

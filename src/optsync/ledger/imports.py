@@ -6,7 +6,9 @@ rows are kept, bad ones come back with a reason each, and the same bytes twice c
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import chain
@@ -21,8 +23,8 @@ from optsync.core.brake import is_held
 from optsync.core.problems import Problem
 from optsync.ledger import holds
 from optsync.ledger.balance import linked_addresses
-from optsync.ledger.files import Row, TableFile, digest_of, open_table, safe_cell
-from optsync.ledger.layouts import REJECT_COLUMNS, Parsed, Purpose, Reader, guess
+from optsync.ledger.files import Row, TableFile, digest_of, open_table, safe_cell, shown_name
+from optsync.ledger.layouts import REJECT_COLUMNS, Layout, Parsed, Purpose, Reader, guess
 from optsync.ledger.queries import sql
 from optsync.ledger.record import once_more_after_deadlock
 
@@ -37,7 +39,8 @@ Progress = Callable[[str, int, int], None]
 class ImportReport:
     """What an import did, or would do (`dry_run`). Addresses: new, again (after a lift), already. Rows: the rest.
 
-    `bad` rows came back with a reason, `skipped` ones say that nobody opted out, `duplicates` repeat one.
+    `bad` rows came back with a reason (`reasons` counts them), `skipped` ones say that nobody opted out, `duplicates`
+    repeat one.
     `linked` counts new links to Salesforce records, `owed` boxes now owed. `hold_id` is set when the brake held it;
     `seen_before_at` when the same bytes were imported before, so that nothing was changed.
     """
@@ -54,6 +57,7 @@ class ImportReport:
     bad: int = 0
     skipped: int = 0
     duplicates: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
     held: bool = False
     hold_id: int | None = None
     seen_before_at: datetime | None = None
@@ -74,12 +78,12 @@ class Rejects:
 
     path: Path | None
     header: Sequence[str]
-    count: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     file: TextIO | None = field(default=None, repr=False)
 
     def add(self, row: Row, reason: str) -> None:
         """Keeps one row with its reason."""
-        self.count += 1
+        self.reasons[reason] += 1
         if self.path is None:
             return
         if self.file is None:
@@ -90,6 +94,11 @@ class Rejects:
     def close(self) -> None:
         if self.file is not None:
             self.file.close()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.reasons.total()
 
     @property
     def written_path(self) -> Path | None:
@@ -106,10 +115,11 @@ def read_file(path: Path) -> tuple[TableFile, Reader, Iterator[Row]]:
     table = open_table(path)
     rows = table.rows()
     first = next(rows, None)
+    name = shown_name(path)
     if first is None:
-        raise Problem(f"{path.name} is empty", "there is nobody in it; nothing was imported", "export the file again")
+        raise Problem(f"{name} is empty", "there is nobody in it; nothing was imported", "export the file again")
     second = next(rows, None)
-    reader = guess(first.cells, second.cells if second else [], path.name)
+    reader = guess(first.cells, second.cells if second else [], name)
     again = [row for row in (None if reader.header else first, second) if row is not None]
     return table, reader, chain(again, rows)
 
@@ -124,32 +134,73 @@ def import_file(
     confirmed: bool = False,
     actor: str | None = None,
     progress: Progress | None = None,
+    recognised: Callable[[Layout], None] | None = None,
     reject_path: Path | None = None,
 ) -> ImportReport:
     """Imports one file: opt-outs are recorded with their original time and reason, Salesforce ids are linked.
 
     A file of people with ids only links. More new opt-outs than the brake allows are recorded and blocked, but their
     boxes are held, unless the preview was `confirmed` (rules 8). `org_id` is where ids belong; None = the only org.
-    With `dry_run` nothing is changed. `reject_path` receives the rows that were not taken, with a reason each.
+    With `dry_run` nothing is changed. `reject_path` receives the rows that were not taken, with a reason each, also
+    when the file was imported before. `recognised` is told the layout before anything is done.
     Raises Problem for a file or an org that is not to be had; then nothing was changed.
     """
+    _refuse_same_file(path, reject_path)
     table, reader, rows = read_file(path)
-    report = ImportReport(path.name, reader.layout.name, reader.layout.purpose, dry_run=dry_run)
-    digest = digest_of(path)
-    if before := conn.execute(sql("optsync.ledger", "imported_before"), [digest]).fetchone():
-        return _seen_before(report, *before)
-    org = _org_of(conn, org_id, reader)
-    run = _Import(conn, subject_key, table, reader, org, actor, progress or _silence)
+    report = ImportReport(shown_name(path), reader.layout.name, reader.layout.purpose, dry_run=dry_run)
     rejects = Rejects(reject_path, reader.header)
-    conn.execute(sql("optsync.ledger", "drop_stage"))
+    digest = digest_of(path)
+    with _alone(conn, digest):
+        if before := conn.execute(sql("optsync.ledger", "imported_before"), [digest]).fetchone():
+            return _seen_before(_read_again(report, reader, rows, rejects), *before)
+        if recognised:
+            recognised(reader.layout)
+        org = _org_of(conn, org_id, reader)
+        run = _Import(conn, subject_key, table, reader, org, actor, progress or _silence)
+        conn.execute(sql("optsync.ledger", "drop_stage"))
+        try:
+            report = run.stage(rows, rejects, report)
+            report = run.preview(report, confirmed=confirmed)
+            return report if dry_run else run.carry_out(report, digest)
+        finally:
+            rejects.close()
+            if not (conn.closed or conn.broken):
+                conn.execute(sql("optsync.ledger", "drop_stage"))
+
+
+@contextmanager
+def _alone(conn: psycopg.Connection, digest: bytes) -> Iterator[None]:
+    """While this lasts, nobody else imports the same bytes; whoever tries waits and finds them imported."""
+    key = [int.from_bytes(digest[:4], signed=True)]
+    conn.execute(sql("optsync.ledger", "one_at_a_time"), key)
     try:
-        report = run.stage(rows, rejects, report)
-        report = run.preview(report, confirmed=confirmed)
-        return report if dry_run else run.carry_out(report, digest)
+        yield
+    finally:
+        if not (conn.closed or conn.broken):
+            conn.execute(sql("optsync.ledger", "next_one"), key)
+
+
+def _refuse_same_file(path: Path, reject_path: Path | None) -> None:
+    """Raises Problem when the rejects would be written over the file that is being read."""
+    if reject_path is not None and reject_path.exists() and path.exists() and reject_path.samefile(path):
+        raise Problem(
+            "the rejected rows cannot go into the file they come from",
+            "it would be overwritten while it is read; nothing was imported",
+            "name another file: --rejects FILE",
+            2,
+        )
+
+
+def _read_again(report: ImportReport, reader: Reader, rows: Iterator[Row], rejects: Rejects) -> ImportReport:
+    """The rows that were not taken at the first time, for whoever asks for them now."""
+    try:
+        for row in rows:
+            parsed = reader.parse_row(row)
+            if parsed.problem or parsed.note:
+                rejects.add(row, parsed.problem or parsed.note)
     finally:
         rejects.close()
-        if not (conn.closed or conn.broken):
-            conn.execute(sql("optsync.ledger", "drop_stage"))
+    return replace(report, bad=rejects.count, reasons=dict(rejects.reasons), reject_path=rejects.written_path)
 
 
 @dataclass(slots=True)
@@ -169,7 +220,7 @@ class _Import:
         with self.conn.cursor().copy(sql("optsync.ledger", "copy_stage")) as copy:
             for row in rows:
                 count += 1
-                parsed = Parsed(problem=row.problem) if row.problem else self.reader.parse(row.cells)
+                parsed = self.reader.parse_row(row)
                 if parsed.problem or parsed.note:
                     rejects.add(row, parsed.problem or parsed.note)
                 skipped += parsed.skipped
@@ -183,6 +234,7 @@ class _Import:
             report,
             rows=count,
             bad=rejects.count,
+            reasons=dict(rejects.reasons),
             skipped=skipped,
             duplicates=good - distinct,
             reject_path=rejects.written_path,
@@ -218,7 +270,7 @@ class _Import:
         subject = subject_of(parsed.normal, self.subject_key)
         reason = parsed.reason and without_addresses(parsed.reason)
         kept = {name: without_addresses(cell) for name, cell in parsed.evidence.items()}
-        evidence = json.dumps({"file": self.table.path.name, "row": number, **kept})
+        evidence = json.dumps({"file": shown_name(self.table.path), "row": number, **kept})
         kind = parsed.kind[0] if parsed.kind else None
         record_id = parsed.record_id if self.org_id is not None else None
         return number, parsed.normal, subject, record_id, kind, reason, evidence
@@ -273,7 +325,9 @@ def _org_of(conn: psycopg.Connection, org_id: int | None, reader: Reader) -> int
         "the file names Salesforce records, but "
         + ("no org is connected" if not known else "several orgs are connected"),
         "we cannot tell which org they are in; nothing was imported",
-        "connect the org first: optsync connect --credentials FILE" if not known else "name the org",
+        "connect the org first: optsync connect --credentials FILE"
+        if not known
+        else "name it: optsync import FILE --org ID",
     )
 
 
@@ -283,7 +337,6 @@ def _seen_before(report: ImportReport, seen_before_at: datetime, counts: dict[st
         report,
         seen_before_at=seen_before_at,
         rows=counts["rows"],
-        bad=counts["bad"],
         skipped=counts["skipped"],
         duplicates=counts["duplicates"],
         already=counts["new"] + counts["again"] + counts["already"],

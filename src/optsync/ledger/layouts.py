@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Literal
 
 from optsync.core.addresses import is_address, normalize
 from optsync.core.problems import Problem
 from optsync.core.record_ids import BadRecordId, Kind, kind_of, to_18
-from optsync.ledger.files import plain_cell
+from optsync.ledger.files import Row, plain_cell
 
 Purpose = Literal["opt-outs", "people"]
 TRUE_WORDS = frozenset({"true", "yes", "1", "y", "x", "wahr", "ja", "vrai", "oui", "verdadero", "si", "sí"})
@@ -44,6 +45,8 @@ class Layout:
     """One exported layout. A column is named by its header in small letters; the first one present counts.
 
     `flags` are the columns of which one must be true for a row to be an opt-out; `ids` name the Salesforce record.
+    `exact` layouts have words so common that other columns beside them mean another list, of bounces or of customers.
+    In `our_own` file an odd address stands as a person gave it, and is taken back as it is.
     """
 
     name: str
@@ -56,14 +59,21 @@ class Layout:
     flags: tuple[str, ...] = ()
     ids: tuple[str, ...] = ID_COLUMNS
     only_tag: tuple[str, ...] = ()
+    exact: bool = False
+    our_own: bool = False
+
+    def fits(self, header: Sequence[str]) -> bool:
+        """Whether a file with these columns, in small letters, is written in this layout."""
+        known = {*self.needs, *self.at, *self.only_tag, *REJECT_COLUMNS, ""}
+        return set(self.needs) <= set(header) and not (self.exact and set(header) - known)
 
 
 LAYOUTS = (
     Layout(
         "Mailchimp unsubscribed",
         "opt-outs",
-        needs=("email address", "unsub_time"),
-        address=("email address",),
+        needs=("unsub_time",),
+        address=ADDRESS_WORDS,
         at=("unsub_time",),
         reasons=("unsub_reason", "unsub_reason_other"),
         kept=("unsub_campaign_title", "unsub_campaign", "unsub_campaign_id"),
@@ -76,13 +86,20 @@ LAYOUTS = (
         flags=("unsubscribed from all email",),
     ),
     Layout(
+        "HubSpot contacts",
+        "opt-outs",
+        needs=("email", "hs_email_optout"),
+        address=("email",),
+        flags=("hs_email_optout",),
+    ),
+    Layout(
         "HubSpot unsubscribes",
         "opt-outs",
         needs=("email", "portal unsubscribe"),
         address=("email",),
         flags=("portal unsubscribe", "portal spam report"),
     ),
-    Layout("SendGrid", "opt-outs", needs=("email", "created"), address=("email",), at=("created",)),
+    Layout("SendGrid", "opt-outs", needs=("email", "created"), address=("email",), at=("created",), exact=True),
     Layout(
         "Mailgun",
         "opt-outs",
@@ -90,6 +107,7 @@ LAYOUTS = (
         address=("address",),
         at=("created_at",),
         only_tag=("tags", "tag"),
+        exact=True,
     ),
     Layout(
         "optsync export",
@@ -98,12 +116,16 @@ LAYOUTS = (
         address=("address",),
         at=("since",),
         kept=("source",),
+        exact=True,
+        our_own=True,
     ),
     Layout("Salesforce report", "people", needs=("email", "contact id"), address=("email",)),
     Layout("Salesforce report", "people", needs=("email", "lead id"), address=("email",)),
     Layout("Salesforce Data Loader", "people", needs=("email", "id"), address=("email",), ids=("id",)),
 )
 PLAIN_LIST = Layout("plain list", "opt-outs", needs=(), address=())
+WITH_IDS = Layout("Salesforce ids", "people", needs=(), address=())
+"""Any other table whose rows hold an address and the id of a Lead or Contact, whatever language its header is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +142,21 @@ class Reader:
     ids: tuple[int, ...] = ()
     only_tag: int | None = None
 
+    def parse_row(self, row: Row) -> Parsed:
+        """What one row of a file says; never raises."""
+        return Parsed(problem=row.problem) if row.problem else self.parse(row.cells)
+
     def parse(self, cells: Sequence[str]) -> Parsed:
         """What one row says; never raises."""
         if len(cells) == 1 and len(self.header) > 1 and self.layout.purpose == "people":
             return Parsed(skipped=True)  # the lines below a Salesforce report: its name, its copyright
         if self.flags and not any(_cell(cells, flag).lower() in TRUE_WORDS for flag in self.flags):
             return Parsed(skipped=True)
+        if not self.header and any(cell.strip() for column, cell in enumerate(cells) if column != self.address):
+            return Parsed(problem="more than an address on its line")
         given = _cell(cells, self.address)
         normal = normalize(given)
-        if not is_address(normal):
+        if not is_address(normal) and not (self.layout.our_own and "@" in normal):
             return Parsed(problem="no e-mail address" if not given else "not an e-mail address")
         if self.only_tag is not None and _cell(cells, self.only_tag) not in ("", "*"):
             return Parsed(problem="unsubscribed from one tag only, not from all mail")
@@ -172,16 +200,20 @@ def instant_of(text: str) -> str:
 def guess(first_row: Sequence[str], second_row: Sequence[str], file_name: str) -> Reader:
     """The layout of a file by its first two rows. Raises Problem when it is no layout we know."""
     if addresses := _address_columns(first_row):
+        if any(cell.strip() for column, cell in enumerate(first_row) if column != addresses[0]):
+            raise _without_header(file_name, len(addresses))
         return Reader(PLAIN_LIST, (), addresses[0])
     header = [cell.strip().lower() for cell in first_row]
     for layout in LAYOUTS:
-        if set(layout.needs) <= set(header):
-            return _bind(layout, tuple(first_row), header)
+        if layout.fits(header) and (reader := _bind(layout, tuple(first_row), header, second_row)):
+            return reader
     named = [name for name in header if name and name not in REJECT_COLUMNS]
     if len(named) == 1 and named[0] in ADDRESS_WORDS:
         return Reader(PLAIN_LIST, tuple(first_row), header.index(named[0]))
     if len(first_row) == 1 and (addresses := _address_columns(second_row)):
         return Reader(PLAIN_LIST, (), addresses[0])  # a list that begins with something else: that row is rejected
+    if (addresses := _address_columns(second_row)) and (ids := _id_columns(second_row)):
+        return Reader(WITH_IDS, tuple(first_row), addresses[0], ids=ids)
     raise _unknown(file_name, header)
 
 
@@ -189,7 +221,23 @@ def _address_columns(cells: Sequence[str]) -> list[int]:
     return [column for column, cell in enumerate(cells) if is_address(normalize(plain_cell(cell)))]
 
 
-def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str]) -> Reader:
+def _id_columns(cells: Sequence[str]) -> tuple[int, ...]:
+    def names_a_record(cell: str) -> bool:
+        try:
+            return kind_of(to_18(cell)) in ("Lead", "Contact")
+        except BadRecordId:
+            return False
+
+    return tuple(column for column, cell in enumerate(cells) if names_a_record(cell))
+
+
+def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str], second_row: Sequence[str]) -> Reader | None:
+    """The layout with its columns; None without a column of addresses, which may carry a label of the owner's own."""
+    labelled = (header.index(name) for name in layout.address if name in header)
+    address = next(chain(labelled, _address_columns(second_row)), None)
+    if address is None:
+        return None
+
     def places(names: tuple[str, ...]) -> tuple[int, ...]:
         return tuple(header.index(name) for name in names if name in header)
 
@@ -199,7 +247,7 @@ def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str]) -> Read
     return Reader(
         layout,
         first_row,
-        header.index(layout.address[0]),
+        address,
         first(layout.at),
         places(layout.reasons),
         tuple((name, header.index(name)) for name in layout.kept if name in header),
@@ -209,7 +257,27 @@ def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str]) -> Read
     )
 
 
+def _without_header(file_name: str, addresses: int) -> Problem:
+    if addresses > 1:
+        return Problem(
+            f"{file_name} has several addresses on one line",
+            "we would have to guess who is meant; nothing was imported",
+            "put one address on each line",
+        )
+    return Problem(
+        f"{file_name} has several columns and no header",
+        "we cannot tell whether its people unsubscribed; nothing was imported",
+        "export it with its header row, or keep one column: the addresses",
+    )
+
+
 def _unknown(file_name: str, header: list[str]) -> Problem:
+    if {"email", "created", "reason"} <= set(header) or {"address", "created_at", "error"} <= set(header):
+        return Problem(
+            f"{file_name} lists bounced or blocked messages, not unsubscribed people",
+            "nobody was opted out: a full mailbox is no wish",
+            "export the unsubscribes; if these people shall be opted out too, keep one column: the addresses",
+        )
     if "email address" in header and "optin_time" in header:
         what = f"{file_name} lists subscribed or cleaned people of Mailchimp, not unsubscribed ones"
         return Problem(what, "nobody was opted out", "import the file that Mailchimp names unsubscribed_...csv")

@@ -8,7 +8,14 @@ from pathlib import Path
 from optsync.ledger import exports, imports, people
 from tests.flows.ledger.desk import KEY, Desk
 
-ODD = ["=cmd@example.com", "+plus@example.com", "-dash@example.com", "'=quoted@example.com", "o'hara@example.com"]
+ODD = [
+    "=cmd@example.com",
+    "+plus@example.com",
+    "-dash@example.com",
+    "'=quoted@example.com",
+    "' =spaced@example.com",
+    "o'hara@example.com",
+]
 
 
 def exported(desk: Desk) -> bytes:

@@ -1,6 +1,8 @@
 """Files of other tools: every layout, one nasty file, twice, above the brake, and what comes back."""
 
 import csv
+import os
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from optsync.core.problems import Problem
-from optsync.ledger import holds, imports, people
+from optsync.ledger import files, holds, imports, people
 from optsync.ledger.imports import ImportReport
 from tests.flows.ledger.desk import KEY, Desk, contact
 
@@ -322,6 +324,122 @@ def test_a_missing_file_is_a_problem_not_a_traceback(desk: Desk, tmp_path: Path)
         load(desk, tmp_path / "missing.csv")
     with pytest.raises(Problem, match="cannot be read"):
         load(desk, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (["status,reason,email,created", "550,full,ann@example.com,1700000000"], "bounced or blocked"),
+        (["address,code,error,created_at", "ann@example.com,550,full,x"], "bounced or blocked"),
+        (["no,email,created,name", "1,ann@example.com,2024-01-01,Ann"], "no layout we know"),
+        (["id,name,address,created_at", "1,Ann,ann@example.com,2024-01-01"], "no layout we know"),
+        (["Ann,ann@example.com", "Bob,bob@example.com"], "several columns and no header"),
+        ([f"{contact(1)},ann@example.com"], "several columns and no header"),
+        (["ann@example.com; bob@example.com"], "several addresses on one line"),
+    ],
+)
+def test_a_list_that_does_not_say_that_its_people_unsubscribed_opts_nobody_out(
+    desk: Desk, write: Write, lines: list[str], what: str
+) -> None:
+    with pytest.raises(Problem, match=what):
+        load(desk, write(*lines))
+    assert desk.balance().recorded == 0
+
+
+def test_a_report_in_another_language_is_known_by_its_ids_and_opts_nobody_out(desk: Desk, write: Write) -> None:
+    report = load(desk, write("Kontakt-ID;Nachname;E-Mail-Adresse", f"{contact(1)[:15]};Lind;ann@example.com"))
+    assert (report.layout, report.purpose, report.linked) == ("Salesforce ids", "people", 1)
+    assert desk.balance().recorded == 0
+
+
+def test_a_mailchimp_file_is_known_whatever_its_owner_calls_the_address(desk: Desk, write: Write) -> None:
+    report = load(desk, write("UNSUB_TIME,Prénom,Adresse électronique", "2024-01-01 00:00:00,Ann,ann@example.com"))
+    assert (report.layout, report.new) == ("Mailchimp unsubscribed", 1)
+
+
+def test_no_second_address_on_a_line_is_lost_silently(desk: Desk, write: Write, tmp_path: Path) -> None:
+    path = write("ann@example.com", "bob@example.com,cem@example.com", "dee@example.com")
+    report = load(desk, path, reject_path=tmp_path / "rejects.csv")
+    assert (report.new, report.bad) == (2, 1)
+    assert report.reasons == {"more than an address on its line": 1}
+    [row] = csv.reader((tmp_path / "rejects.csv").read_text(encoding="utf-8").splitlines()[1:])
+    assert row[2:] == ["bob@example.com", "cem@example.com"]
+
+
+def test_a_quote_that_is_closed_rows_later_swallows_nobody(desk: Desk, write: Write) -> None:
+    path = write(
+        "email,created",
+        'ann@example.com,"1700000000',
+        "bob@example.com,1700000000",
+        'cem@example.com,1700000000"',
+        "dee@example.com,1700000000",
+    )
+    assert load(desk, path).reasons == {"its quotes do not match": 1}
+    assert desk.is_blocked("bob@example.com")
+    assert desk.is_blocked("dee@example.com")
+
+
+def test_an_endless_line_costs_itself_only(desk: Desk, write: Write) -> None:
+    path = write("email,created", "x" * 300_000, "ann@example.com,1700000000", '"' + "y" * 70_000, "bob@example.com,1")
+    report = load(desk, path)
+    assert (report.new, report.bad) == (2, 2)
+    assert report.reasons == {"its line is longer than 65,536 characters": 2}
+
+
+def test_what_is_no_file_is_refused_before_it_is_waited_for(desk: Desk, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(Problem, match="a pipe or a device"):
+            load(desk, path)
+
+
+def test_the_rejects_never_overwrite_the_file_they_come_from(desk: Desk, write: Write) -> None:
+    path = write("email,created", "nonsense,1", "ann@example.com,1")
+    before = path.read_bytes()
+    with pytest.raises(Problem, match="cannot go into the file they come from"):
+        load(desk, path, reject_path=path.parent / "." / path.name)
+    assert path.read_bytes() == before
+    assert desk.balance().recorded == 0
+
+
+def test_the_bad_rows_of_a_file_imported_before_can_still_be_had(desk: Desk, write: Write, tmp_path: Path) -> None:
+    path = write("email,created", "nonsense,1", "ann@example.com,1")
+    assert load(desk, path).bad == 1
+    again = load(desk, path, reject_path=tmp_path / "rejects.csv")
+    assert again.seen_before_at is not None
+    assert again.bad == 1
+    [row] = rejected(again.reject_path)
+    assert (row["email"], row["optsync_reason"]) == ("nonsense", "not an e-mail address")
+
+
+def test_a_file_name_that_is_no_text_is_no_trouble(desk: Desk, write: Write, tmp_path: Path) -> None:
+    path = write("ann@example.com").rename(os.fsdecode(os.fsencode(tmp_path) + b"/fil\xe9.txt"))
+    assert load(desk, path).name == "fil\ufffd.txt"
+
+
+def test_a_cell_that_hides_a_formula_behind_spaces_is_made_safe_and_plain_again() -> None:
+    for cell in ("=1", " =1", "' =1", "\ufeff@x", "''+1", "\t1", "'plain", " plain"):
+        assert files.plain_cell(files.safe_cell(cell)) == cell
+    assert files.safe_cell(" =1") == "' =1"
+    assert files.safe_cell("\ufeff=1").startswith("'")
+
+
+def test_two_who_import_the_same_file_at_once_record_it_once(desk: Desk, write: Write) -> None:
+    path = write(*[f"p{n}@example.com" for n in range(200)])
+    reports: list[ImportReport] = []
+
+    def work() -> None:
+        with desk.database.connect() as conn:
+            reports.append(imports.import_file(conn, KEY, path))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted((report.new, report.seen_before_at is not None) for report in reports) == [(0, True), (200, False)]
+    assert desk.count("SELECT count(*) FROM event WHERE kind = 'file imported'") == 1
 
 
 def test_ids_without_a_connected_org_are_a_problem_for_people_but_not_for_opt_outs(desk: Desk, write: Write) -> None:

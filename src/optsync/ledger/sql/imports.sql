@@ -2,6 +2,13 @@
 -- The earlier import of the same bytes.
 SELECT imported_at, counts FROM import_file WHERE digest = %s;
 
+-- name: one_at_a_time
+-- The same bytes are not imported by two at once: the second one waits and then finds them imported.
+SELECT pg_advisory_lock(7005, %s);
+
+-- name: next_one
+SELECT pg_advisory_unlock(7005, %s);
+
 -- name: create_stage
 -- The rows of one file; addresses stay in temporary tables until they are recorded.
 CREATE TEMP TABLE import_row (nth int, normal text COLLATE "C", subject bytea, record_id text COLLATE "C", kind text, reason text,
