@@ -414,7 +414,7 @@ def _changes_since(run: Run) -> datetime | None:
     if "since" not in options:
         last = conn.execute(sql(PACKAGE, "last_run"), {"org": org_id}).fetchone()
         asked = bool(options.get("full")) or runs.is_doubtful(conn, org_id)
-        asked = asked or sweep.is_cheaper(sweep.due_lookups(conn, org_id))
+        asked = asked or sweep.too_many_wait(conn, org_id)
         asked = asked or (last is not None and last[2].get("boxes_read") != _boxes_read(run))
         everything = last is None or sweep.is_due(runs.last_sweep_at(conn, org_id), run.house.seams.now(), asked=asked)
         everyone = everything and last is not None and sweep.can_ask_for_everyone(conn, org_id, run.reader.sizes)

@@ -41,6 +41,12 @@ def is_cheaper(addresses: int) -> bool:
     return len(OBJECTS) * -(-addresses // MAX_LIST_VALUES) > LOOKUP_CALLS_MAX
 
 
+def too_many_wait(conn: psycopg.Connection, org_id: int) -> bool:
+    """Whether so many addresses without a record wait for their look-up that reading everything beats it."""
+    with_record_too = due_lookups(conn, org_id, everyone=True)  # a cheap count, and small on most nights
+    return is_cheaper(with_record_too) and is_cheaper(due_lookups(conn, org_id))
+
+
 def can_ask_for_everyone(conn: psycopg.Connection, org_id: int, sizes: Mapping[str, int]) -> bool:
     """Whether looking every opted-out address up exactly finds the same for fewer calls and bytes than reading the
     unticked records, whose number the last sweep told. An erased address can only be found by reading."""
