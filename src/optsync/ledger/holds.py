@@ -10,7 +10,7 @@ import psycopg
 from optsync.core.addresses import hmac_pads, mask, without_addresses
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
-from optsync.ledger.record import once_more_after_deadlock
+from optsync.ledger.record import again_after_deadlock
 
 Direction = Literal["from Salesforce", "to Salesforce", "fan-out"]
 DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out"}
@@ -98,7 +98,7 @@ def _open(conn: psycopg.Connection, direction: str, origin: str, org_id: int | N
 
 
 def _decided(conn: psycopg.Connection, statement: str, values: Mapping[str, Any]) -> int:
-    row = once_more_after_deadlock(lambda: conn.execute(sql("optsync.ledger", statement), values).fetchone())
+    row = again_after_deadlock(lambda: conn.execute(sql("optsync.ledger", statement), values).fetchone())
     if row is None or row[0] is None:
         raise Problem(
             f"there is no undecided hold {values['hold']}",

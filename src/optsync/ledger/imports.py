@@ -26,7 +26,7 @@ from optsync.ledger.balance import linked_addresses
 from optsync.ledger.files import Row, TableFile, digest_of, open_table, safe_cell, shown_name
 from optsync.ledger.layouts import REJECT_COLUMNS, Layout, Parsed, Purpose, Reader, guess
 from optsync.ledger.queries import sql
-from optsync.ledger.record import once_more_after_deadlock
+from optsync.ledger.record import again_after_deadlock
 
 PORTION_ADDRESSES = 20_000
 PROGRESS_ROWS = 5_000
@@ -299,7 +299,7 @@ class _Import:
 
     def _portion(self, name: str, after: int, values: dict[str, Any]) -> tuple[int, ...]:
         bounds = {"after": after, "upto": after + PORTION_ADDRESSES}
-        return once_more_after_deadlock(lambda: self._in_one_commit(name, values | bounds))
+        return again_after_deadlock(lambda: self._in_one_commit(name, values | bounds))
 
     def _in_one_commit(self, name: str, values: dict[str, Any]) -> tuple[int, ...]:
         with self.conn.transaction():

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from optsync.core.addresses import hmac_pads, normalize, subject_of, without_addresses
 from optsync.ledger.queries import sql
-from optsync.ledger.record import once_more_after_deadlock
+from optsync.ledger.record import again_after_deadlock
 
 Mode = Literal["when-unticked", "now"]
 Answer = Literal["lifted", "waits", "busy", "not opted out"]
@@ -86,7 +86,7 @@ def complete(
 
 
 def _answer(conn: psycopg.Connection, statement: str, values: Mapping[str, Any]) -> Answer:
-    row = once_more_after_deadlock(lambda: conn.execute(sql("optsync.ledger", statement), values).fetchone())
+    row = again_after_deadlock(lambda: conn.execute(sql("optsync.ledger", statement), values).fetchone())
     answer: Answer = "not opted out" if row is None else row[0]
     return answer
 

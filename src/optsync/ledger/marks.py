@@ -1,6 +1,6 @@
 """What each Salesforce record is owed, and who is sending it now. Act, then mark: redoing is harmless."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -10,7 +10,7 @@ import psycopg
 from optsync.core.addresses import hmac_pads
 from optsync.core.record_ids import PREFIXES, Kind
 from optsync.ledger.queries import sql
-from optsync.ledger.record import once_more_after_deadlock
+from optsync.ledger.record import again_after_deadlock
 
 State = Literal["owed", "confirmed", "held", "parked"]
 STATES: dict[str, State] = {"o": "owed", "c": "confirmed", "h": "held", "p": "parked"}
@@ -92,7 +92,7 @@ def confirm(
     """
     inner, outer = hmac_pads(subject_key)
     values = _keyed(worker_no, org_id, keys) | {"inner": inner, "outer": outer, "run": run_id}
-    return int(_one(conn.execute(sql("optsync.ledger", "confirm"), values, prepare=True)))
+    return int(_one(_settle(conn, "confirm", values)))
 
 
 def retry_later(
@@ -102,7 +102,7 @@ def retry_later(
     rows = list(failures)
     values = _keyed(worker_no, org_id, [row[:2] for row in rows])
     values |= {"reasons": [row[2] for row in rows], "delays": [row[3] for row in rows]}
-    return conn.execute(sql("optsync.ledger", "retry_later"), values).rowcount
+    return _settle(conn, "retry_later", values).rowcount
 
 
 def park(
@@ -119,12 +119,12 @@ def park(
     values = _keyed(worker_no, org_id, [row[:2] for row in rows])
     values |= {"reasons": [row[2] for row in rows], "retry_seconds": PARKED_RETRY_SECONDS}
     values |= {"inner": inner, "outer": outer, "run": run_id}
-    return int(_one(conn.execute(sql("optsync.ledger", "park"), values)))
+    return int(_one(_settle(conn, "park", values)))
 
 
 def release(conn: psycopg.Connection, worker_no: int, org_id: int, keys: Sequence[Key]) -> int:
     """Gives claims back untried, due as before."""
-    return conn.execute(sql("optsync.ledger", "release"), _keyed(worker_no, org_id, keys)).rowcount
+    return _settle(conn, "release", _keyed(worker_no, org_id, keys)).rowcount
 
 
 def pause(
@@ -165,10 +165,16 @@ def catch_up_with_clock(conn: psycopg.Connection) -> int:
     A push goes out at once (rules 2), also when the clock that said "now" was an hour ahead.
     """
     statement = sql("optsync.ledger", "due_after_clock_step")
-    count = int(once_more_after_deadlock(lambda: _one(conn.execute(statement))))
+    count = int(again_after_deadlock(lambda: _one(conn.execute(statement))))
     if count:
         conn.execute(sql("optsync.ledger", "notify"))
     return count
+
+
+def _settle(conn: psycopg.Connection, name: str, values: Mapping[str, Any]) -> psycopg.Cursor:
+    """Many rows may meet another's locks the other way round; only the owner settles, so redoing is harmless."""
+    statement = sql("optsync.ledger", name)
+    return again_after_deadlock(lambda: conn.execute(statement, values, prepare=name == "confirm"))
 
 
 def _keyed(worker_no: int, org_id: int, keys: Sequence[Key]) -> dict[str, Any]:

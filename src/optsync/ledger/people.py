@@ -11,7 +11,7 @@ from optsync.core.addresses import normalize, subject_of, without_addresses
 from optsync.core.record_ids import Kind
 from optsync.ledger.marks import STATES, State
 from optsync.ledger.queries import sql
-from optsync.ledger.record import WHOLE_ACCOUNT, once_more_after_deadlock
+from optsync.ledger.record import WHOLE_ACCOUNT, again_after_deadlock
 
 Provenance = Literal["g", "e", "v", "n", "c", "m"]
 """How we know a link: given id, look-up by exact e-mail, event, nightly, conversion, merge."""
@@ -152,7 +152,7 @@ def link(
         "provenance": provenance,
     }
     statement = sql("optsync.ledger", "link_records")
-    return _one(once_more_after_deadlock(lambda: conn.execute(statement, values).fetchone()))
+    return _one(again_after_deadlock(lambda: conn.execute(statement, values).fetchone()))
 
 
 def follow(
@@ -179,14 +179,14 @@ def follow(
         "subject_old": _subject_of_record(conn, subject_key, org_id, old),
     }
     statement = sql("optsync.ledger", "follow_record")
-    return bool(_one(once_more_after_deadlock(lambda: conn.execute(statement, values).fetchone())))
+    return bool(_one(again_after_deadlock(lambda: conn.execute(statement, values).fetchone())))
 
 
 def forget(conn: psycopg.Connection, subject_key: bytes, org_id: int, record_id: str) -> None:
     """A record was deleted in Salesforce: its marks and link end; its address stays opted out, looked up again."""
     subject = _subject_of_record(conn, subject_key, org_id, record_id)
     values = {"org": org_id, "record": record_id, "subject": subject}
-    once_more_after_deadlock(lambda: conn.execute(sql("optsync.ledger", "forget_record"), values))
+    again_after_deadlock(lambda: conn.execute(sql("optsync.ledger", "forget_record"), values))
 
 
 def erase(conn: psycopg.Connection, subject_key: bytes, address: str, *, actor: str, reason: str) -> bool:

@@ -26,6 +26,9 @@ Outcome = Literal["new", "already", "again"]
 WHOLE_ACCOUNT = 0
 """The scope that syncs. Any other scope is one sender and never makes marks (requirement 36)."""
 
+DEADLOCKS_MAX = 4
+"""Large acts can meet the same small one more than once."""
+
 Answer = TypeVar("Answer")
 
 
@@ -72,14 +75,16 @@ def opt_out(
         "named": list(named),
     }
     statement = sql("optsync.ledger", "record_opt_out")
-    row = once_more_after_deadlock(lambda: conn.execute(statement, values, prepare=True).fetchone())
+    row = again_after_deadlock(lambda: conn.execute(statement, values, prepare=True).fetchone())
     assert row is not None  # the function answers with one row
     return Recorded(*row)
 
 
-def once_more_after_deadlock(act: Callable[[], Answer]) -> Answer:
-    """Does it a second time when PostgreSQL chose it to end a deadlock; redoing is harmless (marks.md 6)."""
-    try:
-        return act()
-    except psycopg.errors.DeadlockDetected:
-        return act()
+def again_after_deadlock(act: Callable[[], Answer]) -> Answer:
+    """Does it again when PostgreSQL chose it to end a deadlock; redoing is harmless (marks.md 6)."""
+    for _ in range(DEADLOCKS_MAX):
+        try:
+            return act()
+        except psycopg.errors.DeadlockDetected:
+            continue
+    return act()

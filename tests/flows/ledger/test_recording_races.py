@@ -133,6 +133,17 @@ def test_an_erasure_waits_for_a_nightly_apply_which_might_store_the_address_in_c
     assert desk.count("SELECT count(*) FROM address WHERE normal IS NOT NULL") == 0
 
 
+def test_an_erasure_waits_for_whoever_is_storing_an_address_at_that_moment(desk: Desk) -> None:
+    """A door that looked for erased rows before the erasure would make a second row, in clear, without the opt-out."""
+    desk.opt_out("ann@example.com")
+    with desk.database.connect(autocommit=False) as door:
+        record.opt_out(door, KEY, "bob@example.com", "one-click")
+        with desk.meanwhile(lambda erasing: people.erase(erasing, KEY, "ann@example.com", actor="kim", reason="asked")):
+            door.commit()
+    assert desk.count("SELECT count(*) FROM address WHERE normal IS NOT NULL") == 1
+    assert desk.opt_out("ann@example.com").outcome == "already"
+
+
 HEAD_ON_PEOPLE = 150
 
 
@@ -173,7 +184,7 @@ def test_a_door_that_ends_a_deadlock_records_all_the_same(desk: Desk) -> None:
                 session.execute(locks, [bob])
                 return record.opt_out(session, KEY, "cem@example.com", "one-click")
 
-        record.once_more_after_deadlock(act)
+        record.again_after_deadlock(act)
 
     with desk.database.connect(autocommit=False) as other:
         other.execute("SET deadlock_timeout = '1h'")

@@ -4,7 +4,7 @@ import pytest
 
 from optsync.core.problems import Problem
 from optsync.core.record_ids import to_18
-from optsync.ledger import people, targets
+from optsync.ledger import lifts, people, targets
 from optsync.ledger.people import Link
 from optsync.ledger.record import opt_out
 from optsync.ledger.targets import EMAIL_OPT_OUT
@@ -120,3 +120,13 @@ def test_an_org_that_is_connected_later_owes_every_earlier_opt_out_and_keeps_the
     assert targets.target(desk.conn, desk.org_id) == {sales}
     assert targets.target(desk.conn, second) == {1}
     desk.balance()
+
+
+def test_a_lift_in_flight_gets_no_mark_from_a_field_change(desk: Desk, sales: int) -> None:
+    desk.link("ann@example.com", contact(1))
+    desk.opt_out("ann@example.com")
+    with desk.database.connect(autocommit=False) as lifting:
+        lifts.lift(lifting, KEY, "ann@example.com", mode="now", actor="kim", reason="asked")
+        with desk.meanwhile(lambda changing: targets.retarget(changing, desk.org_id, {sales}, "all")):
+            lifting.commit()
+    assert desk.states() == {}

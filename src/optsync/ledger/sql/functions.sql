@@ -2,10 +2,10 @@
 -- fresh snapshot, which a single statement would not (it loses the mark of a record that is being linked at that moment).
 --
 -- Advisory locks: 7001 worker n is alive (session) - 7002 one run per org (session) - 7003 the sealer - 7004 a nightly apply
--- (exclusive) against links and lifts (shared) - 7005 a field change (exclusive) against new opt-outs (shared).
+-- (exclusive) against links and lifts (shared) - 7005 a field change or an erasure (exclusive) against whatever makes an
+-- address or makes or ends the marks of one (shared).
 -- Order of locks everywhere: 7004, 7005 -> record rows by id -> address rows by id -> opt_out -> hold_item -> marks.
--- Doors lock no record rows; a link, a follow, a lift and an erasure never run beside a nightly apply, whose snapshot could
--- predate them.
+-- Doors lock no record rows; a link, a follow and a lift never run beside a nightly apply, whose snapshot could predate them.
 
 CREATE FUNCTION fan_out_cap() RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT 20';      -- rules 4
 
@@ -28,6 +28,7 @@ CREATE FUNCTION addresses_locked(p_normals text[], p_subjects bytea[], p_also bi
 LANGUAGE plpgsql AS $$
 DECLARE ids bigint[];
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7005, 0);      -- before any row: a field change waits for those who hold rows
     INSERT INTO address (normal)
     SELECT DISTINCT i.normal FROM unnest(p_normals, p_subjects) AS i(normal, subject)
     WHERE i.normal IS NOT NULL AND NOT EXISTS (SELECT FROM address x WHERE x.normal = i.normal)
@@ -136,9 +137,9 @@ BEGIN
     RETURN coalesce(freed, '{}');
 END $$;
 
--- Records opt-outs of locked addresses: opt-out, event, owed marks, look-ups, one notify. Unique per (address, scope);
--- recording again answers 'already' and changes nothing, except during a lift ('again' ends the wait) or after one
--- ('again'). Arrays run in parallel to p_addresses. With p_hold the new ones join that undecided outbound hold.
+-- Records opt-outs of locked addresses (7005 is held, too): opt-out, event, owed marks, look-ups, one notify. Unique per
+-- (address, scope); recording again answers 'already' and changes nothing, except during a lift ('again' ends the wait) or
+-- after one ('again'). Arrays run in parallel to p_addresses. With p_hold the new ones join that undecided outbound hold.
 -- One row per input row; owed is the total of the call.
 CREATE FUNCTION opt_out_addresses(p_addresses bigint[], p_subjects bytea[], p_source text, p_scope int, p_actor text,
                                   p_reasons text[], p_evidence jsonb[], p_named text[], p_hold int)
@@ -146,7 +147,6 @@ RETURNS TABLE (address_id bigint, outcome text, version bigint, owed int) LANGUA
 #variable_conflict use_column
 DECLARE e int; fresh bigint[]; again bigint[]; freed bigint[]; n int := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7005, 0);
     SELECT t.epoch INTO e FROM target t;
     WITH given AS (
         SELECT DISTINCT ON (i.id) i.* FROM unnest(p_addresses, p_subjects, p_reasons, p_evidence) WITH ORDINALITY
@@ -226,7 +226,7 @@ CREATE FUNCTION link_records(p_org smallint, p_records text[], p_kinds text[], p
                              p_provenance "char") RETURNS int LANGUAGE plpgsql AS $$
 DECLARE rs text[]; ks text[]; ns text[]; ss bytea[]; befores bigint[]; ids bigint[]; movers text[]; n int;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock_shared(7005, 0);
     WITH given AS (SELECT DISTINCT ON (i.record) i.* FROM unnest(p_records, p_kinds, p_normals, p_subjects) WITH ORDINALITY
                    AS i(record, kind, normal, subject, nth) ORDER BY i.record, i.nth DESC)
     SELECT array_agg(g.record), array_agg(g.kind), array_agg(g.normal), array_agg(g.subject) INTO rs, ks, ns, ss
@@ -268,7 +268,7 @@ CREATE FUNCTION follow_record(p_org smallint, p_old text, p_new text, p_kind "ch
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE boxes smallint[]; before bigint; was bigint; a bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock_shared(7005, 0);
     PERFORM 1 FROM record r WHERE r.org_id = p_org AND r.record_id IN (p_old, p_new) ORDER BY r.record_id FOR UPDATE;
     SELECT r.address_id INTO was FROM record r WHERE r.org_id = p_org AND r.record_id = p_new;
     a := (addresses_locked(ARRAY[p_normal], ARRAY[p_subject], ARRAY(
@@ -320,7 +320,7 @@ END $$;
 CREATE FUNCTION forget_record(p_org smallint, p_record text, p_subject bytea) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE a bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock_shared(7005, 0);
     SELECT r.address_id INTO a FROM record r WHERE r.org_id = p_org AND r.record_id = p_record FOR UPDATE;
     IF NOT FOUND THEN RETURN; END IF;
     PERFORM 1 FROM address WHERE address_id = a FOR UPDATE;
@@ -379,7 +379,7 @@ CREATE FUNCTION lift_record(p_address bigint, p_mode text, p_version bigint, p_s
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE o opt_out;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock_shared(7005, 0);
     PERFORM 1 FROM address WHERE address_id = p_address FOR UPDATE;
     SELECT * INTO o FROM opt_out WHERE address_id = p_address AND scope = 0 FOR UPDATE;
     IF NOT FOUND OR o.lifted_at IS NOT NULL OR o.version <> p_version
@@ -419,12 +419,12 @@ BEGIN
     RETURN 'lifted';
 END $$;
 
--- Erases an address: only its keyed hash stays, so that its opt-out, marks and links still count. Not during a nightly apply:
--- that looks for erased rows first, and would then store the address of a ticked record in clear again.
+-- Erases an address: only its keyed hash stays, so that its opt-out, marks and links still count. Alone (7005): whoever makes
+-- addresses looks for erased rows first, and one that was made and erased since would be stored in clear again.
 CREATE FUNCTION erase_address(p_address bigint, p_subject bytea, p_actor text, p_reason text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock(7005, 0);
     UPDATE address SET normal = NULL, erased_hash = p_subject WHERE address_id = p_address AND normal IS NOT NULL;
     IF NOT FOUND THEN RETURN false; END IF;
     DELETE FROM lookup WHERE address_id = p_address;

@@ -23,7 +23,7 @@ CREATE FUNCTION hold_apply(p_hold int, p_inner bytea, p_outer bytea, p_actor tex
 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE h hold; ids bigint[]; subjects bytea[]; ticked text[];
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock_shared(7005, 0);
     SELECT * INTO h FROM hold WHERE hold_id = p_hold AND decided_at IS NULL FOR UPDATE;
     IF NOT FOUND THEN RETURN NULL; END IF;
     ids := ARRAY(SELECT DISTINCT i.address_id FROM hold_item i WHERE i.hold_id = p_hold ORDER BY 1);
@@ -54,7 +54,7 @@ CREATE FUNCTION hold_drop(p_hold int, p_inner bytea, p_outer bytea, p_actor text
 LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
 DECLARE h hold; ids bigint[]; busy int := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0);
+    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock_shared(7005, 0);
     SELECT * INTO h FROM hold WHERE hold_id = p_hold AND decided_at IS NULL FOR UPDATE;
     IF NOT FOUND THEN RETURN NULL; END IF;
     ids := ARRAY(SELECT DISTINCT i.address_id FROM hold_item i WHERE i.hold_id = p_hold ORDER BY 1);
