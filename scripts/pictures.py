@@ -52,7 +52,7 @@ def photograph(stage: Stage, browser: Browser, folder: Path, language: str, sche
     context = browser.new_context(
         locale=language,
         color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": 700},
+        viewport={"width": width, "height": 630},
     )
     page = context.new_page()
     secret = make_link(stage.house.conn, stage.seams.token_bytes)

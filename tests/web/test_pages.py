@@ -2,6 +2,8 @@
 
 import pytest
 
+from optsync.connection.connect import connections
+from optsync.ledger import marks
 from tests.installation import Site
 
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
@@ -22,6 +24,17 @@ def test_pages_that_are_not_there_and_forms_that_are_too_old_are_told_in_the_rea
     assert (missing.status, "Diese Seite gibt es nicht" in text) == (404, True)
     old, text = site.request("POST", "/sign-out", "", {"Cookie": cookie, "Accept-Language": "de"})
     assert (old.status, "Dieses Formular ist zu alt" in text) == (403, True)
+
+
+def test_a_pause_is_told_with_its_cause_and_what_to_do(site: Site, cookie: str) -> None:
+    with site.installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        marks.pause(conn, org_id, 0, "", 60.0, "INVALID_SESSION_ID", "Session expired or invalid")
+        _, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
+        marks.clear_pauses(conn, org_id)
+    assert "Salesforce refuses our sign-in." in text
+    assert "Sign in again with: optsync connect --credentials FILE." in text
+    assert 'class="pill bad"' in text
 
 
 def test_an_unknown_run_is_not_found(site: Site, cookie: str) -> None:

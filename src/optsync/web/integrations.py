@@ -25,7 +25,6 @@ from optsync.connection.settings import Change, Plan, Settings
 from optsync.core.calendar import Schedule
 from optsync.core.problems import Problem
 from optsync.core.targets import Choice, FieldRole, read_fields, write_fields
-from optsync.ledger.queries import sql
 from optsync.ledger.targets import Carry
 from optsync.salesforce.errors import SalesforceError
 from optsync.web.middleware import admin_of
@@ -265,7 +264,8 @@ def steps_for(finding: Finding) -> list[str]:
 def lines_of(plan: Plan) -> list[str]:
     """What a change does, in the reader's language."""
     before, after = plan.before, plan.after
-    lines = [today(before.org_id)]
+    ticked = ", ".join(f"{label} {figure(count)}" for label, count in plan.ticked.items())
+    lines = [_("Records known to be ticked in Salesforce: %(boxes)s.") % {"boxes": ticked or figure(0)}]
     if before.sync_on != after.sync_on:
         lines.append(_("The nightly sync is switched on.") if after.sync_on else _("The nightly sync is switched off."))
     names = labels_of(after, write_fields(after.policy))
@@ -286,13 +286,6 @@ def lines_of(plan: Plan) -> list[str]:
         night = next_run(after.schedule, desk().seams.now())
         lines.append(night.sentence)
     return lines
-
-
-def today(org_id: int) -> str:
-    """Who carries which box, as far as it is known here (rules 7)."""
-    rows = desk().connection().execute(sql("optsync.web", "ticked_by_field"), {"org": org_id}).fetchall()
-    ticked = ", ".join(f"{label} {figure(count)}" for label, count in rows)
-    return _("Records known to be ticked in Salesforce: %(boxes)s.") % {"boxes": ticked or figure(0)}
 
 
 def labels_of(settings: Settings, roles: frozenset[FieldRole]) -> str:

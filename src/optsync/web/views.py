@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
+from optsync.core.rejections import REJECTIONS
 from optsync.ledger import check, targets
 from optsync.ledger import people as ledger_people
 from optsync.ledger.queries import sql
@@ -64,6 +65,10 @@ def hero_of(standing: Standing) -> dict[str, Any]:
     tone, sentence = standings.SENTENCES[standing.verdict]
     figures = {name: figure(value) for name, value in standing.figures.items()}
     details = [_("The nightly sync is on: both sides are compared every night.")] if standing.sync_on else []
+    cause = {"paused": standing.paused.upper(), "sign-in refused": "AUTHENTICATION_FAILURE"}.get(standing.verdict)
+    if cause in REJECTIONS:
+        title, next_step = refusal_of(cause, "", _)
+        details = [f"{title}. {next_step}"]
     action = {"url": reverse("web:integrations"), "label": _("Settings")} if not standing.sync_on else None
     return {
         "tone": tone,

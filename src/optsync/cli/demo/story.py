@@ -159,7 +159,7 @@ def kill_a_worker(stage: Stage, told: Told) -> str:
     left = waiting_boxes(stage)
     stage.org.slow_down(0)
     stage.wait_until(lambda: stage.supervisor.tend(stage.worker) and waiting_boxes(stage) == 0, "the catching up")
-    return f"{CRASH_PEOPLE} more unsubscribe; the worker is killed with {left:,} on their way: nothing is lost."
+    return f"{CRASH_PEOPLE} more unsubscribe; the worker is killed with {left:,} boxes on their way: nothing is lost."
 
 
 def agree(stage: Stage, told: Told) -> str:

@@ -38,11 +38,6 @@ SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AN
 SELECT split_part(m.reason, ':', 1) AS code, max(substr(m.reason, strpos(m.reason, ':') + 1)) AS said, count(*)::int AS count
 FROM mark m WHERE m.org_id = %(org)s AND m.state = 'p' GROUP BY 1 ORDER BY 3 DESC LIMIT 5;
 
--- name: ticked_by_field
--- How many live records are known to be ticked, by the label of the field.
-SELECT f.label, count(*)::int FROM mark m JOIN opt_out_field f USING (org_id, field)
-WHERE m.org_id = %(org)s AND m.state = 'c' GROUP BY f.field, f.label ORDER BY f.field;
-
 -- name: recorded
 -- How many addresses have an active account-wide opt-out.
 SELECT count(*)::int FROM opt_out WHERE scope = 0 AND lifted_at IS NULL;
