@@ -283,7 +283,7 @@ class World:
             due = targets.due_fields(self.conn, self.ledger.org_id)
             self.ledger.fields = tuple(sorted({*due, *self.ledger.read}))
             self.night = Night(self.ledger, approved=self.dice.random() < 0.7)
-            self.night.read(unticked=self.unticked())
+            self.night.read(unticked=self.unticked(), only_changed=self.dice.random() < 0.5)
 
     def end_night(self) -> None:
         if self.night is not None:
