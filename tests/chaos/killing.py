@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from optsync.salesforce.http import Answer, Http, Request
+from optsync.salesforce.http import Http, Request, Stream
 
 
 class Killed(BaseException):
@@ -44,7 +44,7 @@ class Boundaries:
 @contextmanager
 def dying_at(boundaries: Boundaries, sessions: list[psycopg.Connection[Any]]) -> Iterator[None]:
     """Watches these database sessions and all HTTP while the block runs; swallows the death."""
-    execute, send = psycopg.Connection.execute, Http.send
+    execute, open_stream = psycopg.Connection.execute, Http.open
 
     def watched_execute(self: Any, query: Any, *arguments: Any, **named: Any) -> Any:
         if self not in sessions:
@@ -52,15 +52,15 @@ def dying_at(boundaries: Boundaries, sessions: list[psycopg.Connection[Any]]) ->
         words = " ".join(str(query).split())[:60]
         return boundaries.pass_one(f"sql: {words}", lambda: execute(self, query, *arguments, **named))
 
-    def watched_send(self: Http, request: Request, *, is_poll: bool = False) -> Answer:
+    def watched_open(self: Http, request: Request, *, is_poll: bool = False) -> Stream:
         path = request.path.partition("?")[0]
-        answer: Answer = boundaries.pass_one(
-            f"http: {request.method} {path}", lambda: send(self, request, is_poll=is_poll)
+        stream: Stream = boundaries.pass_one(
+            f"http: {request.method} {path}", lambda: open_stream(self, request, is_poll=is_poll)
         )
-        return answer
+        return stream
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psycopg.Connection, "execute", watched_execute)
-        patch.setattr(Http, "send", watched_send)
+        patch.setattr(Http, "open", watched_open)  # every request begins with it
         with suppress(Killed):
             yield

@@ -71,6 +71,8 @@ def test_r19_a_sync_by_hand_settles_and_proves_both_ways_without_a_worker(
     assert connected.run("run").out.startswith("sync run 1")
     answer = connected.run("status", "--json").json()
     assert (answer["verdict"], answer["agree"], answer["closes"]) == ("in Salesforce", True, True)
+    assert answer["swept_at"] < answer["proved_at"], "the age of the last full look is shown"
+    assert "ago: every record was read afresh" in connected.run("status").out
     assert connected.run("retry").code == 0
 
 

@@ -51,6 +51,7 @@ def status(out: Output, org: str | None) -> int:
         "closes": balance.closes(),
         "agree": balance.agree,
         "proved_at": standing.proved_at,
+        "swept_at": standing.swept_at,
         "next_run_at": next_run,
         "paused": standing.paused,
         "parked": [{"code": p.code, "said": p.said, "count": p.count} for p in standing.parked],
@@ -84,6 +85,8 @@ def lines_of(
     ]
     if standing.proved_at is not None:
         lines.append(f"  Proved   {span(now - standing.proved_at)} ago, at {standing.proved_at:%Y-%m-%d %H:%M} UTC")
+    if standing.swept_at is not None:
+        lines.append(f"  Swept    {span(now - standing.swept_at)} ago: every record was read afresh")
     lines += [f"  {WARN} {parked.count:,} parked: {parked.code} {parked.said}" for parked in standing.parked]
     if settings is None:
         return [*lines, "  Next: optsync connect --credentials FILE"]

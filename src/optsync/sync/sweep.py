@@ -75,10 +75,19 @@ def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datet
     count = (
         reader.read_unticked("unticked") if since_at is None else reader.read_changed("unticked", since_at - OVERLAP)
     )
+    match(conn, reader, scope, only_changed=since_at is not None)
+    if since_at is None:
+        conn.execute(sql(PACKAGE, "lookups_swept"), scope.params())
+    return count
+
+
+def match(conn: psycopg.Connection, reader: Reader, scope: Scope, *, only_changed: bool) -> None:
+    """Turns the temp table `unticked` into `matched`: what concerns an opted-out person. Of records that are read only
+    because they changed those that are known as they are were left out before."""
     params = scope.params()
     reader.add_uncounted("unticked", params["read"])
     conn.execute("DROP TABLE IF EXISTS matched")
-    if since_at is not None:
+    if only_changed:
         for statement in ("leave_seen", "leave_known"):
             if conn.execute(sql(PACKAGE, statement), params).rowcount:
                 conn.execute("ANALYZE unticked")
@@ -87,9 +96,6 @@ def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datet
     if conn.execute("SELECT 1 FROM address WHERE erased_hash IS NOT NULL LIMIT 1").fetchone():
         conn.execute(sql(PACKAGE, "match_erased"), params)
     conn.execute("DROP TABLE unticked")
-    if since_at is None:
-        conn.execute(sql(PACKAGE, "lookups_swept"), params)
-    return count
 
 
 def due_lookups(conn: psycopg.Connection, org_id: int, *, everyone: bool = False) -> int:

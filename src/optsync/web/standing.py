@@ -83,7 +83,8 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One org at one moment. `proved_at` is the end of the last run that proved agreement, None when none did."""
+    """One org at one moment. `proved_at` is the end of the last run that proved agreement, None when none did;
+    `swept_at` is when everything was last read afresh."""
 
     connected: bool
     balance: Balance = field(default_factory=Balance)
@@ -94,6 +95,8 @@ class Standing:
     oldest_due_seconds: float = 0.0
     proved_at: datetime | None = None
     proof_age_hours: float | None = None
+    swept_at: datetime | None = None
+    sweep_age_hours: float | None = None
     parked: tuple[Parked, ...] = ()
 
     @property

@@ -112,10 +112,12 @@ def tiles_of(org_id: int, standing: Standing) -> dict[str, Any]:
 def proof_of(standing: Standing) -> dict[str, str]:
     """When agreement was last proved, in words."""
     if standing.proof_age_hours is None or standing.proved_at is None:
-        return {"when": "–", "detail": _("No sync run has proved agreement yet.")}
+        return {"when": "–", "detail": _("No sync run has proved agreement yet."), "swept": ""}
+    swept = "" if standing.sweep_age_hours is None else ago(int(standing.sweep_age_hours * 60))
     return {
         "when": ago(int(standing.proof_age_hours * 60)),
         "detail": _("by reading Salesforce again, independently of our own marks"),
+        "swept": _("Every record was read afresh %(when)s.") % {"when": swept} if swept else "",
     }
 
 

@@ -10,7 +10,7 @@ from optsync.core.record_ids import suffix_of
 from optsync.ledger import lifts, people, record, targets
 from optsync.ledger.people import Link
 from optsync.ledger.queries import sql
-from optsync.sync import apply, staging
+from optsync.sync import apply, staging, sweep
 from optsync.sync.apply import Applied, Scope
 from optsync.sync.staging import Reader
 
@@ -151,20 +151,16 @@ class Night:
         known = {one.field: one for one in targets.fields(self.conn, ledger.org_id)}
         self.reader = Reader(self.conn, None, None, [known[n] for n in ledger.fields])  # type: ignore[arg-type]  # only its tables
 
-    def read(self, unticked: Iterable[str] = ()) -> None:
-        """Takes the snapshot; `unticked` are records that the read of changes brought."""
+    def read(self, unticked: Iterable[str] = (), *, only_changed: bool = False) -> None:
+        """Takes the snapshot; `unticked` are records that the sweep, or the read of changes, brought."""
         shown = [(key, box) for key, box in self.ledger.salesforce.items() if box.ticked & set(self.ledger.fields)]
         self._fill("staged", shown)
-        self.conn.execute("DROP TABLE IF EXISTS deleted, matched")
+        self.conn.execute("DROP TABLE IF EXISTS deleted")
         self.conn.execute('CREATE TEMP TABLE deleted (record_id text COLLATE "C", master text COLLATE "C")')
         for key, master in self.ledger.deleted.items():
             self.conn.execute("INSERT INTO deleted VALUES (%s, %s)", (key, master))
         self._fill("unticked", [(key, self.ledger.salesforce[key]) for key in unticked])
-        self.reader.add_uncounted("unticked", self.scope.params()["read"])
-        apply.normalize_odd(self.conn, "odd_unticked_out", self.scope.params())
-        self.conn.execute(sql("optsync.sync", "match_unticked"), self.scope.params())
-        if self.conn.execute("SELECT 1 FROM address WHERE erased_hash IS NOT NULL").fetchone():
-            self.conn.execute(sql("optsync.sync", "match_erased"), self.scope.params())
+        sweep.match(self.conn, self.reader, self.scope, only_changed=only_changed)
 
     def apply(self) -> Applied:
         self.decide()

@@ -47,6 +47,19 @@ def test_b2_lift_untick_and_new_opt_out_during_the_run_is_not_confirmed_by_the_s
     assert ledger.state(key) == "owed"
 
 
+def test_b3_the_same_between_the_comparison_and_the_apply(ledger: Ledger) -> None:
+    key = ledger.person("Contact", 1, ANN, ticked=True)
+    ledger.opt_out(ANN)
+    night = Night(ledger)
+    night.read()
+    night.decide()
+    ledger.lift(ANN)
+    ledger.untick(key)
+    ledger.opt_out(ANN)
+    apply.apply(ledger.conn, night.scope)
+    assert ledger.state(key) == "owed"
+
+
 @pytest.mark.parametrize("ticked", [False, True])
 def test_a_live_claim_is_never_cleared(ledger: Ledger, worker: int, ticked: bool) -> None:
     key = ledger.person("Contact", 1, ANN, ticked=ticked)

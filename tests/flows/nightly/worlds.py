@@ -283,7 +283,7 @@ class World:
             due = targets.due_fields(self.conn, self.ledger.org_id)
             self.ledger.fields = tuple(sorted({*due, *self.ledger.read}))
             self.night = Night(self.ledger, approved=self.dice.random() < 0.7)
-            self.night.read(unticked=self.unticked())
+            self.night.read(unticked=self.unticked(), only_changed=self.dice.random() < 0.5)
 
     def end_night(self) -> None:
         if self.night is not None:
@@ -367,7 +367,9 @@ class World:
         self.lifted_on_both -= set(emails)
 
     def look_for_completed(self, email: str | None) -> None:
-        """Whether this address is now lifted here and unticked in every record that is linked to it or shows it."""
+        """Whether this address is now lifted here and unticked in every record that is linked to it or shows it, and
+        none of them became what it is by a merge or conversion that no night has seen and that hands an opt-out over.
+        """
         if email is None or self.is_opted_out(email):
             return
         lifted = "SELECT true FROM opt_out WHERE address_id = %s AND scope = 0 AND lifted_at IS NOT NULL"
@@ -375,7 +377,9 @@ class World:
             return
         live = {self.end_of(key) for key in {*self.linked_to(email), *self.of(email)}}
         boxes = [self.ledger.salesforce[key] for key in live if key in self.ledger.salesforce]
-        if not any(box.ticked for box in boxes):
+        marked = {key for (key,) in self.conn.execute("SELECT record_id FROM mark")}
+        handing_over = {self.end_of(key) for key in marked if self.end_of(key) != key}
+        if not any(box.ticked for box in boxes) and not handing_over & live:
             self.lifted_on_both.add(email)
 
     # --- what is known ----------------------------------------------------------------------------------------------

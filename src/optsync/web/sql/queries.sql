@@ -22,8 +22,11 @@ SELECT s.sync_on_since IS NOT NULL AS sync_on,
         WHERE h.decided_at IS NULL) AS held_people,
        coalesce((SELECT extract(epoch FROM clock() - min(m.due_at)) FROM mark m
                  WHERE m.org_id = s.org_id AND m.state NOT IN ('c', 'h') AND m.state = 'o'), 0)::float8 AS oldest_due_seconds,
-       proof.at AS proved_at, (extract(epoch FROM clock() - proof.at) / 3600)::float8 AS proof_age_hours
+       proof.at AS proved_at, (extract(epoch FROM clock() - proof.at) / 3600)::float8 AS proof_age_hours,
+       swept.at AS swept_at, (extract(epoch FROM clock() - swept.at) / 3600)::float8 AS sweep_age_hours
 FROM settings s
+     LEFT JOIN LATERAL (SELECT max(r.started_at) AS at FROM run r
+                        WHERE r.org_id = s.org_id AND r.state = 'finished' AND r.counts ? 'swept') swept ON true
      LEFT JOIN LATERAL (SELECT max(r.finished_at) AS at FROM run r
                         WHERE r.org_id = s.org_id AND r.result LIKE 'proved%%') proof ON true
 WHERE s.org_id = %(org)s;
