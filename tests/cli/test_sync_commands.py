@@ -112,6 +112,7 @@ def test_doctor_tells_a_refused_sign_in_as_a_finding(connected: Installation, or
     assert "user hasn't approved this consumer: the app is not yet allowed to act for this user" in done.out
     assert "pre-authorise the integration user's permission set" in done.out
     assert "The opt-out fields can be written: skipped, the sign-in failed" in done.out
+    assert ", 1 warning, 1 failed." in done.out
 
 
 def test_doctor_tells_a_key_file_of_another_database_as_a_finding(connected: Installation, tmp_path: Path) -> None:

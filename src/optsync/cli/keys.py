@@ -27,6 +27,6 @@ def rotate(out: Output) -> None:
         count = encrypt_again(house.conn, vault, actor=operator())
     out.show(
         {"key_file": str(vault.path), "keys": len(vault.credential_keys), "credentials": count},
-        f"{OK} New key in {vault.path}; {count:,} credentials are encrypted with it.",
+        f"{OK} New key in {vault.path}; credentials encrypted with it: {count:,}.",
         "  Next: optsync backup FILE, and copy the key file to every other host",
     )
