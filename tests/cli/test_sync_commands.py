@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from optsync.config.vault import as_text, read_vault
+from optsync.core.problems import Problem
 from tests.installation import Installation
 from tests.practice import PracticeOrg
 
@@ -110,6 +114,7 @@ def test_doctor_tells_a_refused_sign_in_as_a_finding(connected: Installation, or
     assert "user hasn't approved this consumer: the app is not yet allowed to act for this user" in done.out
     assert "pre-authorise the integration user's permission set" in done.out
     assert "The opt-out fields can be written: skipped, the sign-in failed" in done.out
+    assert ", 1 warning, 1 failed." in done.out
 
 
 def test_doctor_tells_a_key_file_of_another_database_as_a_finding(connected: Installation, tmp_path: Path) -> None:
@@ -118,6 +123,28 @@ def test_doctor_tells_a_key_file_of_another_database_as_a_finding(connected: Ins
     done = connected.run("doctor", "--json")
     (failed,) = [check for check in done.json()["checks"] if check["state"] == "fail"]
     assert (done.code, failed["id"], done.error) == (1, "keys", {}), done.err
+
+
+def test_keys_rotate_leaves_nothing_under_the_old_key_and_running_processes_go_on(
+    connected: Installation, tmp_path: Path
+) -> None:
+    file = Path(connected.environ["OPTSYNC_KEY_FILE"])
+    before = read_vault(file)  # as a process holds it that runs on
+    done = connected.run("keys", "rotate", "--json")
+    assert (done.code, done.json()["credentials"], done.json()["keys"]) == (0, 1, 2), done.err
+    with connected.database.connect() as conn:
+        row = conn.execute("SELECT credential, revision FROM connection").fetchone()
+        assert row is not None
+        assert row[1] == 1, "no worker has to sign in anew"
+        assert conn.execute("SELECT count(*) FROM event WHERE kind = 'keys rotated'").fetchone() == (1,)
+    old_alone = tmp_path / "old.json"
+    old_alone.write_text(as_text(before))
+    old_alone.chmod(0o600)
+    with pytest.raises(Problem, match="cannot be decrypted"):
+        read_vault(old_alone).decrypt(row[0])
+    assert b"client_id" in before.decrypt(row[0])
+    assert connected.run("sync", "--dry-run").code == 0
+    assert connected.run("doctor").code in (0, 3)
 
 
 def test_sign_in_prints_a_link(optsync: Installation) -> None:

@@ -75,7 +75,8 @@ def doctor(out: Output, org: str | None) -> int:
         if check.state in ("warn", "fail"):
             lines += [f"      Why  {check.why}", f"      Fix  {check.fix}"]
     counts = {state: sum(check.state == state for check in checks) for state in signs}
-    lines.append(f"  {counts['pass']} passed, {counts['warn']} warnings, {counts['fail']} failed.")
+    warnings = f"{counts['warn']} warning{'' if counts['warn'] == 1 else 's'}"
+    lines.append(f"  {counts['pass']} passed, {warnings}, {counts['fail']} failed.")
     answer = [{"id": c.id, "title": c.title, "state": c.state, "why": c.why, "fix": c.fix} for c in checks]
     out.show({"counts": counts, "checks": answer}, *lines)
     return FAILED if counts["fail"] else WARNED if counts["warn"] else 0

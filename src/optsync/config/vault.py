@@ -61,13 +61,20 @@ class Vault:
 
     def encrypt(self, plain: bytes) -> bytes:
         """Ciphertext under the newest credential key."""
-        return self._fernet().encrypt(plain)
+        return fernet_of(self).encrypt(plain)
 
     def decrypt(self, sealed: bytes) -> bytes:
-        """What `encrypt` was given, under any of the keys. Raises Problem when none fits."""
+        """What `encrypt` was given, under any of the keys. Raises Problem when none fits.
+
+        The file is read again before that: another process may have rotated the keys since this one began.
+        """
         try:
-            return self._fernet().decrypt(sealed)
+            return fernet_of(self).decrypt(sealed)
         except InvalidToken:
+            pass
+        try:
+            return fernet_of(read_vault(self.path)).decrypt(sealed)
+        except (InvalidToken, OSError, Problem):
             raise Problem(
                 "a stored Salesforce credential cannot be decrypted",
                 f"the key file {self.path} is not the one it was stored with; opt-outs are still recorded and kept",
@@ -84,19 +91,19 @@ class Vault:
         return sha256(b"optsync subject key\0" + self.subject_key).hexdigest()[:16]
 
     def rotate(self, seams: Seams) -> "Vault":
-        """New keys in front of the old ones, written to the file; the old ones still decrypt, verify and read."""
+        """A new credential key in front of the old ones, written to the file; the old ones still decrypt.
+
+        The other keys stay: a running web server would refuse an unsubscribe link made with a key it does not know.
+        """
         fresh = new_vault(self.path, seams)
-        rotated = replace(
-            self,
-            credential_keys=fresh.credential_keys + self.credential_keys,
-            django_secret_keys=fresh.django_secret_keys + self.django_secret_keys,
-            link_keys=fresh.link_keys + self.link_keys,
-        )
+        rotated = replace(self, credential_keys=fresh.credential_keys + self.credential_keys)
         replace_file(self.path, as_text(rotated))
         return rotated
 
-    def _fernet(self) -> MultiFernet:
-        return MultiFernet([Fernet(key) for key in self.credential_keys])
+
+def fernet_of(vault: Vault) -> MultiFernet:
+    """Encrypts with the newest credential key and decrypts with any."""
+    return MultiFernet([Fernet(key) for key in vault.credential_keys])
 
 
 def new_vault(path: Path, seams: Seams) -> Vault:

@@ -87,6 +87,23 @@ def connections(conn: psycopg.Connection) -> list[Connection]:
     ]
 
 
+def encrypt_again(conn: psycopg.Connection, vault: "Vault", *, actor: str | None = None) -> int:
+    """Puts every stored credential under the vault's newest key, with one event; returns how many there are.
+
+    A credential stays the same, so no worker signs in anew. Raises Problem when one cannot be decrypted: none is
+    changed then.
+    """
+    with conn.transaction():
+        stored = conn.execute(sql(PACKAGE, "lock_credentials")).fetchall()
+        for org_id, sealed in stored:
+            values = {"org_id": org_id, "credential": vault.encrypt_again(sealed)}
+            conn.execute(sql(PACKAGE, "replace_credential"), values)
+        evidence = Jsonb({"credentials": len(stored)})
+        values = {"kind": "keys rotated", "actor": actor, "org_id": None, "evidence": evidence}
+        conn.execute(sql(PACKAGE, "write_event"), values)
+    return len(stored)
+
+
 def _refuse_other_org(conn: psycopg.Connection, credential: Credential, salesforce_id: str) -> None:
     """The wrong-org guard: ids of another org must never be written to (a refreshed sandbox has a new org id)."""
     values = {"salesforce_id": salesforce_id, **_sign_in_of(credential)}

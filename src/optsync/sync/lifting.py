@@ -159,8 +159,9 @@ def _boxes_in(line: Line, address_id: int, normal: str | None) -> list[Box]:
     boxes = [_unseen(line, record_id) for record_id in unseen]
     for row in rows:
         for number in sorted(wanted):
-            label = line.fields[number].label
-            boxes.append(Box(line.org_id, row.record_id, row.kind, number, label, number in row.ticked))
+            label, was_read = line.fields[number].label, row.has_read([number])
+            ticked, why = (number in row.ticked, "") if was_read else (None, "Salesforce did not show this box")
+            boxes.append(Box(line.org_id, row.record_id, row.kind, number, label, ticked, why))
     return boxes
 
 

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from optsync.core.record_ids import Kind, kind_of, to_18
+from optsync.core.record_ids import BadRecordId, Kind, kind_of, to_18
 from optsync.ledger.targets import OptOutField
 from optsync.salesforce import collections, query
+from optsync.salesforce.errors import OddAnswer
 from optsync.salesforce.oauth import Session
 
 LEAD_FIELDS: Final = ("IsConverted", "ConvertedContactId")
@@ -72,17 +73,23 @@ def columns(kind: Kind, fields: Iterable[OptOutField]) -> list[str]:
 
 
 def row_of(kind: Kind, values: Mapping[str, Any], fields: Iterable[OptOutField]) -> Row:
-    """A record of Salesforce's answer as a Row."""
-    boxes = {field.field: values.get(name_on(field, kind)) is True for field in fields}
-    contact = values.get("ConvertedContactId")
+    """A record of Salesforce's answer as a Row; a box that is neither true nor false was not read. Raises OddAnswer."""
+    boxes = {field.field: values.get(name_on(field, kind)) for field in fields}
+    email, contact = values.get(email_on(kind)), values.get("ConvertedContactId")
+    if not isinstance(email, str | None):
+        raise OddAnswer("a record whose e-mail is no text")
+    try:
+        record_id, contact_id = to_18(str(values.get("Id"))), to_18(str(contact)) if contact else None
+    except BadRecordId as error:
+        raise OddAnswer("a record without an id of Salesforce's") from error
     return Row(
-        to_18(str(values["Id"])),
+        record_id,
         kind,
-        values.get(email_on(kind)) or None,
-        frozenset(field for field, is_ticked in boxes.items() if is_ticked),
-        frozenset(field for field, is_ticked in boxes.items() if not is_ticked),
+        email or None,
+        frozenset(field for field, box in boxes.items() if box is True),
+        frozenset(field for field, box in boxes.items() if box is False),
         values.get("IsConverted") is True,
-        to_18(contact) if contact else None,
+        contact_id,
     )
 
 

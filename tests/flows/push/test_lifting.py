@@ -1,6 +1,9 @@
 """A lift that waits: completed when every box was seen unticked, ended when one is ticked again (rules 6)."""
 
+import json
 from dataclasses import replace
+
+import pytest
 
 from optsync.config.vault import new_vault
 from optsync.ledger import lifts, people
@@ -162,12 +165,24 @@ def test_an_org_that_cannot_be_reached_keeps_the_lift_waiting(world: World, prac
     assert is_blocked(world)
 
 
+@pytest.mark.parametrize("box", [{}, {"HasOptedOutOfEmail": None}])
+def test_a_box_that_an_answer_leaves_out_is_not_unticked(world: World, box: dict[str, object]) -> None:
+    (lead,) = opted_out(world, "Lead")
+    ask(world)
+    world.org.edit(lead, HasOptedOutOfEmail=False)
+    answer = json.dumps([{"Id": lead, "Email": "ann@example.com", "IsConverted": False} | box])
+    world.org.fault("html", route="collections.retrieve", status=200, body=answer)
+    assert look(world) == Looked(waiting=1)
+    assert is_blocked(world)
+    assert look(world) == Looked(completed=1)
+
+
 def test_an_org_whose_credential_cannot_be_read_keeps_the_lift_waiting(world: World) -> None:
     (lead,) = opted_out(world, "Lead")
     ask(world)
     world.org.edit(lead, HasOptedOutOfEmail=False)
     others_keys = new_vault(world.vault.path, world.seams).credential_keys
-    wrong = replace(world.vault, credential_keys=others_keys)
+    wrong = replace(world.vault, path=world.vault.path.with_name("none.json"), credential_keys=others_keys)
     assert lifting.look(world.conn, wrong, world.seams) == Looked(waiting=1)
     assert is_blocked(world)
     assert look(world) == Looked(completed=1)

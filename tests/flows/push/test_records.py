@@ -10,11 +10,30 @@ from optsync.connection.connect import connect
 from optsync.core.problems import Problem
 from optsync.core.record_ids import to_18
 from optsync.ledger import marks
+from optsync.ledger.targets import OptOutField
+from optsync.salesforce.errors import OddAnswer
 from optsync.salesforce.oauth import Credential
-from optsync.sync import batch
+from optsync.sync import batch, records
 from optsync.sync.worker import Worker
 from tests.flows.push.world import EMAIL, SALES, World, in_thread, open_world, wait_until
 from tests.practice import PracticeOrg
+
+BOX = OptOutField(1, EMAIL, EMAIL, "Email Opt Out")
+
+
+@pytest.mark.parametrize("box", [None, "true", 0, "absent"])
+def test_a_box_that_is_neither_true_nor_false_was_not_read(box: object) -> None:
+    values = {"Id": "00Q000000000001EAA", "Email": "ann@example.com"} | ({} if box == "absent" else {EMAIL: box})
+    row = records.row_of("Lead", values, [BOX])
+    assert (row.ticked, row.unticked, row.has_read([1])) == (frozenset(), frozenset(), False)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"Id": None}, {"Id": "nonsense"}, {"Id": 5}, {"Email": 5}, {"Email": ["a"]}, {"ConvertedContactId": "x"}]
+)
+def test_a_record_of_odd_shape_is_an_odd_answer(odd: dict[str, object]) -> None:
+    with pytest.raises(OddAnswer):
+        records.row_of("Lead", {"Id": "00Q000000000001EAA", "Email": "ann@example.com", EMAIL: False} | odd, [BOX])
 
 
 def test_every_record_of_an_address_is_ticked_duplicates_of_both_objects_too(world: World) -> None:

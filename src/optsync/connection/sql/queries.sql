@@ -26,6 +26,14 @@ FROM connection c JOIN org o USING (org_id) ORDER BY c.org_id;
 SELECT c.credential, c.revision, o.salesforce_id FROM connection c JOIN org o USING (org_id)
 WHERE c.org_id = %(org_id)s;
 
+-- name: lock_credentials
+-- Every encrypted credential; none is replaced meanwhile.
+SELECT org_id, credential FROM connection ORDER BY org_id FOR UPDATE;
+
+-- name: replace_credential
+-- The same credential under another key.
+UPDATE connection SET credential = %(credential)s WHERE org_id = %(org_id)s;
+
 -- name: add_settings
 -- The settings of a newly connected org: the switch is off, Email Opt Out is the field.
 INSERT INTO settings (org_id) VALUES (%(org_id)s) ON CONFLICT DO NOTHING;

@@ -1,0 +1,32 @@
+"""The keys of this installation."""
+
+import click
+
+from optsync.cli.house import opened
+from optsync.cli.output import OK, Output, with_output
+from optsync.cli.people import operator
+
+
+@click.group()
+def keys() -> None:
+    """The keys of this installation, in the key file."""
+
+
+@keys.command()
+@with_output
+def rotate(out: Output) -> None:
+    """Encrypt every Salesforce credential with a new key, while everything goes on.
+
+    Older keys stay in the file, for older backups; they decrypt nothing in the database any more. Copy the key file to
+    every other host that uses this database.
+    """
+    from optsync.connection.connect import encrypt_again
+
+    with opened(out) as house:
+        vault = house.vault.rotate(house.seams)
+        count = encrypt_again(house.conn, vault, actor=operator())
+    out.show(
+        {"key_file": str(vault.path), "keys": len(vault.credential_keys), "credentials": count},
+        f"{OK} New key in {vault.path}; credentials encrypted with it: {count:,}.",
+        "  Next: optsync backup FILE, and copy the key file to every other host",
+    )
