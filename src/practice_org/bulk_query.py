@@ -79,7 +79,7 @@ async def create(call: Call) -> Response:
 
 def _checked(org: Org, text: str) -> Query:
     """The statement, if Bulk takes it. Raises RefusalError."""
-    parsed = canonical(soql.parse(text, org.now().date()))
+    parsed = canonical(soql.parse(text, org.now().date()), org.access)
     if parsed.object_name not in PEOPLE:
         raise RefusalError("INVALIDENTITY", f"Entity '{parsed.object_name}' is not supported by the Bulk API.")
     if parsed.columns is None:
