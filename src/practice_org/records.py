@@ -118,7 +118,9 @@ class Table:
         number = self.locate(text)
         if number in self.unshared:
             raise invalid_cross_reference()
-        return self.locate_live(text)
+        if number in self.deleted:
+            raise entity_is_deleted()
+        return number
 
     def excluded(self, *, binned: bool) -> set[int]:
         """The numbers that a query of our user leaves out. Do not change the set."""
