@@ -114,6 +114,18 @@ class PracticeOrg:
         """Field-level security of the integration user: absent, read or edit."""
         self.call("POST", "/access", {"object": object_name, "field": field, "access": access})
 
+    def grant_object(self, object_name: str, access: str) -> None:
+        """What the integration user may do with Lead or Contact: absent, read or edit."""
+        self.call("POST", "/object-access", {"object": object_name, "access": access})
+
+    def share(self, record_id: str, access: str) -> None:
+        """What sharing leaves the integration user of one record: absent, read or edit."""
+        self.call("POST", f"/records/{record_id}/sharing", {"access": access})
+
+    def lock(self, record_id: str, *, locked: bool) -> None:
+        """An approval process locks the record, or releases it."""
+        self.call("POST", f"/records/{record_id}/lock", {"locked": locked})
+
     def package(self, *, installed: bool) -> dict[str, str]:
         """Installs or removes the package with the Marketo Sales Opt Out checkbox; returns its API name per object."""
         fields: dict[str, str] = self.call("POST", "/package", {"installed": installed})["fields"]

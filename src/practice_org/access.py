@@ -19,6 +19,8 @@ class Access:
     fields: dict[str, dict[str, Field]] = field(default_factory=dict)
     """Object to lower-case field name to every field that exists, visible or not."""
     levels: dict[tuple[str, str], Level] = field(default_factory=dict)
+    objects: dict[str, Level] = field(default_factory=lambda: dict.fromkeys(PREFIXES, "edit"))
+    """What our user may do with each object; an absent one does not exist for it."""
     package_installed: bool = False
     _checkboxes: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -46,6 +48,12 @@ class Access:
         """Sets the user's level. Raises KeyError for a field that the org does not have."""
         known = self.fields[object_name][name.lower()]
         self.levels[object_name, known.name] = level
+
+    def grant_object(self, object_name: str, level: Level) -> None:
+        """Sets the user's right to Lead or Contact. Raises RefusalError for another object."""
+        if object_name not in PEOPLE:
+            raise RefusalError("INVALID_TYPE", f"object must be one of {', '.join(PEOPLE)}")
+        self.objects[object_name] = level
 
     def level(self, object_name: str, name: str) -> Level:
         """absent, read or edit; absent also for a field that the org does not have."""

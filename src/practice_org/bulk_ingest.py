@@ -57,7 +57,7 @@ async def create(call: Call) -> Response:
     body = call.json()
     delimiter, line_end = checked_layout(body)
     object_name, operation = str(body.get("object", "")), str(body.get("operation", ""))
-    known = {name.lower(): name for name in PEOPLE}
+    known = {name.lower(): name for name in PEOPLE if call.org.access.objects[name] != "absent"}
     if object_name.lower() not in known:
         raise RefusalError("INVALIDENTITY", f"Entity '{object_name}' is not supported by the Bulk API.")
     if operation not in OPERATIONS:

@@ -79,7 +79,7 @@ async def create(call: Call) -> Response:
 
 def _checked(org: Org, text: str) -> Query:
     """The statement, if Bulk takes it. Raises RefusalError."""
-    parsed = canonical(soql.parse(text, org.now().date()))
+    parsed = canonical(soql.parse(text, org.now().date()), org.access)
     if parsed.object_name not in PEOPLE:
         raise RefusalError("INVALIDENTITY", f"Entity '{parsed.object_name}' is not supported by the Bulk API.")
     if parsed.columns is None:
@@ -146,11 +146,11 @@ async def results(call: Call) -> Response:
     end = min(start + wanted, job.spool.rows)
     first = call.query("locator") is None
     header = job.header if first or call.org.behaviour.bulk_header_on_every_page else b""
-    page = Page(header, _locator(end) if end < job.spool.rows else "null")
+    first_byte, end_byte = job.spool.offset_of(start), job.spool.offset_of(end)
+    page = Page(header, _locator(end) if end < job.spool.rows else "null", end_byte - first_byte)
     for fault in call.org.faults.for_results(call.seen.route, call.seen.path):
         fault.spoil(page)
-    body = _read(job.spool, job.spool.offset_of(start), job.spool.offset_of(end))
-    return _stream(call.request, page, body, end - start)
+    return _stream(call.request, page, _read(job.spool, first_byte, end_byte), end - start)
 
 
 def _stream(request: Request, page: Page, body: Iterator[bytes], rows: int) -> Response:
@@ -178,8 +178,9 @@ def _spoiled(page: Page, body: Iterator[bytes]) -> Iterator[bytes]:
     yield page.header
     for position, chunk in enumerate(body):
         piece = chunk
-        if page.nul_at is not None and position == 0:
-            piece = chunk[: page.nul_at] + b"\x00" + chunk[page.nul_at :]
+        if page.inserted is not None and position == 0:
+            at, wrong = page.inserted
+            piece = chunk[:at] + wrong + chunk[at:]
         if left is not None:
             piece, left = piece[:left], max(0, left - len(piece))
         yield piece

@@ -70,7 +70,7 @@ async def retrieve(call: Call) -> Response:
     found: list[dict[str, object] | None] = []
     for record_id in wanted:
         try:
-            found.append(as_json(table, table.locate_live(record_id), fields, call.version))
+            found.append(as_json(table, table.locate_shared(record_id), fields, call.version))
         except RefusalError:
             found.append(None)
     return answer(found)

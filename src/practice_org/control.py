@@ -24,11 +24,14 @@ def routes(org: Org) -> list[Route]:
         "/reset": {"POST": reset},
         "/records": {"POST": create, "GET": find},
         "/records/{id}": {"GET": show, "PATCH": edit},
+        "/records/{id}/sharing": {"POST": share},
+        "/records/{id}/lock": {"POST": lock},
         "/records/{id}/convert": {"POST": convert},
         "/records/{id}/merge": {"POST": merge},
         "/records/{id}/delete": {"POST": delete},
         "/records/{id}/undelete": {"POST": undelete},
         "/access": {"POST": grant},
+        "/object-access": {"POST": grant_object},
         "/package": {"POST": package},
         "/faults": {"POST": add_fault, "GET": list_faults, "DELETE": clear_faults},
         "/flow": {"POST": flow},
@@ -114,6 +117,30 @@ async def grant(call: Call) -> object:
     body = call.json()
     call.org.access.grant(str(body["object"]), str(body["field"]), checked_level(body.get("access")))
     return {"granted": True}
+
+
+async def grant_object(call: Call) -> object:
+    """{"object", "access": absent, read or edit}."""
+    body = call.json()
+    call.org.access.grant_object(str(body["object"]), checked_level(body.get("access")))
+    return {"granted": True}
+
+
+async def share(call: Call) -> object:
+    """{"access": absent, read or edit}: what sharing leaves our user of one record."""
+    level = checked_level(call.json().get("access"))
+    table, number = human.locate(call.org, call.params["id"])
+    for members, chosen in ((table.unshared, "absent"), (table.read_only, "read")):
+        (members.add if level == chosen else members.discard)(number)
+    return {"access": level}
+
+
+async def lock(call: Call) -> object:
+    """{"locked": bool}: an approval process holds the record, or lets it go."""
+    table, number = human.locate(call.org, call.params["id"])
+    locked = bool(call.json()["locked"])
+    (table.locked.add if locked else table.locked.discard)(number)
+    return {"locked": locked}
 
 
 async def package(call: Call) -> object:

@@ -42,8 +42,8 @@ class Rows:
         self._between, self._line_end = f'"{layout.delimiter}"', layout.line_end
         self._changed = array("q", sorted(table.changes))
         self._columns = Columns(table.crowd)
-        hidden = frozenset() if match.binned else table.deleted
-        self._unwanted = array("q", sorted(chosen.members | hidden if chosen.complement else hidden))
+        self._excluded = table.excluded(binned=match.binned)
+        self._unwanted = array("q", sorted(chosen.members | self._excluded if chosen.complement else self._excluded))
 
     def chunks(self) -> Iterator[tuple[bytes, int]]:
         """Pieces of whole rows and how many they hold, in id order; small enough to pause between them."""
@@ -66,7 +66,7 @@ class Rows:
 
     def _passes(self, number: int) -> bool:
         match = self.match
-        if number in self.table.deleted and not match.binned:
+        if number in self._excluded:
             return False
         return match.selection.exact or match.test(number)
 

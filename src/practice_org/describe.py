@@ -3,6 +3,7 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
+from practice_org.access import Level
 from practice_org.errors import not_found
 from practice_org.http import Call, answer, route
 from practice_org.org import Org
@@ -30,8 +31,10 @@ def routes(org: Org) -> list[Route]:
 
 async def describe_global(call: Call) -> Response:
     """The objects of this org without their fields."""
-    version = call.version
-    objects = [_object(name) | {"urls": _urls(name, version)} for name in PREFIXES]
+    version, rights = call.version, call.org.access.objects
+    objects = [
+        _object(name, rights[name]) | {"urls": _urls(name, version)} for name in PREFIXES if rights[name] != "absent"
+    ]
     return answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects})
 
 
@@ -39,7 +42,7 @@ async def describe(call: Call) -> Response:
     """One object with the fields our user may see; a hidden field is simply not there (salesforce.md 0.1)."""
     names = {name.lower(): name for name in PREFIXES}
     object_name = names.get(call.params["object"].lower())
-    if object_name is None:
+    if object_name is None or call.org.access.objects[object_name] == "absent":
         raise not_found()
     access = call.org.access
     fields = [
@@ -64,20 +67,24 @@ async def describe(call: Call) -> Response:
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [{"label": "All records", "name": "everything"}],
     }
-    return answer(_object(object_name) | more | {"fields": fields, "urls": _urls(object_name, call.version)})
+    return answer(
+        _object(object_name, access.objects[object_name])
+        | more
+        | {"fields": fields, "urls": _urls(object_name, call.version)}
+    )
 
 
-def _object(name: str) -> dict[str, object]:
-    person = name in PEOPLE
+def _object(name: str, right: Level) -> dict[str, object]:
+    person, writable = name in PEOPLE, name in PEOPLE and right == "edit"
     return {
         "activateable": False,
         "associateEntityType": None,
         "associateParentEntity": None,
-        "createable": person,
+        "createable": writable,
         "custom": False,
         "customSetting": False,
         "deepCloneable": False,
-        "deletable": person,
+        "deletable": writable,
         "deprecatedAndHidden": False,
         "feedEnabled": person,
         "hasSubtypes": False,
@@ -87,7 +94,7 @@ def _object(name: str) -> dict[str, object]:
         "label": name,
         "labelPlural": name + "s",
         "layoutable": person,
-        "mergeable": person,
+        "mergeable": writable,
         "mruEnabled": person,
         "name": name,
         "queryable": True,
@@ -95,8 +102,8 @@ def _object(name: str) -> dict[str, object]:
         "retrieveable": True,
         "searchable": True,
         "triggerable": person,
-        "undeletable": person,
-        "updateable": person,
+        "undeletable": writable,
+        "updateable": writable,
     }
 
 

@@ -1,6 +1,8 @@
 """The way every request takes: size, faults, session, allowance, handler, faults again, the spy's note."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +22,9 @@ OLDEST_VERSION, NEWEST_VERSION = 31, 67
 HEAD_BYTES_MAX = 16_384
 """URI and headers together; more is refused with 414 or 431, far more loses the connection (salesforce.md 6)."""
 HEAD_BYTES_CUT = 32_768
+
+UNPACKED_BYTES_MAX = 160 * 1024 * 1024
+PACKED_BYTES_MIN = 1_000
 
 
 @dataclass
@@ -116,6 +121,7 @@ async def _pass(org: Org, request: Request, name: str, handler: Handler, rules: 
         response = oversized or await _answer(org, request, seen, handler, rules, path)
     except ClientDisconnect:
         response = Response(status_code=499)
+    _pack(request, response)
     seen.status = response.status_code
     org.spy.note(seen, counted=rules.counted)
     if rules.counted:
@@ -124,7 +130,9 @@ async def _pass(org: Org, request: Request, name: str, handler: Handler, rules: 
 
 
 async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rules: Rules, path: str) -> Response:
-    body = await request.body()
+    body = await _body(request)
+    if body is None:
+        return answer(RefusalError("JSON_PARSER_ERROR", "the body is not gzip").as_request_error(), 400)
     note_writes(seen, body)
     if org.latency_ms:
         await clock.sleep(org.latency_ms / 1000)
@@ -143,6 +151,28 @@ async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rule
     fault = org.faults.for_request("after", seen.route, path)
     late = await fault.answer(request) if fault else None
     return late or response
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, unpacked when the client packed it; None for one that cannot be unpacked or grows beyond all limits."""
+    body: bytes = await request.body()
+    if request.headers.get("content-encoding", "").lower() != "gzip":
+        return body
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        unpacked = unpacker.decompress(body, UNPACKED_BYTES_MAX)
+    except zlib.error:
+        return None
+    return unpacked if unpacker.eof else None
+
+
+def _pack(request: Request, response: Response) -> None:
+    """JSON goes out packed to a client that takes gzip; results of Bulk jobs see to themselves."""
+    wanted = "gzip" in request.headers.get("accept-encoding", "")
+    if wanted and isinstance(response, JSONResponse) and len(response.body) >= PACKED_BYTES_MIN:
+        response.body = gzip.compress(bytes(response.body), compresslevel=1)
+        response.headers["content-encoding"] = "gzip"
+        response.headers["content-length"] = str(len(response.body))
 
 
 def _full_path(request: Request) -> str:

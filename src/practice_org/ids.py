@@ -26,8 +26,9 @@ def suffix_of(group: str) -> str:
     return SUFFIX[bits]
 
 
+@lru_cache(maxsize=4_096)
 def to_18(id15: str) -> str:
-    """The 18-character form of a 15-character id."""
+    """The 18-character form of a 15-character id; a write asks for that of one record several times."""
     return id15 + suffix_of(id15[:5]) + suffix_of(id15[5:10]) + suffix_of(id15[10:])
 
 

@@ -58,7 +58,7 @@ async def _first_page(call: Call, *, binned: bool) -> Response:
     text = call.query("q")
     if text is None:
         raise RefusalError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    parsed = canonical(soql.parse(text, call.org.now().date()))
+    parsed = canonical(soql.parse(text, call.org.now().date()), call.org.access)
     if parsed.object_name not in PEOPLE:
         return answer(_fixed_rows(call, parsed))
     match = bind(parsed, call.org.tables[parsed.object_name], call.org.access, binned=binned)
@@ -71,10 +71,10 @@ async def _first_page(call: Call, *, binned: bool) -> Response:
     return answer(_page(call, cursor, locator, 0))
 
 
-def canonical(parsed: Query) -> Query:
+def canonical(parsed: Query, access: Access) -> Query:
     """The query with its object's name in Salesforce's spelling. Raises RefusalError INVALID_TYPE."""
     for name in PREFIXES:
-        if name.lower() == parsed.object_name.lower():
+        if name.lower() == parsed.object_name.lower() and access.objects[name] != "absent":
             return replace(parsed, object_name=name)
     raise bad_object(parsed)
 

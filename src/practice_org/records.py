@@ -27,6 +27,12 @@ class Table:
     checkboxes: Callable[[], frozenset[str]]
     """The names of the checkbox fields that exist now; their missing values are false."""
     changes: dict[int, Change] = field(default_factory=dict)
+    unshared: set[int] = field(default_factory=set)
+    """Records that our user may not see."""
+    read_only: set[int] = field(default_factory=set)
+    """Records that our user may see but not edit."""
+    locked: set[int] = field(default_factory=set)
+    """Records in approval."""
     deleted: set[int] = field(init=False)
     next_number: int = field(init=False)
     _ticked: dict[str, set[int]] = field(default_factory=dict)
@@ -107,6 +113,21 @@ class Table:
             raise entity_is_deleted()
         return number
 
+    def locate_shared(self, text: object) -> int:
+        """As `locate_live`, for our user: a record that is not shared is not there."""
+        number = self.locate(text)
+        if number in self.unshared:
+            raise invalid_cross_reference()
+        if number in self.deleted:
+            raise entity_is_deleted()
+        return number
+
+    def excluded(self, *, binned: bool) -> set[int]:
+        """The numbers that a query of our user leaves out. Do not change the set."""
+        if binned or not self.deleted:
+            return self.unshared
+        return self.deleted | self.unshared if self.unshared else self.deleted
+
     def numbers(self, *, binned: bool = False) -> Iterator[int]:
         """Every record's number in order, binned ones only on request."""
         if binned:
@@ -143,6 +164,7 @@ class Table:
     def snapshot(self) -> "Table":
         """A copy that later writes do not reach; O(changes)."""
         copy = Table(self.crowd, self.checkboxes, dict(self.changes))
+        copy.unshared, copy.read_only, copy.locked = set(self.unshared), set(self.read_only), set(self.locked)
         copy.deleted = set(self.deleted)
         copy.next_number = self.next_number
         copy._ticked = {name: set(members) for name, members in self._ticked.items()}

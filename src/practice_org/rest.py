@@ -109,7 +109,7 @@ async def delete(call: Call) -> Response:
 def _locate(table: Table, text: str) -> int:
     """A reader is told NOT_FOUND for an id that a writer would be told is an invalid cross reference."""
     try:
-        return table.locate_live(text)
+        return table.locate_shared(text)
     except RefusalError as refusal:
         if refusal.code == "INVALID_CROSS_REFERENCE_KEY":
             raise not_found() from refusal

@@ -77,14 +77,14 @@ class Match:
 
     def numbers(self) -> Iterator[int | None]:
         """The matching record numbers in id order; None now and then as a pause during a long search."""
-        chosen, deleted = self.selection, self.table.deleted
+        chosen, excluded = self.selection, self.table.excluded(binned=self.binned)
         candidates = range(self.table.next_number) if chosen.complement else sorted(chosen.members)
         for seen, number in enumerate(candidates):
             if seen % COMPARED_BETWEEN_PAUSES == COMPARED_BETWEEN_PAUSES - 1:
                 yield None
             if chosen.complement and number in chosen.members:
                 continue
-            if number in deleted and not self.binned:
+            if number in excluded:
                 continue
             if chosen.exact or self.test(number):
                 yield number
@@ -93,10 +93,10 @@ class Match:
         """How many records match, if that is known without reading them; else None."""
         if not self.selection.exact:
             return None
-        members, deleted = self.selection.members, frozenset() if self.binned else self.table.deleted
+        members, excluded = self.selection.members, self.table.excluded(binned=self.binned)
         if self.selection.complement:
-            return self.table.next_number - len(members | deleted)
-        return len(members - deleted)
+            return self.table.next_number - len(members | excluded)
+        return len(members - excluded)
 
 
 def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:

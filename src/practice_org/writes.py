@@ -16,7 +16,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 def table_for(org: Org, object_name: str) -> Table:
     """The table of Lead or Contact, by its name without regard to case. Raises RefusalError NOT_FOUND."""
     for name in PEOPLE:
-        if name.lower() == object_name.lower():
+        if name.lower() == object_name.lower() and org.access.objects[name] != "absent":
             return org.tables[name]
     raise RefusalError("NOT_FOUND", "The requested resource does not exist", status=404)
 
@@ -24,7 +24,7 @@ def table_for(org: Org, object_name: str) -> Table:
 def update_record(org: Org, table: Table, record_id: object, fields: Mapping[str, object]) -> str:
     """Updates one record and returns its 18-character id. Raises RefusalError."""
     values = _checked(org, table, fields, creating=False)
-    number = table.locate_live(record_id)
+    number = _locate(org, table, record_id)
     full_id = table.id_of(number)
     if table.value(number, "IsConverted") and not org.behaviour.converted_lead_writable:
         raise converted_lead()
@@ -39,6 +39,7 @@ def update_record(org: Org, table: Table, record_id: object, fields: Mapping[str
 
 def create_record(org: Org, table: Table, fields: Mapping[str, object]) -> str:
     """Creates one record and returns its id. Raises RefusalError."""
+    _check_rights(org, table)
     values = _checked(org, table, fields, creating=True)
     required = ["LastName", "Company"] if table.name == "Lead" else ["LastName"]
     missing = [name for name in required if not values.get(name)]
@@ -52,9 +53,26 @@ def create_record(org: Org, table: Table, fields: Mapping[str, object]) -> str:
 
 def delete_record(org: Org, table: Table, record_id: object) -> str:
     """Moves one record to the recycle bin and returns its id. Raises RefusalError."""
-    number = table.locate_live(record_id)
+    number = _locate(org, table, record_id)
     table.bin(number, by=INTEGRATION_USER, at=org.now())
     return table.id_of(number)
+
+
+def _locate(org: Org, table: Table, record_id: object) -> int:
+    """The record that is to be written. Raises RefusalError when our user may not write it, or nobody may now."""
+    _check_rights(org, table)
+    number = table.locate_shared(record_id)
+    if number in table.read_only:
+        raise RefusalError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", fields=[])
+    if number in table.locked:
+        raise RefusalError("ENTITY_IS_LOCKED", "the entity is locked for editing", fields=[])
+    return number
+
+
+def _check_rights(org: Org, table: Table) -> None:
+    if org.access.objects[table.name] != "edit":
+        text = f"entity type cannot be updated: {table.name}"
+        raise RefusalError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text, fields=[])
 
 
 def _run_flow(org: Org, table: Table, number: int, values: Change) -> None:

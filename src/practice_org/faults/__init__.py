@@ -1,16 +1,29 @@
 """Faults on order: small objects, each for some requests, records or occurrences, before or after the effect."""
 
-from practice_org.faults.answers import Html, Refuse
+from practice_org.faults.answers import Body, BrokenOff, Drip, Html, Redirect, Refuse
 from practice_org.faults.base import Fault, Faults, JobFault, Page, RecordFault, RequestFault, ResultFault
 from practice_org.faults.records import Reject
-from practice_org.faults.results import Cut, MissingPage, Nul, Truncate, WrongHeader
+from practice_org.faults.results import (
+    ByteOrderMark,
+    Cut,
+    MissingPage,
+    NoLineEnd,
+    Nul,
+    StrayQuote,
+    Truncate,
+    WrongHeader,
+)
 from practice_org.faults.transport import Hold, Reset, Slow
 
 __all__ = ["KINDS", "Fault", "Faults", "JobFault", "Page", "RecordFault", "RequestFault", "ResultFault", "make_fault"]
 
 KINDS: dict[str, type[Fault]] = {
     kind.kind: kind
-    for kind in (Refuse, Html, Reset, Hold, Slow, Truncate, Cut, WrongHeader, Nul, MissingPage, JobFault, Reject)
+    for kind in (
+        *(Refuse, Html, Body, Redirect, Reset, BrokenOff, Hold, Slow, Drip),
+        *(Truncate, Cut, WrongHeader, Nul, StrayQuote, ByteOrderMark, NoLineEnd, MissingPage),
+        *(JobFault, Reject),
+    )
 }
 
 

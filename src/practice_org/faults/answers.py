@@ -1,12 +1,15 @@
 """Faults that answer instead of the org."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
+from practice_org import clock
 from practice_org.faults.base import RequestFault
+from practice_org.faults.transport import reset_connection
 
 KNOWN: dict[str, tuple[int, str]] = {
     "INVALID_SESSION_ID": (401, "Session expired or invalid"),
@@ -56,3 +59,62 @@ class Html(RequestFault):
 
     async def answer(self, request: Request) -> Response | None:
         return HTMLResponse(self.body, status_code=self.status)
+
+
+@dataclass(kw_only=True)
+class Body(RequestFault):
+    """Any body under any status and content type: broken JSON, JSON called HTML, or `repeat` times too much."""
+
+    kind: ClassVar[str] = "body"
+    status: int = 200
+    body: str = '{"records": ['
+    content_type: str = "application/json"
+    repeat: int = 1
+
+    async def answer(self, request: Request) -> Response | None:
+        return Response(self.body * self.repeat, status_code=self.status, media_type=self.content_type)
+
+
+@dataclass(kw_only=True)
+class BrokenOff(RequestFault):
+    """The connection breaks in the middle of an answer that began well."""
+
+    kind: ClassVar[str] = "broken_off"
+    body: str = '{"totalSize":'
+
+    async def answer(self, request: Request) -> Response | None:
+        async def half() -> AsyncIterator[str]:
+            yield self.body
+            await clock.sleep(0.05)  # so that the beginning has left before the line breaks
+            reset_connection(request)
+
+        return StreamingResponse(half(), media_type="application/json")
+
+
+@dataclass(kw_only=True)
+class Drip(RequestFault):
+    """An answer that never ends: a space every so many seconds, for `spaces` times. A time-out per read never fires."""
+
+    kind: ClassVar[str] = "drip"
+    seconds: float = 1.0
+    spaces: int = 3_600
+
+    async def answer(self, request: Request) -> Response | None:
+        async def drops() -> AsyncIterator[str]:
+            for _ in range(self.spaces):
+                yield " "
+                await clock.sleep(self.seconds)
+
+        return StreamingResponse(drops(), media_type="application/json")
+
+
+@dataclass(kw_only=True)
+class Redirect(RequestFault):
+    """To another address, as single sign-on and moved instances do; a client must not take its token there."""
+
+    kind: ClassVar[str] = "redirect"
+    to: str = "https://login.example.com/"
+    status: int = 302
+
+    async def answer(self, request: Request) -> Response | None:
+        return RedirectResponse(self.to, status_code=self.status)

@@ -87,8 +87,10 @@ class Page:
 
     header: bytes
     locator: str
+    body_bytes: int
     body_bytes_max: int | None = None
-    nul_at: int | None = None
+    inserted: tuple[int, bytes] | None = None
+    """Bytes that do not belong there, and before which byte of the body they stand."""
     cut: bool = False
 
 

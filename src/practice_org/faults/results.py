@@ -48,7 +48,38 @@ class Nul(ResultFault):
     at: int = 30
 
     def spoil(self, page: Page) -> None:
-        page.nul_at = self.at
+        page.inserted = (self.at, b"\x00")
+
+
+@dataclass(kw_only=True)
+class StrayQuote(ResultFault):
+    """A quote mark too many: from there on quoted and unquoted are exchanged."""
+
+    kind: ClassVar[str] = "stray_quote"
+    at: int = 30
+
+    def spoil(self, page: Page) -> None:
+        page.inserted = (self.at, b'"')
+
+
+@dataclass(kw_only=True)
+class ByteOrderMark(ResultFault):
+    """A byte order mark before the header."""
+
+    kind: ClassVar[str] = "bom"
+
+    def spoil(self, page: Page) -> None:
+        page.header = b"\xef\xbb\xbf" + page.header
+
+
+@dataclass(kw_only=True)
+class NoLineEnd(ResultFault):
+    """The last row has no line break."""
+
+    kind: ClassVar[str] = "no_line_end"
+
+    def spoil(self, page: Page) -> None:
+        page.body_bytes_max = max(0, page.body_bytes - 1)
 
 
 @dataclass(kw_only=True)

@@ -82,7 +82,6 @@ def test_a_restarted_worker_goes_on_with_the_same_job(org: PracticeOrg, session:
         states: list[str] = []
         info = bulk.wait_for_query(later, job_id, later.seams, lambda now: states.append(now.state))
         assert states[-1] == "JobComplete"
-        assert len(states) > 1
         assert len(read(later, job_id)) == info.records_processed == query.count(later, "SELECT COUNT() FROM Contact")
 
 

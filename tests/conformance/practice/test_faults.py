@@ -87,6 +87,24 @@ def test_a_refused_record_fails_a_single_update_and_an_ingest_row_too(rest: Rest
     assert '"UNABLE_TO_LOCK_ROW:unable to obtain' in rest.file(job, "failedResults")[1]
 
 
+def test_an_answer_can_be_any_body_or_lead_elsewhere(rest: Rest) -> None:
+    rest.org.fault("body", route="limits", repeat=3)
+    assert rest.call("GET", "limits").body == b'{"records": [' * 3
+    rest.org.fault("body", route="limits", status=204, body="", content_type="text/plain")
+    assert rest.call("GET", "limits").status == 204
+    rest.org.fault("redirect", route="limits", to="https://elsewhere.example.com/")
+    answer = rest.call("GET", "limits")
+    assert (answer.status, answer.headers["location"]) == (302, "https://elsewhere.example.com/")
+
+
+def test_an_answer_can_break_off_or_drip(rest: Rest) -> None:
+    rest.org.fault("broken_off", route="limits")
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        rest.call("GET", "limits")
+    rest.org.fault("drip", route="limits", seconds=0.01, spaces=3)
+    assert rest.call("GET", "limits").body == b"   "
+
+
 def test_bulk_results_can_be_spoiled(rest: Rest) -> None:
     job = rest.bulk_query("SELECT Id, Email FROM Contact")
     path = f"jobs/query/{job}/results?maxRecords=20"
@@ -97,6 +115,12 @@ def test_bulk_results_can_be_spoiled(rest: Rest) -> None:
     assert rest.call("GET", path).body.startswith(b'"Id","Something__c"\n')
     rest.org.fault("nul", at=5)
     assert rest.call("GET", path).body.replace(b"\x00", b"") == whole.body
+    rest.org.fault("stray_quote", at=0)
+    assert rest.call("GET", path).body == whole.body.replace(b"\n", b'\n"', 1)
+    rest.org.fault("bom")
+    assert rest.call("GET", path).body == b"\xef\xbb\xbf" + whole.body
+    rest.org.fault("no_line_end")
+    assert rest.call("GET", path).body == whole.body[:-1]
     rest.org.fault("missing_page")
     assert (whole.headers["sforce-locator"], rest.call("GET", path).headers["sforce-locator"]) == ("MjA", "null")
     rest.org.fault("cut", bytes_kept=50)

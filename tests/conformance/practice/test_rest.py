@@ -1,6 +1,8 @@
 """Versions, limits, sizes and single records: salesforce.md 2.1, 2.3, 2.8 and 6."""
 
+import gzip
 import http.client
+import json
 
 import pytest
 
@@ -133,3 +135,22 @@ def test_a_method_that_is_not_allowed_is_refused_in_salesforces_shape(rest: Rest
 def test_a_body_that_is_no_json_object_is_a_parser_error(rest: Rest, path: str, body: bytes) -> None:
     answer = rest.call("POST", path, body)
     assert (answer.status, answer.code) == (400, "JSON_PARSER_ERROR")
+
+
+def test_a_packed_body_is_read_and_the_spy_sees_through_it(rest: Rest) -> None:
+    lead = rest.org.create("Lead", **{BOX: True})
+    packed = gzip.compress(json.dumps({BOX: False}).encode())
+    assert rest.call("PATCH", f"sobjects/Lead/{lead}", packed, Content_Encoding="gzip").status == 204
+    assert (rest.org.record(lead)[BOX], rest.org.spy()["false_writes"]) == (False, 1)
+
+
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}")[:-4]])
+def test_a_body_that_cannot_be_unpacked_is_refused(rest: Rest, body: bytes) -> None:
+    answer = rest.call("POST", "sobjects/Lead", body, Content_Encoding="gzip")
+    assert (answer.status, answer.code) == (400, "JSON_PARSER_ERROR")
+
+
+def test_json_comes_packed_to_a_client_that_takes_gzip(rest: Rest) -> None:
+    plain, packed = rest.call("GET", "sobjects"), rest.call("GET", "sobjects", Accept_Encoding="gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body

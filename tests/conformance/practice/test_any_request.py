@@ -1,0 +1,142 @@
+"""Whatever is sent, the org answers as Salesforce would: no answer of status 500 is of its own making.
+
+OPTSYNC_FUZZ_REQUESTS says how many requests are tried; 20,000 take some minutes.
+"""
+
+import json
+import os
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conformance.practice.rest import API, Rest
+
+REQUESTS = int(os.environ.get("OPTSYNC_FUZZ_REQUESTS", "200"))
+
+LEAD, CONTACT = "00QPr0000000001MAA", "003Pr0000000001IAA"
+NAMES = [
+    "Id",
+    "Email",
+    "HasOptedOutOfEmail",
+    "LastName",
+    "SystemModstamp",
+    "AccountId",
+    "Owner.Name",
+    "Lead.Id",
+    "Nope",
+]
+LITERALS = [
+    *("'a'", "'a%'", "'\\\\_'", "true", "null", "5", "1e9", "TODAY", "LAST_N_DAYS:99999999999", "2026-02-31"),
+    *("2026-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "(SELECT Id FROM Lead)"),
+]
+WORDS = [
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "LIKE",
+    "ORDER BY",
+    "LIMIT",
+    "OFFSET",
+    "COUNT()",
+    "(",
+    ")",
+]
+PATHS = [
+    *(
+        "/services/data",
+        "/services/oauth2/token",
+        "/services/oauth2/revoke",
+        "/services/oauth2/userinfo",
+        "/id/a/b",
+        "/x",
+    ),
+    *("/services/data/v٣/limits", "/services/data/v62.00/limits", "/practice"),
+    *(
+        f"{API}{path}"
+        for path in ("", "/limits", "/limits/recordCount", "/query", "/queryAll", "/sobjects", "/tooling")
+    ),
+    *(f"{API}/query/{locator}" for locator in ("0r8Pr0000000000001-2000", "-", "x-99999999999999999999")),
+    *(f"{API}/sobjects/{path}" for path in ("Lead", f"Lead/{LEAD}", f"Contact/{CONTACT[:15]}", "User/x", "Zzz/1")),
+    *(f"{API}/sobjects/{name}/describe" for name in ("lead", "Organization", "Nope")),
+    *(f"{API}/composite{path}" for path in ("", "/sobjects", "/sobjects/Lead", "/batch")),
+    *(f"{API}/jobs/query{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/results")),
+    *(f"{API}/jobs/ingest{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/batches", "/x/y")),
+]
+
+statements = st.one_of(
+    st.lists(st.sampled_from(WORDS + NAMES + LITERALS), max_size=12).map(" ".join),
+    st.builds(
+        "SELECT {} FROM {} WHERE {} {} {} ORDER BY {} LIMIT {}".format,
+        st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map(", ".join),
+        st.sampled_from(["Lead", "Contact", "User", "Organization", "Account", "lead l"]),
+        st.sampled_from(NAMES),
+        st.sampled_from(["=", "!=", "<", ">=", "LIKE", "IN", "NOT IN"]),
+        st.sampled_from([*LITERALS, "('a', null)", "(TODAY, 5)"]),
+        st.sampled_from(NAMES),
+        st.sampled_from(["1", "0", "-1", "1.5", "99999999999999999999"]),
+    ),
+    st.text(max_size=40),
+)
+scalars = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=20), statements),
+    st.sampled_from([LEAD, CONTACT, "Lead", "query", "update", "UploadComplete", "Aborted", "TAB", "CRLF", "x" * 300]),
+)
+keys = st.sampled_from(
+    [
+        *NAMES,
+        *("id", "attributes", "type", "records", "allOrNone", "ids", "fields", "operation", "object", "query", "state"),
+        *("contentType", "columnDelimiter", "lineEnding", "Title", "IsConverted", "CreatedDate"),
+    ]
+)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4))
+records = st.builds(
+    lambda kind, record: {"attributes": {"type": kind}} | record,
+    st.sampled_from(["Lead", "Contact", "Nope"]),
+    st.dictionaries(keys, scalars, max_size=4),
+)
+bodies = st.one_of(
+    st.dictionaries(keys, values, max_size=5).map(json.dumps),
+    st.lists(records, max_size=4).map(lambda some: json.dumps({"records": some})),
+    st.builds(lambda text: json.dumps({"operation": "query", "query": text}), statements),
+    st.sampled_from(
+        ['{"operation": "update", "object": "Lead"}', '{"state": "UploadComplete"}', "Id,Title\r\nx,y\r\n"]
+    ),
+    st.dictionaries(st.sampled_from(["grant_type", "assertion", "client_id", "token", "id"]), st.text()).map(urlencode),
+).map(str.encode) | st.binary(max_size=60)
+parameters = st.fixed_dictionaries(
+    {},
+    optional={
+        "q": statements,
+        "locator": st.text(max_size=8) | st.sampled_from(["MA", "-1", "0", "99999999999999999999"]),
+        "maxRecords": st.sampled_from(["0", "-1", "5", "²", "99999999999999999999"]),
+        "fields": st.sampled_from(["", "Id", "Id,Nope", "Owner.Name"]),
+    },
+)
+
+
+@settings(max_examples=REQUESTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"]),
+    path=st.sampled_from(PATHS),
+    asked=parameters,
+    body=bodies,
+    allowed=st.sampled_from([True, True, True, False]),
+)
+def test_no_request_breaks_the_org(
+    rest: Rest, method: str, path: str, asked: dict[str, str], body: bytes, allowed: bool
+) -> None:
+    rest.token = rest.org.credentials["access_token"] if allowed else "expired"
+    address = quote(path) + ("?" + urlencode(asked, errors="replace") if asked else "")
+    answer = rest.call(method, address, None if method in ("GET", "HEAD") else body)
+    assert answer.status < 500
+    if path.startswith(API) and answer.status >= 400 and method != "HEAD" and answer.status not in (414, 431):
+        errors: Any = answer.json
+        assert isinstance(errors, list)
+        for error in errors:
+            assert {"message", "errorCode"} <= set(error) or {"success", "errors"} <= set(error)
