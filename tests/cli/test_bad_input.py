@@ -4,9 +4,13 @@ import json
 import os
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from tests.installation import Installation
+from optsync.cli.foreign import problem_of
+from optsync.config.database import Connection, Database
+from tests.config.pooler import transaction_pooler
+from tests.installation import Installation, url_of
 
 WRONG_COMMANDS = [
     (["nonsense"], 2),
@@ -79,6 +83,38 @@ def test_a_wrong_setting_is_told_before_anything_starts(optsync: Installation, s
     assert "Traceback" not in done.err
     assert "ann@example.com" not in done.err
     assert done.out == ""
+
+
+@pytest.mark.parametrize("arguments", [["sync"], ["sync", "--dry-run"], ["worker"], ["up"]], ids=" ".join)
+def test_nothing_syncs_through_a_transaction_pooler(connected: Installation, arguments: list[str]) -> None:
+    """A run's lock would stay behind on a shared session, and every later run would be refused."""
+    connected.run("settings", "sync", "on", "--yes")
+    with transaction_pooler(connected.database.dsn, 4) as dsn:
+        done = connected.run(*arguments, OPTSYNC_DATABASE_URL=url_of(Database(dsn)))
+    assert done.code == 1
+    assert "transaction pooler" in done.error["error"], done.err
+    assert "PgBouncer" in done.error["next"]
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "what", "next_step"),
+    [
+        ("disk_full", "the database server's disk is full", "free space"),
+        ("out_of_memory", "the database server is short of memory", "try again"),
+        ("query_canceled", "the database gave up on a statement", "try again"),
+        ("admin_shutdown", "the database does not answer", "OPTSYNC_DATABASE_URL"),
+    ],
+)
+def test_what_a_server_is_short_of_is_not_mistaken_for_its_absence(
+    conn: Connection, code: str, what: str, next_step: str
+) -> None:
+    with pytest.raises(psycopg.OperationalError) as caught:
+        conn.execute(f"DO $$ BEGIN RAISE EXCEPTION 'no room for ann' USING ERRCODE = '{code}'; END $$")
+    problem = problem_of(caught.value)
+    assert problem.what.startswith(what)
+    assert "lost" in problem.means
+    assert next_step in problem.next
 
 
 FILES = {

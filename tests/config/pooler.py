@@ -28,7 +28,7 @@ def transaction_pooler(dsn: str, sessions: int, *, refuse_options: bool = False)
     pooler = Pooler(servers[0].info, refuse_options)
     for server in servers:
         line = socket.socket(fileno=os.dup(server.fileno()))
-        line.setblocking(True)
+        line.settimeout(PATIENCE_SECONDS)
         pooler.idle.put(line)
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:

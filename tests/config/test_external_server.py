@@ -156,3 +156,33 @@ def test_a_pooler_that_refuses_our_settings_is_noticed(external: str, tmp_path: 
         pytest.raises(Problem, match="transaction pooler"),
     ):
         open_and_close(tmp_path, url_of(dsn))
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("ALTER ROLE guest SET default_transaction_read_only = on", "read-only"),
+        ("ALTER ROLE guest RESET ALL", "may not make tables"),
+    ],
+)
+def test_a_database_where_we_may_not_write_is_one_clear_problem(
+    external: str, tmp_path: Path, setting: str, what: str
+) -> None:
+    """A standby, or a database that belongs to somebody else: since PostgreSQL 15 only its owner may make tables."""
+    with psycopg.connect(external, autocommit=True) as admin:
+        admin.execute("CREATE ROLE guest LOGIN PASSWORD 'a secret'")
+        admin.execute(setting)
+        admin.execute("CREATE DATABASE others TEMPLATE template0 ENCODING 'UTF8'")
+    url = url_of(external, user="guest", dbname="others")
+    try:
+        with (
+            pytest.raises(Problem, match=what) as caught,
+            open_database(environment(tmp_path, database_url=url)) as ours,
+        ):
+            ours.migrate()
+        assert "nothing was" in caught.value.means
+        assert "OPTSYNC_DATABASE_URL" in caught.value.next
+    finally:
+        with psycopg.connect(external, autocommit=True) as admin:
+            admin.execute("DROP DATABASE others WITH (FORCE)")
+            admin.execute("DROP ROLE guest")

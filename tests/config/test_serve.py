@@ -25,8 +25,12 @@ def test_however_it_is_ended_no_worker_and_no_database_server_is_left(number: si
         settings = {"OPTSYNC_DATA_DIR": str(data), "OPTSYNC_KEY_FILE": str(folder / "keys" / "key.json")}
         command = [sys.executable, "-c", SCRIPT, str(port)]
         with subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL) as process:
-            assert soon(lambda: is_answering(port), 30)
-            process.send_signal(number)
+            try:
+                assert soon(lambda: is_answering(port), 60)
+                process.send_signal(number)
+            except BaseException:  # Popen waits for its process on the way out
+                process.kill()
+                raise
         assert soon(lambda: not processes_in(data / "server" / "data"))
         assert soon(lambda: not is_answering(port))
 

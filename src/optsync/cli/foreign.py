@@ -9,6 +9,8 @@ from optsync.salesforce import errors as salesforce
 
 FAILED, SIGN_IN_NEEDED = 1, 4
 NOTHING_LOST = "nothing recorded here is lost"
+DISK_FULL, SHORT_OF, GAVE_UP = "53100", "53", ("40", "57014")  # SQLSTATE: PostgreSQL manual, appendix A
+TRY_AGAIN = "try again; when it comes back, see the server's log"
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -50,11 +52,19 @@ def next_step_of(error: salesforce.SalesforceError) -> str:
 
 
 def database_problem(error: psycopg.Error) -> Problem:
-    """The database is away or went away."""
+    """The database is away, went away, or is short of something."""
     said = one_line(error.diag.message_primary or str(error)).split(" Is the server running")[0]
+    means = f"the command did not finish; what it had committed is kept, {NOTHING_LOST}"
+    state = error.sqlstate or ""
+    if state == DISK_FULL:
+        return Problem(f"the database server's disk is full: {said[:200]}", means, "free space there, then try again")
+    if state.startswith(SHORT_OF):
+        return Problem(f"the database server is short of memory or connections: {said[:200]}", means, TRY_AGAIN)
+    if state.startswith(GAVE_UP):
+        return Problem(f"the database gave up on a statement: {said[:200]}", means, TRY_AGAIN)
     return Problem(
         f"the database does not answer: {said[:200]}",
-        f"the command did not finish; what it had committed is kept, {NOTHING_LOST}",
+        means,
         "check OPTSYNC_DATABASE_URL and that the server runs, then run the command again",
     )
 

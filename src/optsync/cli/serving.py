@@ -82,6 +82,7 @@ def up(host: str, port: int) -> None:
 
     out = Output(as_json=False)
     with opened(out) as house:
+        house.database.check_direct()
         assert house.vault
         command = [sys.executable, "-m", "optsync.cli"]
         children = [

@@ -17,7 +17,7 @@ from psycopg_pool import ConnectionPool
 
 from optsync.config import postgres
 from optsync.config.environment import Environment
-from optsync.config.migrations import expected_migrations
+from optsync.config.migrations import NO_RIGHT, expected_migrations
 from optsync.core.problems import Problem
 
 OLDEST_MAJOR = 15
@@ -25,7 +25,8 @@ CONNECT_SECONDS = 10
 MIGRATION_LOCK = (7000, 1)  # advisory; (7001, n) are the workers'
 DIRECT_LOCK = 7002
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
-CHECK = "SELECT current_setting('server_encoding'), " + ", ".join(f"current_setting('{name}')" for name in DURABILITY)
+SETTINGS = ("server_encoding", "transaction_read_only", *DURABILITY)
+CHECK = "SELECT " + ", ".join(f"current_setting('{name}')" for name in SETTINGS)
 Connection = psycopg.Connection[TupleRow]
 
 
@@ -155,7 +156,12 @@ def check_server(database: Database) -> None:
         raise unsuitable(
             f"the database is encoded in {row[0]}", "make it with: createdb --encoding=UTF8 --template=template0"
         )
-    off = [name for name, value in zip(DURABILITY, row[1:], strict=True) if value == "off"]
+    if row[1] == "on":
+        raise unsuitable(
+            "the database is read-only: a standby, or a user who may only read",
+            "let OPTSYNC_DATABASE_URL point at the primary server and a user who may write",
+        )
+    off = [name for name, value in zip(DURABILITY, row[2:], strict=True) if value == "off"]
     if off:
         raise unsuitable(
             f"the database server runs with {' and '.join(off)} off",
@@ -186,12 +192,18 @@ def run_migrations(database: Database) -> None:
     job = json.dumps({"dsn": database.dsn, "clock_offset_seconds": database.clock_offset_seconds})
     command = [sys.executable, "-P", "-m", "optsync.config.migrations"]
     done = subprocess.run(command, input=job, capture_output=True, text=True, check=False)
+    if done.returncode == NO_RIGHT:
+        raise Problem(
+            "this user may not make tables in the database",
+            "nothing was changed: each step is done completely or not at all",
+            "let OPTSYNC_DATABASE_URL name the owner of the database (createdb --owner=USER DATABASE)",
+        )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise Problem(
             f"the database could not be brought to this version: {last}",
             "nothing was changed: each step is done completely or not at all",
-            "check that the database user may create tables, then run: optsync migrate",
+            "mend that, then run: optsync migrate",
         )
 
 
@@ -203,7 +215,9 @@ def unreachable(database: Database, error: psycopg.OperationalError) -> Problem:
     return Problem(
         f"the database does not answer: {text}",
         "nothing was started; what is recorded there is safe",
-        "try again" if database.is_embedded else "check OPTSYNC_DATABASE_URL and that the server runs",
+        "try again"
+        if database.is_embedded
+        else "check OPTSYNC_DATABASE_URL (write special characters of a password as %XX) and that the server runs",
     )
 
 

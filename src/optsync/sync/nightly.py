@@ -59,9 +59,11 @@ def sync_now(
     """Does one run now and returns its report. `dry_run` writes nothing anywhere; `full` reads every record afresh;
     `approve` is the go for a first run and passes the brake.
 
-    Raises Problem when the switch is off (a dry run works then too), when a run is going on already, or when the org
-    cannot be read at all; SalesforceError when Salesforce fails before the end (the run's row says failed).
+    Raises Problem when the switch is off (a dry run works then too), when a run is going on already, or when the
+    org cannot be read at all, or behind a transaction pooler, which would keep the run's lock; SalesforceError when
+    Salesforce fails before the end (the run's row says failed).
     """
+    database.check_direct()
     with database.connect() as conn, runs.run_lock(conn, org_id):
         chosen = settings.load(conn, org_id)
         house = House(database, vault, seams, conn, org_id, progress)
