@@ -1,17 +1,22 @@
-"""Every kill point of the push, the look-up and the look at waiting lifts, before and after each effect.
+"""Every kill point of the push, the look-up and the look at waiting lifts, before and after each effect, by SIGKILL.
 
 After each death a successor takes over, and then: nothing acknowledged is lost, nothing false was sent, the balance
 closes, and Salesforce shows every box.
 """
 
 from contextlib import closing
+from functools import partial
+from itertools import count
+from typing import Literal
 
 import pytest
 
 from optsync.ledger import lifts, marks
 from optsync.sync import lifting, push
-from tests.chaos.killing import Boundaries, dying_at
+from tests.chaos.killing import Boundaries, DiesAt, counted, live
 from tests.flows.push.world import World, become_worker, wait_until, worker_process
+
+MOMENTS = pytest.mark.parametrize("after_effect", [False, True], ids=["before the effect", "after the effect"])
 
 
 class Scene:
@@ -38,84 +43,86 @@ class Scene:
             world.opt_out(address)
 
 
-def push_and_die(world: World, boundaries: Boundaries) -> None:
-    """One life on sessions of its own, which end with it as those of a killed process do."""
+def push_rounds(world: World, _boundaries: Boundaries) -> None:
+    """One life: sessions of its own, a worker number, and rounds until nothing is due for a while."""
     with closing(world.database.connect()) as lock, closing(world.database.connect()) as sender:
-        worker_no = become_worker(lock)
-        with dying_at(boundaries, [sender]):
-            line = world.new_line(sender, worker_no)
-            try:
-                for _ in range(10):
-                    push.push_due(line)
-            finally:
-                line.session.close()
-    # The server notices the closed session a moment later; until then the claims are a live worker's.
-    wait_until(lambda: (worker_no,) not in world.conn.execute("SELECT live_workers()").fetchall(), "the lock is gone")
+        line = world.new_line(sender, become_worker(lock))
+        with line.session:
+            for _ in range(10):
+                push.push_due(line)
 
 
-@pytest.mark.parametrize("after_effect", [False, True], ids=["before the effect", "after the effect"])
+def is_number(number: int) -> DiesAt:
+    """The boundary of that number."""
+    return lambda at, _: at == number
+
+
+def wait_for_burial(world: World) -> None:
+    """Until the server has noticed that a killed process's sessions are gone; its claims are a live worker's so far."""
+    workers = "SELECT count(*) FROM live_workers()"
+    wait_until(lambda: world.conn.execute(workers).fetchone() == (1,), "only this world's own line is alive")
+
+
+@MOMENTS
 def test_r11_a_push_killed_at_any_statement_or_call_loses_nothing(world: World, after_effect: bool) -> None:
-    scenes: list[Scene] = []
-    number = 0
-
-    def survive(boundaries: Boundaries) -> None:
-        scenes.append(Scene(world, number))
-        push_and_die(world, boundaries)
+    for number in count(1):
+        scene = Scene(world, number)
+        met, died = live(partial(push_rounds, world), is_number(number), after_effect=after_effect)
+        wait_for_burial(world)
         world.push_again()
         world.push_again()
-        scene = scenes[-1]
-        assert [one for one in scene.ticked if not world.is_ticked(one)] == [], boundaries.passed[-1]
+        assert [one for one in scene.ticked if not world.is_ticked(one)] == [], met[-1]
         world.check_safe()
         assert world.balance().owed == 0
-
-    while True:
-        number += 1
-        boundaries = Boundaries(number, after_effect=after_effect)
-        survive(boundaries)
-        if not boundaries.fired:
+        assert world.balance().recorded >= 6 * number
+        if not died:
             break
-    moment = "after" if after_effect else "before"
-    sql_points = sum(name.startswith("sql") for name in boundaries.passed)
-    print(
-        f"push and look-up: {number - 1} deaths {moment} the effect ({sql_points} statements,"
-        f" {len(boundaries.passed) - sql_points} calls)"
-    )
+    print(f"push and look-up: {number - 1} deaths {moment(after_effect)} the effect ({counted(met)})")
     assert number > 30
-    addresses = 6 * len(scenes)
-    assert world.balance().recorded >= addresses
 
 
-@pytest.mark.parametrize("after_effect", [False, True], ids=["before the effect", "after the effect"])
+@MOMENTS
 def test_a_look_at_waiting_lifts_killed_anywhere_neither_loses_nor_invents_a_lift(
     world: World, after_effect: bool
 ) -> None:
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         stays, goes = (world.org.create("Lead", Email=f"{name}{number}@example.com") for name in ("stays", "goes"))
         for name in ("stays", "goes"):
             world.opt_out(f"{name}{number}@example.com")
         world.push_again()
         for name in ("stays", "goes"):
-            lifts.lift(
-                world.conn, world.key, f"{name}{number}@example.com", mode="when-unticked", actor="a", reason="r"
-            )
+            lift(world, f"{name}{number}@example.com", "when-unticked")
         world.org.edit(goes, HasOptedOutOfEmail=False)
-        boundaries = Boundaries(number, after_effect=after_effect)
-        with closing(world.database.connect()) as sender, dying_at(boundaries, [sender]):
-            lifting.look(sender, world.vault, world.seams)
+        met, died = live(partial(look, world), is_number(number), after_effect=after_effect)
         lifting.look(world.conn, world.vault, world.seams)
-        assert {waiting.normal for waiting in lifts.waiting(world.conn)} >= {f"stays{number}@example.com"}
-        assert f"goes{number}@example.com" not in {waiting.normal for waiting in lifts.waiting(world.conn)}
+        waiting = {one.normal for one in lifts.waiting(world.conn)}
+        assert f"stays{number}@example.com" in waiting
+        assert f"goes{number}@example.com" not in waiting
         assert world.is_ticked(stays)
         assert not world.is_ticked(goes)
         world.check_safe()
         # One waiting lift at a time, so that every death meets the same boundaries.
-        lifts.lift(world.conn, world.key, f"stays{number}@example.com", mode="now", actor="a", reason="r")
-        if not boundaries.fired:
+        lift(world, f"stays{number}@example.com", "now")
+        if not died:
             break
-    print(f"look at waiting lifts: {number - 1} deaths {'after' if after_effect else 'before'} the effect")
+    print(f"look at waiting lifts: {number - 1} deaths {moment(after_effect)} the effect ({counted(met)})")
     assert number > 10
+
+
+def look(world: World, _boundaries: Boundaries) -> None:
+    """What a worker does each hour."""
+    with closing(world.database.connect()) as conn:
+        lifting.look(conn, world.vault, world.seams)
+
+
+def lift(world: World, email: str, mode: Literal["now", "when-unticked"]) -> None:
+    """What an admin does."""
+    lifts.lift(world.conn, world.key, email, mode=mode, actor="a", reason="r")
+
+
+def moment(after_effect: bool) -> str:
+    """A word for the printed line."""
+    return "after" if after_effect else "before"
 
 
 HELD_CALLS = [

@@ -41,8 +41,21 @@ DIAGNOSTICS = [
     ("UNKNOWN_EXCEPTION", "Unknown Exception occurred", Class.RETRY),
 ]
 
+# What else Salesforce answers to an update.
+OTHER_ERRORS = [
+    ("API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization.", Class.PAUSE),
+    ("DUPLICATES_DETECTED", "Use one of these records?", Class.RETRY),
+    ("DUPLICATE_VALUE", "duplicate value found: X__c", Class.PARK),
+    ("ENTITY_IS_DELETED", "entity is deleted", Class.FOLLOW),
+    ("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", Class.FOLLOW),
+    ("INVALID_SESSION_ID", "Session expired or invalid", Class.RECONNECT),
+    ("MALFORMED_ID", "malformed id 001RM000003oCpr", Class.PARK),
+    ("NOT_FOUND", "The requested resource does not exist", Class.PAUSE),
+    ("TXN_SECURITY_METERING_ERROR", "policy timed out", Class.RETRY),
+]
 
-@pytest.mark.parametrize(("code", "message", "retry"), DIAGNOSTICS)
+
+@pytest.mark.parametrize(("code", "message", "retry"), [*DIAGNOSTICS, *OTHER_ERRORS])
 def test_r13_each_diagnostic_error_is_classified(code: str, message: str, retry: RetryClass) -> None:
     rejection = explain(code, message)
     assert (rejection.code, rejection.retry) == (code, retry)

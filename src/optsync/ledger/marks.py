@@ -17,6 +17,8 @@ STATES: dict[str, State] = {"o": "owed", "c": "confirmed", "h": "held", "p": "pa
 PARKED_RETRY_SECONDS = 24 * 60 * 60
 CLAIM_MAX = 200
 """Marks of one claim: what one sObject Collections call carries."""
+NEWEST_ONE_IN = 5
+"""Who opts out during a huge backlog is among the newest; a fifth of what is sent is more than ever comes in singly."""
 
 Key = tuple[int, str]
 """A mark within its org: (field number, 18-character record id)."""
@@ -61,11 +63,25 @@ def new_worker(conn: psycopg.Connection) -> int:
     return int(_one(conn.execute(sql("optsync.ledger", "new_worker"))))
 
 
-def claim(conn: psycopg.Connection, worker_no: int, org_id: int, limit: int = CLAIM_MAX) -> list[ClaimedMark]:
-    """Claims up to `limit` due marks, the oldest ones, sorted by object; a dead worker's claims are taken over."""
-    rows = conn.execute(
-        sql("optsync.ledger", "claim"), {"worker": worker_no, "org": org_id, "limit": limit}, prepare=True
-    )
+def newest_of(limit: int) -> int:
+    """How many of a claim are the newest due ones; the rest are the oldest. A backlog drains from both ends."""
+    return (limit + NEWEST_ONE_IN - 1) // NEWEST_ONE_IN
+
+
+def claim(
+    conn: psycopg.Connection, worker_no: int, org_id: int, limit: int = CLAIM_MAX, newest: int | None = None
+) -> list[ClaimedMark]:
+    """Claims up to `limit` due marks, sorted by object; a dead worker's are taken over.
+
+    `newest` of them (one in five by default) are the newest due ones, the others the oldest.
+    """
+    values = {
+        "worker": worker_no,
+        "org": org_id,
+        "limit": limit,
+        "newest": newest_of(limit) if newest is None else newest,
+    }
+    rows = conn.execute(sql("optsync.ledger", "claim"), values, prepare=True)
     return [
         ClaimedMark(field, record_id, attempts, address_id, normal, STATES[state])
         for field, record_id, attempts, _, address_id, normal, state in rows

@@ -41,8 +41,8 @@ class Found:
 
 
 def claim(line: Line, limit: int = MAX_LIST_VALUES) -> Wanted:
-    """Claims due look-ups for a live worker."""
-    values = {"worker": line.worker_no, "org": line.org_id, "limit": limit}
+    """Claims due look-ups for a live worker, some of the newest ones and the oldest."""
+    values = {"worker": line.worker_no, "org": line.org_id, "limit": limit, "newest": marks.newest_of(limit)}
     return line.conn.execute(sql(PACKAGE, "claim_lookups"), values, prepare=True).fetchall()
 
 

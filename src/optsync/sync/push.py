@@ -31,7 +31,8 @@ from optsync.sync.line import HIDDEN_SECONDS, Line
 from optsync.sync.records import Row
 
 MARKS_PER_CLAIM: Final = 1_000
-"""Five update calls share one read per object; with more, a lift would wait longer for the claim in flight."""
+"""Five update calls share one read per object; with more, a lift would wait longer for the claim in flight. What the
+look-ups of a round find comes on top."""
 AWAY_SECONDS_MIN: Final = 1.0
 AWAY_SECONDS_MAX: Final = 60.0
 RETRY_AFTER_SECONDS_MAX: Final = 3600.0
@@ -59,9 +60,11 @@ def push_due(line: Line, limit: int = MARKS_PER_CLAIM) -> PushResult:
     found = _look_up(line, wanted, claimed)
     if found is None:
         return result
-    if found.owed and not result.more:
+    if found.owed:
+        # What the look-ups have just found is the newest there is: it does not wait behind a backlog.
+        count = min(found.owed, MARKS_PER_CLAIM)
         with line.claiming:
-            claimed += marks.claim(line.conn, line.worker_no, line.org_id, limit - len(claimed))
+            claimed += marks.claim(line.conn, line.worker_no, line.org_id, count, newest=count)
     result.claimed = len(claimed)
     if claimed:
         push_claimed(line, claimed, result, found.rows)

@@ -8,7 +8,7 @@ ANN, BOB, INFO = "ann@example.com", "bob@example.com", "info@example.com"
 
 def claimable(ledger: Ledger) -> set[str]:
     """The records whose boxes a worker would send now."""
-    rows = ledger.conn.execute("SELECT record_id FROM claim_marks(1, %s::smallint, 1000)", (ledger.org_id,))
+    rows = ledger.conn.execute("SELECT record_id FROM claim_marks(1, %s::smallint, 1000, 0)", (ledger.org_id,))
     return {key for (key,) in rows.fetchall()}
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from optsync.core.rejections import REJECTIONS, RetryClass
+from optsync.core.rejections import REJECTIONS, RetryClass, explain
 from optsync.ledger import marks
 from tests.flows.push.world import EMAIL, SALES, World
 
@@ -158,6 +158,27 @@ def test_a_session_that_expires_in_between_is_renewed_without_anybody_noticing(w
     world.push()
     assert world.is_ticked(lead)
     assert not marks.pauses(world.conn)
+
+
+def test_a_credential_that_is_revoked_stops_the_org_with_one_alert_and_all_goes_out_once_it_is_restored(
+    world: World,
+) -> None:
+    lead = world.org.create("Lead", Email="ann@example.com")
+    revoked = '{"error": "invalid_grant", "error_description": "expired access/refresh token"}'
+    world.org.fault("html", route="oauth.token", status=400, body=revoked, times=None)
+    world.org.expire_sessions()
+    world.opt_out("ann@example.com")
+    for _ in range(3):
+        world.conn.execute("UPDATE pause SET until = clock()")
+        world.push()
+    (pause,) = marks.pauses(world.conn)
+    assert explain(pause.code, pause.message).retry is RetryClass.RECONNECT
+    assert "expired access/refresh token" in pause.message
+    assert len(world.events("pushes paused")) == 1
+    assert world.org.spy()["update_calls"] == 0
+    world.org.clear_faults()
+    world.push_again()
+    assert world.is_ticked(lead)
 
 
 def test_the_daily_limit_pauses_the_org_and_pushes_go_on_when_there_is_budget(world: World) -> None:

@@ -331,32 +331,52 @@ BEGIN
     PERFORM look_up_unlinked(p_org, ARRAY[a]);
 END $$;
 
--- Claims up to p_limit due marks of one org for a live worker; no transaction stays open across HTTP.
+-- Claims up to p_limit due marks of one org for a live worker; no transaction stays open across HTTP. Up to p_newest are
+-- the newest ones: a backlog drains from both ends, so that who opts out now does not wait behind it.
 -- Says whose records they are from the same snapshot: an outer join's would be older, and miss a mark just committed.
-CREATE FUNCTION claim_marks(p_worker int, p_org smallint, p_limit int)
+CREATE FUNCTION claim_marks(p_worker int, p_org smallint, p_limit int, p_newest int)
 RETURNS TABLE (field smallint, record_id text, attempts smallint, kind "char", address_id bigint, normal text, state "char")
 LANGUAGE sql AS $$
     WITH live AS MATERIALIZED (SELECT w FROM live_workers() w),
     stopped AS MATERIALIZED (SELECT p.field, p.prefix FROM pause p WHERE p.org_id = p_org AND p.until > clock()),
-    c AS (SELECT m.org_id, m.field, m.record_id FROM mark m
-          WHERE m.state NOT IN ('c', 'h') AND m.due_at <= clock() AND m.org_id = p_org
-            AND (m.claimed_by IS NULL OR m.claimed_by NOT IN (SELECT w FROM live))
-            AND NOT EXISTS (SELECT FROM stopped s WHERE s.field IN (0, m.field) AND s.prefix IN ('', left(m.record_id, 3)))
-          ORDER BY m.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
+    newest AS MATERIALIZED (
+        SELECT m.org_id, m.field, m.record_id FROM mark m
+        WHERE m.state NOT IN ('c', 'h') AND m.due_at <= clock() AND m.org_id = p_org
+          AND (m.claimed_by IS NULL OR m.claimed_by NOT IN (SELECT w FROM live))
+          AND NOT EXISTS (SELECT FROM stopped s WHERE s.field IN (0, m.field) AND s.prefix IN ('', left(m.record_id, 3)))
+        ORDER BY m.due_at DESC LIMIT p_newest FOR UPDATE SKIP LOCKED),
+    oldest AS MATERIALIZED (
+        SELECT m.org_id, m.field, m.record_id FROM mark m
+        WHERE m.state NOT IN ('c', 'h') AND m.due_at <= clock() AND m.org_id = p_org
+          AND (m.claimed_by IS NULL OR m.claimed_by NOT IN (SELECT w FROM live))
+          AND NOT EXISTS (SELECT FROM stopped s WHERE s.field IN (0, m.field) AND s.prefix IN ('', left(m.record_id, 3)))
+          AND (m.field, m.record_id) NOT IN (SELECT n.field, n.record_id FROM newest n)
+        ORDER BY m.due_at LIMIT p_limit - p_newest FOR UPDATE SKIP LOCKED),
+    c AS (SELECT * FROM newest UNION ALL SELECT * FROM oldest)
     UPDATE mark m SET claimed_by = p_worker, attempts = least(m.attempts + 1, 32000)
     FROM c LEFT JOIN record r USING (org_id, record_id) LEFT JOIN address a USING (address_id)
     WHERE (m.org_id, m.field, m.record_id) = (c.org_id, c.field, c.record_id)
     RETURNING m.field, m.record_id, m.attempts, r.kind, r.address_id, a.normal, m.state
 $$;
 
-CREATE FUNCTION claim_lookups(p_worker int, p_org smallint, p_limit int)
+-- The same for due look-ups.
+CREATE FUNCTION claim_lookups(p_worker int, p_org smallint, p_limit int, p_newest int)
 RETURNS TABLE (address_id bigint, normal text, attempts smallint) LANGUAGE sql AS $$
     WITH live AS MATERIALIZED (SELECT w FROM live_workers() w),
-    c AS (SELECT l.org_id, l.address_id FROM lookup l
-          WHERE l.due_at <= clock() AND l.org_id = p_org
-            AND (l.claimed_by IS NULL OR l.claimed_by NOT IN (SELECT w FROM live))
-            AND NOT EXISTS (SELECT FROM pause p WHERE p.org_id = p_org AND p.prefix = '' AND p.field = 0 AND p.until > clock())
-          ORDER BY l.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
+    stopped AS MATERIALIZED (
+        SELECT FROM pause p WHERE p.org_id = p_org AND p.prefix = '' AND p.field = 0 AND p.until > clock()),
+    newest AS MATERIALIZED (
+        SELECT l.org_id, l.address_id FROM lookup l
+        WHERE l.due_at <= clock() AND l.org_id = p_org AND NOT EXISTS (SELECT FROM stopped)
+          AND (l.claimed_by IS NULL OR l.claimed_by NOT IN (SELECT w FROM live))
+        ORDER BY l.due_at DESC LIMIT p_newest FOR UPDATE SKIP LOCKED),
+    oldest AS MATERIALIZED (
+        SELECT l.org_id, l.address_id FROM lookup l
+        WHERE l.due_at <= clock() AND l.org_id = p_org AND NOT EXISTS (SELECT FROM stopped)
+          AND (l.claimed_by IS NULL OR l.claimed_by NOT IN (SELECT w FROM live))
+          AND l.address_id NOT IN (SELECT n.address_id FROM newest n)
+        ORDER BY l.due_at LIMIT p_limit - p_newest FOR UPDATE SKIP LOCKED),
+    c AS (SELECT * FROM newest UNION ALL SELECT * FROM oldest)
     UPDATE lookup l SET claimed_by = p_worker, attempts = least(l.attempts + 1, 32000)
     FROM c JOIN address a USING (address_id) WHERE (l.org_id, l.address_id) = (c.org_id, c.address_id)
     RETURNING l.address_id, a.normal, l.attempts

@@ -1,7 +1,7 @@
 -- name: claim
 -- Claims due marks for a live worker and tells whose records they are.
 SELECT field, record_id, attempts, kind, address_id, normal, state
-FROM claim_marks(%(worker)s, %(org)s::smallint, %(limit)s) ORDER BY kind, record_id, field;
+FROM claim_marks(%(worker)s, %(org)s::smallint, %(limit)s, %(newest)s) ORDER BY kind, record_id, field;
 
 -- name: confirm
 -- Settles marks that are still this worker's and writes one event each; a mark that is no longer its own is a late write.

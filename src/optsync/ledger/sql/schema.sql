@@ -110,7 +110,7 @@ CREATE TABLE lookup (
     attempts   smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, address_id)
 );
-CREATE INDEX lookup_due ON lookup (due_at);             -- read by claim_lookups
+CREATE INDEX lookup_due ON lookup (org_id, due_at);     -- read by claim_lookups
 
 -- A pause of pushes: one alert instead of one failure per record. prefix '' stands for the whole org.
 CREATE TABLE pause (

@@ -1,6 +1,6 @@
 -- name: claim_lookups
 -- Claims due look-ups of an org for a live worker; an erased address has no normal form and cannot be looked up.
-SELECT address_id, normal FROM claim_lookups(%(worker)s, %(org)s::smallint, %(limit)s);
+SELECT address_id, normal FROM claim_lookups(%(worker)s, %(org)s::smallint, %(limit)s, %(newest)s);
 
 -- name: finish_lookups
 -- Ends the look-ups of addresses that have a live record in the org now, or that were erased; the rest wait a day.
