@@ -239,6 +239,8 @@ def _do(run: Run) -> None:
         _compare(run)
         with run.phase("applying"):
             applied = _apply(run)
+            if run.begun.options["since"] is None:
+                sweep.link_fresh(run.conn, run.scope)
     else:
         applied = Applied(**run.begun.counts["applied"])
         _read_again(run)
@@ -358,16 +360,17 @@ def _write(run: Run) -> None:
 
 
 def _look_up(run: Run, line: Line) -> int:
-    """Addresses without a record, 400 a call; more than the sweep would cost are left to it and to the worker. In a run
-    that asks for everyone instead of sweeping, all of them."""
+    """Addresses that are due, 400 a call: those without a record, and those whom this night opted out, for their other
+    records. More than a sweep would cost are left to it and to the worker; in a run that asks for everyone instead of
+    sweeping none is."""
     everyone = bool(run.begun.options.get("everyone"))
     if everyone:
         run.report.counts["swept"] = sweep.want_everyone(run.conn, run.house.org_id)
-    total = sweep.due_lookups(run.conn, run.house.org_id, everyone=everyone)
+    total = sweep.due_lookups(run.conn, run.house.org_id, everyone=True)
     left = total if everyone or not sweep.is_cheaper(total) else 0
     while left > 0:
         lookups.look_up_due(line)
-        before, left = left, sweep.due_lookups(run.conn, run.house.org_id, everyone=everyone)
+        before, left = left, sweep.due_lookups(run.conn, run.house.org_id, everyone=True)
         if left >= before:
             break
     return total

@@ -71,14 +71,24 @@ def want_everyone(conn: psycopg.Connection, org_id: int) -> int:
 
 def find(conn: psycopg.Connection, reader: Reader, scope: Scope, since_at: datetime | None) -> int:
     """Reads unticked records (changed since then; None = all) and keeps those that concern an opted-out person in the
-    temp table `matched`, and so those that are ticked only where it does not count. Returns how many were read."""
+    temp table `matched`, and so those that are ticked only where it does not count. Returns how many were read; after a
+    read of all of them `unticked` stays for `link_fresh`."""
     count = (
         reader.read_unticked("unticked") if since_at is None else reader.read_changed("unticked", since_at - OVERLAP)
     )
     match(conn, reader, scope, only_changed=since_at is not None)
-    if since_at is None:
-        conn.execute(sql(PACKAGE, "lookups_swept"), scope.params())
+    if since_at is not None:
+        conn.execute("DROP TABLE unticked")
     return count
+
+
+def link_fresh(conn: psycopg.Connection, scope: Scope) -> None:
+    """After the apply of a full read: the unticked records of those whom this very night opted out are linked and owed,
+    without another call. Everybody is looked up then."""
+    with conn.transaction():  # the look-ups first: whose is put off here has an opt-out that the next statement sees
+        conn.execute(sql(PACKAGE, "lookups_swept"), scope.params())
+        conn.execute(sql(PACKAGE, "link_fresh"), scope.params())
+    conn.execute("DROP TABLE unticked")
 
 
 def match(conn: psycopg.Connection, reader: Reader, scope: Scope, *, only_changed: bool) -> None:
@@ -95,7 +105,6 @@ def match(conn: psycopg.Connection, reader: Reader, scope: Scope, *, only_change
     conn.execute(sql(PACKAGE, "match_unticked"), params)
     if conn.execute("SELECT 1 FROM address WHERE erased_hash IS NOT NULL LIMIT 1").fetchone():
         conn.execute(sql(PACKAGE, "match_erased"), params)
-    conn.execute("DROP TABLE unticked")
 
 
 def due_lookups(conn: psycopg.Connection, org_id: int, *, everyone: bool = False) -> int:

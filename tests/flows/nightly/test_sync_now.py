@@ -26,6 +26,23 @@ def test_r16_one_run_makes_both_sides_the_union_and_proves_it(house: House) -> N
     assert house.org.spy()["false_writes"] == 0
 
 
+def test_duplicates_of_people_whom_this_very_night_opts_out_are_ticked_the_same_night(house: House) -> None:
+    first, second = (house.org.create("Contact", Email=email, HasOptedOutOfEmail=True) for email in (ANN, BOB))
+    twins = [house.org.create("Lead", Email=email) for email in (ANN, BOB)]
+    report = house.sync()
+    assert (report.result, report.counts["swept"] > 0) == ("proved", True)
+    assert all(house.is_ticked(record) for record in (first, second, *twins))
+
+    house.org.create("Lead", Email=CAT)
+    old = house.org.create("Contact", Email=CAT)
+    house.sync(full=True)
+    house.org.create("Contact", Email=CAT, HasOptedOutOfEmail=True)
+    report = house.sync()
+    assert (report.result, "swept" in report.counts) == ("proved", False)
+    assert house.is_ticked(old)
+    assert house.balance().owed == 0
+
+
 def test_r15_every_pair_is_compared_so_damage_by_hand_is_repaired_next_night(house: House) -> None:
     contact = house.org.create("Contact", Email=ANN)
     house.opt_out(ANN)

@@ -47,6 +47,21 @@ JOIN address a ON a.erased_hash = subject_of(n.normal, NULL, %(inner)s, %(outer)
 JOIN opt_out p ON p.address_id = a.address_id LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = n.record_id
 WHERE p.scope = 0 AND p.lifted_at IS NULL AND (r.record_id IS NULL OR r.address_id IS DISTINCT FROM a.address_id)
 
+-- name: link_fresh
+-- The same after the apply, for those opted out since the run began, by its ticks or by a door: their other records are
+-- linked and owed at once.
+SELECT link_records(%(org)s::smallint, array_agg(f.record_id), array_agg(CASE left(f.record_id, 3) WHEN '00Q' THEN 'L' ELSE 'C' END),
+                    array_agg(f.normal), array_agg(subject_of(f.normal, NULL, %(inner)s, %(outer)s)), 'n')
+FROM (SELECT n.record_id, n.normal
+      FROM opt_out p JOIN address a USING (address_id)
+      JOIN (SELECT u.record_id, coalesce(o.normal, lower(btrim(u.email, E' \t\r\n\f\x0B'))) AS normal
+            FROM unticked u LEFT JOIN odd_address o ON o.email = u.email
+            WHERE u.email <> '' AND NOT coalesce(u.is_converted, false)) n ON n.normal = a.normal
+      LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = n.record_id
+      WHERE p.scope = 0 AND p.lifted_at IS NULL AND p.version > %(start_version)s
+        AND (r.record_id IS NULL OR (r.address_id IS DISTINCT FROM a.address_id AND r.successor IS NULL))) f
+HAVING count(*) > 0
+
 -- name: due_lookups
 -- How many addresses are to be looked up now: those without a live record in this org, or everyone's.
 SELECT count(*) FROM lookup l WHERE l.org_id = %(org)s AND l.due_at <= clock()
