@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo install install-dev test test-all check format bench lock clean
+.PHONY: help demo install install-dev test test-external test-all check format bench lock clean
 
 help:
 	@echo "make demo      see an unsubscribe reach Salesforce, on a practice org"
@@ -33,6 +33,10 @@ check: install-dev
 
 test: check
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+# The flows once more, on another server than ours: Debian's PostgreSQL, started by the tests.
+test-external: install-dev
+	OPTSYNC_TEST_DATABASE_URL=debian $(BIN)/pytest tests/flows $(PYTEST_ARGS)
 
 # Other interpreters are named by path: make test-all PYTHONS="/path/to/python3.12 /path/to/python3.13"
 PYTHONS ?=

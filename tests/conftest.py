@@ -34,7 +34,10 @@ def server_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_servers() -> Iterator[Servers]:
-    """The servers of this test run, each started on first use. OPTSYNC_TEST_DATABASE_URL replaces the embedded one."""
+    """The servers of this test run, each started on first use.
+
+    OPTSYNC_TEST_DATABASE_URL replaces the embedded one: an address, or "debian" for Debian's.
+    """
     servers = Servers()
     yield servers
     servers.close()

@@ -75,7 +75,7 @@ class Servers:
 
     def _start_embedded(self) -> str:
         if url := os.environ.get("OPTSYNC_TEST_DATABASE_URL"):
-            return url
+            return self._start_debian() if url == "debian" else url
         folder = self._stack.enter_context(open_folder())
         return self._stack.enter_context(attached(environment(folder))).dsn
 

@@ -19,9 +19,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from optsync.config.postgres import Server, attached
+from optsync.config.postgres import Server, attached, why_slow
 from optsync.config.postgres_keeper import processes_in
-from optsync.config.postgres_layout import LONGEST_SOCKET_PATH, SOCKET_NAME, wheel_binaries
+from optsync.config.postgres_layout import LONGEST_SOCKET_PATH, SOCKET_NAME, make_layout, wheel_binaries
 from optsync.core.problems import Problem
 from tests.servers import environment, open_folder
 
@@ -137,6 +137,13 @@ def test_the_server_stops_when_its_last_user_leaves(folder: Path) -> None:
         assert server.is_supervisor
     assert not is_running(server.postmaster_pid)
     assert soon(lambda: not is_running(server.keeper_pid), 1.0)
+
+
+def test_only_a_start_on_existing_data_is_called_a_recovery(empty_folder: Path) -> None:
+    layout = make_layout(environment(empty_folder))
+    assert "happens once" in why_slow(layout)
+    with attached(environment(empty_folder)):
+        assert "recovering" in why_slow(layout)
 
 
 def test_what_was_written_is_there_after_a_restart(folder: Path) -> None:

@@ -78,7 +78,7 @@ def file_problem(error: OSError) -> Problem:
         errno.EISDIR: "name a file, not a folder",
         errno.EACCES: "check who may read and write it",
         errno.ENOSPC: "free some space, then run the command again",
-        errno.EADDRINUSE: "choose another port, or 0 for a free one",
+        errno.EADDRINUSE: "choose another port",
     }
     return Problem(
         f"cannot use{place}: {reason}",

@@ -102,7 +102,7 @@ class Server:
             try:
                 block = line.recv(65_536)
             except TimeoutError:
-                self._say("PostgreSQL is still starting (it may be recovering); waiting for it")
+                self._say(why_slow(self.layout))
                 line.settimeout(None)
                 continue
             except ConnectionError:
@@ -143,6 +143,13 @@ def attached(env: Environment, say: Callable[[str], None] = lambda line: None) -
         yield server
     finally:
         server.leave()
+
+
+def why_slow(layout: Layout) -> str:
+    """What a start that takes long is doing: the first one makes the data folder, later ones may recover."""
+    if not (layout.data / "PG_VERSION").exists():
+        return "Making the database; this happens once"
+    return "PostgreSQL is still starting (it may be recovering); waiting for it"
 
 
 def take_lock(layout: Layout) -> int | None:
