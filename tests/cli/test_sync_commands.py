@@ -80,6 +80,13 @@ def test_r19_a_sync_by_hand_settles_and_proves_both_ways_without_a_worker(
     assert connected.run("retry").code == 0
 
 
+def test_status_is_not_green_while_somebody_is_still_looked_for(connected: Installation) -> None:
+    connected.run("unsubscribe", "nobody.knows@example.com")
+    answer = connected.run("status", "--json").json()
+    assert (answer["verdict"], answer["looked_for"]) == ("looked for", 1)
+    assert "People still to be looked for in Salesforce: 1." in connected.run("status").out
+
+
 def test_status_tells_the_next_run_in_both_zones(connected: Installation) -> None:
     connected.run("settings", "sync", "on", "--yes")
     out = connected.run("status").out

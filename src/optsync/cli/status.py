@@ -22,6 +22,7 @@ CODES = {
     "in Salesforce": FINE,
     "switch off": FINE,
     "on the way": FINE,
+    "looked for": FINE,
 }
 
 
@@ -54,6 +55,7 @@ def status(out: Output, org: str | None) -> int:
         "swept_at": standing.swept_at,
         "next_run_at": next_run,
         "paused": standing.paused,
+        "looked_for": standing.looked_for,
         "parked": [{"code": p.code, "said": p.said, "count": p.count} for p in standing.parked],
     }
     out.show(answer, *lines_of(standing, balance, settings, next_run, now))

@@ -23,6 +23,7 @@ Verdict = Literal[
     "paused",
     "slow",
     "on the way",
+    "looked for",
     "not proved",
     "switch off",
     "in Salesforce",
@@ -53,9 +54,22 @@ SENTENCES: dict[Verdict, tuple[Tone, str]] = {
             "The people are already blocked here."
         ),
     ),
-    "paused": ("warn", "Pushes to Salesforce are paused. %(waiting)s boxes wait here; none is lost, nobody is mailed."),
-    "slow": ("warn", "Slow: %(waiting)s boxes are on their way, the oldest for %(oldest_minutes)s minutes."),
+    "paused": (
+        "warn",
+        (
+            "Pushes to Salesforce are paused. Waiting here: boxes %(waiting)s, people to be looked for %(looked_for)s; "
+            "none is lost, nobody is mailed."
+        ),
+    ),
+    "slow": (
+        "warn",
+        (
+            "Slow: boxes on their way: %(waiting)s, people still to be looked for: %(looked_for)s; "
+            "the oldest for %(oldest_minutes)s minutes."
+        ),
+    ),
     "on the way": ("info", "Catching up: %(waiting)s boxes are on their way."),
+    "looked for": ("info", "Catching up. People still to be looked for in Salesforce: %(looked_for)s."),
     "not proved": ("warn", "Not proved: no sync run has proved agreement in the last %(proof_hours)s hours."),
     "switch off": (
         "ok",
@@ -92,6 +106,7 @@ class Standing:
     sign_in_refused: bool = False
     paused: str = ""
     held_people: int = 0
+    looked_for: int = 0
     oldest_due_seconds: float = 0.0
     proved_at: datetime | None = None
     proof_age_hours: float | None = None
@@ -109,9 +124,13 @@ class Standing:
             (not self.balance.closes(), "does not close"),
             (self.held_people > 0, "held"),
             (self.balance.parked > 0, "parked"),
-            (bool(self.paused) and self.balance.owed > 0, "paused"),
-            (self.balance.owed > 0 and self.oldest_due_seconds >= SLOW_AFTER_SECONDS, "slow"),
+            (bool(self.paused) and self.balance.owed + self.looked_for > 0, "paused"),
+            (
+                self.balance.owed + self.looked_for > 0 and self.oldest_due_seconds >= SLOW_AFTER_SECONDS,
+                "slow",
+            ),
             (self.balance.owed + self.balance.held > 0, "on the way"),
+            (self.looked_for > 0, "looked for"),
             (not self.sync_on, "switch off"),
             (proof_missing, "not proved"),
         ]
@@ -126,6 +145,7 @@ class Standing:
             "confirmed": self.balance.confirmed,
             "boxes": self.balance.pairs + self.balance.no_address,
             "held_people": self.held_people,
+            "looked_for": self.looked_for,
             "oldest_minutes": int(self.oldest_due_seconds // 60),
             "proof_hours": PROOF_HOURS,
         }

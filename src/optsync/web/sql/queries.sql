@@ -20,8 +20,10 @@ SELECT s.sync_on_since IS NOT NULL AS sync_on,
        coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
        (SELECT count(DISTINCT i.address_id)::int FROM hold h JOIN hold_item i USING (hold_id)
         WHERE h.decided_at IS NULL) AS held_people,
-       coalesce((SELECT extract(epoch FROM clock() - min(m.due_at)) FROM mark m
-                 WHERE m.org_id = s.org_id AND m.state NOT IN ('c', 'h') AND m.state = 'o'), 0)::float8 AS oldest_due_seconds,
+       (SELECT count(*)::int FROM lookup l WHERE l.org_id = s.org_id AND l.due_at <= clock()) AS looked_for,
+       greatest(0, extract(epoch FROM clock() - least(
+           (SELECT min(m.due_at) FROM mark m WHERE m.org_id = s.org_id AND m.state NOT IN ('c', 'h') AND m.state = 'o'),
+           (SELECT min(l.due_at) FROM lookup l WHERE l.org_id = s.org_id))))::float8 AS oldest_due_seconds,
        proof.at AS proved_at, (extract(epoch FROM clock() - proof.at) / 3600)::float8 AS proof_age_hours,
        swept.at AS swept_at, (extract(epoch FROM clock() - swept.at) / 3600)::float8 AS sweep_age_hours
 FROM settings s
