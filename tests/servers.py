@@ -137,7 +137,7 @@ def debian_postgres(*settings: str) -> Iterator[str]:
         user = unprivileged(folder)
         data = folder / "server" / "data"
         initdb = [*("-U", "tester", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}")]
-        initdb += ["--encoding=UTF8", "--locale=C", "-N", "-D", str(data)]
+        initdb += ["--encoding=UTF8", "--locale=C", "--data-checksums", "-N", "-D", str(data)]
         subprocess.run([str(binaries / "initdb"), *initdb], check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
         port = free_port()
         dsn = f"postgresql://tester:a%20secret@127.0.0.1:{port}/postgres"
