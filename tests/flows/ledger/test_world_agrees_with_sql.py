@@ -151,6 +151,9 @@ class Twins:
         targets.retarget(self.desk.conn, self.desk.org_id, fields, carry if policy.switch_on else "new")
         if not policy.switch_on:
             targets.release_carried(self.desk.conn, self.desk.org_id)
+        for waited in lifts.waiting(self.desk.conn):  # a carried box may have been ticked long ago: only a look tells
+            if waited.normal is not None:
+                self.look(waited.normal)
 
     # -- Comparison ---------------------------------------------------------------------------------------------------
 
