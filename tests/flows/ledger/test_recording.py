@@ -64,7 +64,8 @@ def test_recording_is_one_round_trip_and_one_commit(desk: Desk, tmp_path: Path) 
     assert sent == ["Bind", "Describe", "Execute", "Sync"]
     tables = ("opt_out", "mark", "lookup", "event", "unsealed")
     written = " UNION ALL ".join(f"SELECT '{name}' AS name, xmin::text FROM {name}" for name in tables)
-    rows = desk.conn.execute(f"SELECT name FROM ({written}) w WHERE xmin = (SELECT min(xmin::text) FROM mark)").fetchall()
+    same = f"SELECT name FROM ({written}) w WHERE xmin = (SELECT min(xmin::text) FROM mark)"
+    rows = desk.conn.execute(same).fetchall()
     assert sorted(name for (name,) in rows) == ["event", "lookup", "mark", "mark", "opt_out", "unsealed"]
 
 

@@ -65,8 +65,9 @@ BEGIN
     wanted AS (
         SELECT r.org_id, d.field, r.record_id, g.run_no, p.address_id,
                coalesce(p.held, CASE WHEN r.record_id NOT IN (SELECT unnest(p_named)) THEN p.crowd END, p_held) AS reason
-        FROM person p JOIN record r ON r.address_id = p.address_id AND r.successor IS NULL
-        JOIN due d ON d.epoch = p.epoch AND d.org_id = r.org_id JOIN org g ON g.org_id = r.org_id),
+        FROM person p, LATERAL (SELECT org_id, record_id FROM record WHERE address_id = p.address_id AND successor IS NULL
+                                OFFSET 0) r     -- in tables never analysed the planner would read all records for each person
+        JOIN due d ON d.org_id = r.org_id JOIN org g ON g.org_id = r.org_id WHERE d.epoch = p.epoch),
     made AS (
         INSERT INTO mark AS m (org_id, field, record_id, due_at, touched_run, state, reason)
         SELECT w.org_id, w.field, w.record_id, CASE WHEN w.reason IS NULL THEN clock() END, w.run_no,
