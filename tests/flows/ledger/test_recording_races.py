@@ -179,7 +179,7 @@ def test_a_door_that_ends_a_deadlock_records_all_the_same(desk: Desk) -> None:
         def act() -> record.Recorded:
             attempts.append(True)
             with session.transaction():
-                session.execute("SET LOCAL deadlock_timeout = '50ms'")
+                session.execute("SET LOCAL deadlock_timeout = '500ms'")
                 session.execute(locks, [ann])
                 session.execute(locks, [bob])
                 return record.opt_out(session, KEY, "cem@example.com", "one-click")
@@ -192,5 +192,5 @@ def test_a_door_that_ends_a_deadlock_records_all_the_same(desk: Desk) -> None:
         with desk.meanwhile(door):
             other.execute(locks, [ann])
             other.commit()
-    assert len(attempts) == 2
+    assert len(attempts) > 1  # it may be the victim again before the other one has woken up
     assert desk.is_blocked("cem@example.com")
