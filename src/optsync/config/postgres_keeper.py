@@ -304,7 +304,7 @@ def version_of(layout: Layout, binaries: Path) -> str:
 def buffers_mb(memory: int) -> int:
     """shared_buffers for a machine with so much memory, in MB: an eighth, at least 128 and at most 1024.
 
-    With 5 M people the nightly apply reads 2 GB of tables and indexes at random: at 256 MB it took 1.6 times as long.
+    With 5 M people the nightly apply reads 2 GB of tables and indexes at random, which 256 MB do not hold.
     """
     return max(128, min(1024, memory // 8))
 

@@ -484,7 +484,7 @@ def _next_run_no(house: House) -> int:
 
 
 def _version(house: House) -> int:
-    row = house.conn.execute("SELECT last_value FROM version_seq").fetchone()
+    row = house.conn.execute("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM version_seq").fetchone()
     assert row is not None  # a sequence has one row
     return int(row[0])
 

@@ -43,6 +43,19 @@ def test_duplicates_of_people_whom_this_very_night_opts_out_are_ticked_the_same_
     assert house.balance().owed == 0
 
 
+def test_who_opts_out_while_everything_is_read_is_looked_up_all_the_same(house: House) -> None:
+    made: list[str] = []
+
+    def late(phase: str, count: int) -> None:
+        if phase == "reading again" and not made:  # everything has been read; this record is younger
+            made.append(house.org.create("Contact", Email=ANN))
+            house.opt_out(ANN)
+
+    report = house.sync(full=True, progress=late)
+    assert (report.result, report.counts["swept"] > 0) == ("proved", True)
+    assert house.is_ticked(made[0])
+
+
 def test_r15_every_pair_is_compared_so_damage_by_hand_is_repaired_next_night(house: House) -> None:
     contact = house.org.create("Contact", Email=ANN)
     house.opt_out(ANN)

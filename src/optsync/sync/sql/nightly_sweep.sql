@@ -79,6 +79,9 @@ WHERE o.scope = 0 AND o.lifted_at IS NULL AND a.normal IS NOT NULL ORDER BY o.ad
 ON CONFLICT (org_id, address_id) DO UPDATE SET due_at = least(lookup.due_at, clock())
 
 -- name: lookups_swept
--- A sweep has looked every address up: those found have their record, the others wait a day.
+-- A sweep has looked every address up: those found have their record, the others wait a day. Who opted out at a door since
+-- the run began may have a record that is younger than what was read, and stays due.
 UPDATE lookup l SET due_at = clock() + interval '1 day', attempts = greatest(attempts, 1)
 WHERE l.org_id = %(org)s AND l.due_at <= clock() AND (l.claimed_by IS NULL OR l.claimed_by NOT IN (SELECT live_workers()))
+  AND NOT EXISTS (SELECT FROM opt_out p WHERE p.address_id = l.address_id AND p.scope = 0 AND p.version > %(start_version)s
+                                          AND p.source NOT IN ('salesforce sync', 'follows record'))

@@ -17,7 +17,8 @@ WHERE run_id = %(run_id)s
 
 -- name: begin_comparison
 -- A comparison of its own number: marks touched from now on are newer than what it reads.
-UPDATE org SET run_no = run_no + 1 WHERE org_id = %(org)s RETURNING run_no, (SELECT last_value FROM version_seq)
+UPDATE org SET run_no = run_no + 1 WHERE org_id = %(org)s RETURNING run_no,
+    (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM version_seq)
 
 -- name: remember_options
 -- What a successor needs to decide as this process would have.
