@@ -189,8 +189,10 @@ def catch_up_with_clock(conn: psycopg.Connection) -> int:
 
 def _settle(conn: psycopg.Connection, name: str, values: Mapping[str, Any]) -> psycopg.Cursor:
     """Many rows may meet another's locks the other way round; only the owner settles, so redoing is harmless."""
-    statement = sql("optsync.ledger", name)
-    return again_after_deadlock(lambda: conn.execute(statement, values, prepare=name == "confirm"))
+    statement, trim = sql("optsync.ledger", name), sql("optsync.ledger", "trim_settled")
+    settled = again_after_deadlock(lambda: conn.execute(statement, values, prepare=name == "confirm"))
+    again_after_deadlock(lambda: conn.execute(trim, {key: values[key] for key in ("org", "records")}, prepare=True))
+    return settled
 
 
 def _keyed(worker_no: int, org_id: int, keys: Sequence[Key]) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """Which fields an opt-out is due in, and what a change of the field carries (rules 2, 7)."""
 
+import contextlib
+from dataclasses import replace
+
 import pytest
 
 from optsync.core.problems import Problem
 from optsync.core.record_ids import to_18
-from optsync.ledger import lifts, people, targets
+from optsync.ledger import lifts, marks, people, targets
 from optsync.ledger.people import Link
 from optsync.ledger.record import opt_out
 from optsync.ledger.targets import EMAIL_OPT_OUT
-from tests.flows.ledger.desk import KEY, Desk, contact
+from tests.flows.ledger.desk import KEY, Desk, WorkerSession, contact
 
 
 @pytest.fixture
@@ -85,6 +88,55 @@ def test_a_change_is_refused_while_a_live_worker_is_sending(desk: Desk, sales: i
             targets.retarget(desk.conn, desk.org_id, {sales}, "all")
         assert targets.target(desk.conn, desk.org_id) == {1}
     targets.retarget(desk.conn, desk.org_id, {sales}, "all")
+
+
+@pytest.mark.parametrize("settle", ["confirm", "park", "retry_later", "release"])
+def test_a_box_that_stopped_being_due_while_it_was_sent_is_owed_no_longer_once_that_ends(
+    desk: Desk, sales: int, settle: str
+) -> None:
+    desk.opt_out("old@example.com")
+    targets.retarget(desk.conn, desk.org_id, {sales}, "new")
+    opted_out(desk, "new@example.com", contact(1))
+    with desk.worker() as worker:
+        keys = [mark.key for mark in worker.claim()]
+        desk.link("old@example.com", contact(1))  # whose opt-out is due in Email Opt Out only
+        assert set(desk.states()) == {
+            (EMAIL_OPT_OUT, contact(1)),
+            (sales, contact(1)),
+        }  # a lift sees the write in flight
+
+        settled(worker, settle, keys)
+
+    assert set(desk.states()) == {(EMAIL_OPT_OUT, contact(1))}
+    desk.balance()
+
+
+def test_a_worker_that_settles_waits_for_a_move_in_flight(desk: Desk, sales: int) -> None:
+    desk.opt_out("old@example.com")
+    targets.retarget(desk.conn, desk.org_id, {sales}, "new")
+    opted_out(desk, "new@example.com", contact(1))
+    with desk.worker() as worker:
+        keys = [mark.key for mark in worker.claim()]
+        with contextlib.ExitStack() as late, desk.conn.transaction():
+            desk.link("old@example.com", contact(1))
+            late.enter_context(desk.meanwhile(lambda conn: settled(replace(worker, conn=conn), "confirm", keys)))
+
+    assert set(desk.states()) == {(EMAIL_OPT_OUT, contact(1))}
+    desk.balance()
+
+
+def settled(worker: WorkerSession, how: str, keys: list[marks.Key]) -> None:
+    """The worker ends its claims in one of the ways there are."""
+    mine = (worker.conn, worker.number, worker.org_id)
+    match how:
+        case "confirm":
+            marks.confirm(worker.conn, KEY, worker.number, worker.org_id, keys)
+        case "park":
+            marks.park(worker.conn, KEY, worker.number, worker.org_id, [(*key, "NO_ACCESS: x") for key in keys])
+        case "retry_later":
+            marks.retry_later(*mine, [(*key, "UNABLE_TO_LOCK_ROW: x", 60.0) for key in keys])
+        case _:
+            marks.release(*mine, keys)
 
 
 def test_an_opt_out_in_flight_is_carried_or_already_in_the_new_target(desk: Desk, sales: int) -> None:

@@ -108,6 +108,15 @@ CREATE FUNCTION trim_marks(p_addresses bigint[]) RETURNS void LANGUAGE sql AS $$
       AND (m.claimed_by IS NULL OR m.claimed_by NOT IN (SELECT live_workers()))
 $$;
 
+-- After a worker's claims of records have ended: removes the marks that trim_marks had to leave to it, because the record
+-- moved to an opt-out due in other fields. Waits for a move in flight; while there is one target only, there are none.
+CREATE FUNCTION trim_settled(p_org smallint, p_records text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT count(*) FROM target_epoch) = 1 THEN RETURN; END IF;
+    PERFORM 1 FROM record r WHERE r.org_id = p_org AND r.record_id = ANY (p_records) ORDER BY r.record_id FOR SHARE;
+    PERFORM trim_marks(ARRAY(SELECT r.address_id FROM record r WHERE r.org_id = p_org AND r.record_id = ANY (p_records)));
+END $$;
+
 -- Wants opted-out addresses looked up by exact e-mail now, in every org where their opt-out is due.
 CREATE FUNCTION want_lookups(p_addresses bigint[]) RETURNS void LANGUAGE sql AS $$
     INSERT INTO lookup (org_id, address_id)

@@ -55,6 +55,10 @@ UPDATE mark m SET claimed_by = NULL, attempts = greatest(m.attempts - 1, 0)
 FROM unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
 WHERE m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id AND m.claimed_by = %(worker)s;
 
+-- name: trim_settled
+-- Removes the marks that were left to the worker although they are no longer due (sql/functions.sql trim_settled).
+SELECT trim_settled(%(org)s::smallint, %(records)s);
+
 -- name: still_mine
 -- Which of the claims are still this worker's; asked right before sending. A claim is void when the worker's lock is gone.
 SELECT m.field, m.record_id FROM mark m JOIN unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
