@@ -27,8 +27,8 @@ FROM unsealed u LEFT JOIN event e ON e.event_id = lower(u.ids);
 -- name: chain_lines
 -- Every sealed event as its seal hashes it, each seal after its events: enough to recompute the chain elsewhere.
 COPY (SELECT line FROM (
-    SELECT s.seal_no, e.event_id, event_line(e) AS line FROM seal s, unnest(s.events) AS part(ids)
-    JOIN event e ON e.event_id >= lower(ids) AND e.event_id < upper(ids)
+    SELECT s.seal_no, e.event_id, event_line(e) AS line FROM seal s, unnest(s.events) AS part(ids),
+        LATERAL (SELECT * FROM event WHERE event_id >= lower(ids) AND event_id < upper(ids) OFFSET 0) e
     UNION ALL
     SELECT s.seal_no, NULL, jsonb_build_object('seal', s.seal_no,
         'sealed_at', to_char(s.sealed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'events', s.events::text,
