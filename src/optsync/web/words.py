@@ -62,7 +62,7 @@ RUN_COUNTS = {
     "compared": "Ticked boxes read in Salesforce",
     "swept": "Unticked records read, all of them",
     "changed": "Records read that changed since the night before",
-    "differing": "Boxes that differed",
+    "differing": "Boxes that differed or stand on a converted Lead",
     "would_set": "Boxes that would be ticked in Salesforce",
     "already_set": "Boxes that are ticked already",
     "no_record": "Opted-out addresses without a Lead or Contact",
