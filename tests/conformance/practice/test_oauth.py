@@ -88,7 +88,8 @@ def test_a_wrong_assertion_is_refused_with_its_reason(
 
 def test_a_forged_signature_is_refused(rest: Rest) -> None:
     head, body, signature = assertion(rest).split(".")
-    forged = encode(base64.urlsafe_b64decode(signature + "==")[:-1] + b"\x00")
+    *others, last = base64.urlsafe_b64decode(signature + "==")
+    forged = encode(bytes([*others, last ^ 1]))
     answer = rest.token_for(grant_type=JWT_GRANT, assertion=f"{head}.{body}.{forged}")
     assert answer.json == {"error": "invalid_grant", "error_description": "invalid assertion"}
 

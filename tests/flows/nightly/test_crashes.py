@@ -86,7 +86,7 @@ def test_a_successor_goes_on_with_the_same_salesforce_jobs(house: House, tmp_pat
     (jobs,) = house.conn.execute("SELECT jobs FROM run WHERE state = 'running'").fetchone() or ({},)
     assert {"sweep Lead", "sweep Contact"} <= set(jobs)
     house.org.clear_spy()
-    house.start_due()
+    resumed(house)
     (after,) = house.conn.execute("SELECT jobs FROM run").fetchone() or ({},)
     assert {name: after[name] for name in jobs} == jobs
     asked = [one["path"] for one in house.org.spy()["requests"]]
