@@ -105,6 +105,18 @@ def test_who_shows_the_records_and_their_boxes(connected: Installation, org: Pra
     assert "Email Opt Out: ticked in Salesforce" in out
 
 
+def test_contract_check_tells_where_the_org_and_the_practice_org_differ(
+    connected: Installation, org: PracticeOrg
+) -> None:
+    done = connected.run("contract-check", "--json")
+    assert (done.code, done.json()["left"]) == (0, []), done.err
+    org.behaviour(all_failed_collection_status=400)
+    done = connected.run("contract-check", "--credentials", str(org.credentials_file))
+    assert done.code == 3
+    assert "✕ With which status do all fail? 400\n      practice org  200 (open point (b))" in done.out
+    assert ", 1 differs, 0 not seen." in done.out
+
+
 def test_doctor_names_what_is_wrong_and_how_to_fix_it(connected: Installation, org: PracticeOrg) -> None:
     org.grant("Contact", EMAIL, "read")
     done = connected.run("doctor", "--json")

@@ -1,12 +1,19 @@
 """Connecting a Salesforce org, and what stands in the way."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from optsync.cli.house import opened
-from optsync.cli.output import BAD, OK, SKIP, WARN, Output, with_output
+from optsync.cli.output import BAD, OK, SKIP, WARN, Output, Ticker, with_output
 from optsync.cli.people import operator
+
+if TYPE_CHECKING:
+    from optsync.salesforce.oauth import Session
+    from optsync.seams import Seams
 
 FAILED, WARNED = 1, 3
 CREDENTIALS_HELP = """\b
@@ -80,3 +87,61 @@ def doctor(out: Output, org: str | None) -> int:
     answer = [{"id": c.id, "title": c.title, "state": c.state, "why": c.why, "fix": c.fix} for c in checks]
     out.show({"counts": counts, "checks": answer}, *lines)
     return FAILED if counts["fail"] else WARNED if counts["warn"] else 0
+
+
+@click.command("contract-check")
+@click.option("--org", help="The org's id, when several are connected.")
+@click.option(
+    "--credentials",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Ask this org instead, without connecting it.",
+)
+@click.option("--production", is_flag=True, help="Ask although people of yours are in that org.")
+@with_output
+def contract_check(out: Output, org: str | None, file: Path | None, production: bool) -> int:
+    """Does this org answer as the practice org does? Meant for a sandbox.
+
+    Makes a Lead and some Contacts, ticks their boxes and deletes them again; nobody else's record is touched. Exit code
+    0: the same; 3: some answers differ or could not be seen; 1: a record of the check's own is left.
+    """
+    from optsync.salesforce.contract import check
+
+    ticker = Ticker()
+    with _session(out, org, file) as (session, seams):
+        report = check(session, seams, production=production, progress=ticker)
+    ticker.done()
+    signs = {"same": OK, "differs": BAD, "not seen": SKIP}
+    lines = []
+    for finding in report.findings:
+        lines.append(f"  {signs[finding.verdict]} {finding.fact.question} {finding.found}")
+        if finding.verdict == "differs":
+            lines.append(f"      practice org  {finding.fact.expected} ({finding.fact.source})")
+    counts = {verdict: sum(one.verdict == verdict for one in report.findings) for verdict in signs}
+    lines.append("  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".")
+    lines += [f"  {BAD} Not deleted again: {record_id}; delete it in Salesforce" for record_id in report.left]
+    findings = [
+        {"id": f.fact.id, "verdict": f.verdict, "found": f.found, "expected": f.fact.expected, "source": f.fact.source}
+        for f in report.findings
+    ]
+    out.show({"counts": counts, "findings": findings, "left": report.left}, *lines)
+    return FAILED if report.left else 0 if counts["same"] == len(report.findings) else WARNED
+
+
+@contextmanager
+def _session(out: Output, org: str | None, file: Path | None) -> "Iterator[tuple[Session, Seams]]":
+    """A session with the org of FILE, or else with the connected one."""
+    from optsync import seams
+    from optsync.connection import sessions
+    from optsync.salesforce.oauth import Credential, open_session
+
+    if file is not None:
+        with open_session(Credential.from_file(file), seams.real()) as session:
+            yield session, seams.real()
+        return
+    with (
+        opened(out) as house,
+        sessions.open_session(house.conn, house.vault, house.org_id(org), house.seams) as session,
+    ):
+        yield session, house.seams

@@ -29,6 +29,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "optsync.cli.connecting:doctor",
             "What stands between an opt-out and Salesforce, and how to fix it.",
         ),
+        "contract-check": (
+            "optsync.cli.connecting:contract_check",
+            "Does this org answer as the practice org does?",
+        ),
         "settings": ("optsync.cli.settings:settings", "The switch, the opt-out field and the time."),
     },
     "Sync": {
