@@ -20,8 +20,8 @@ import psycopg
 import pytest
 
 from optsync.config.postgres import Server, attached, why_slow
-from optsync.config.postgres_keeper import processes_in
 from optsync.config.postgres_layout import LONGEST_SOCKET_PATH, SOCKET_NAME, make_layout, wheel_binaries
+from optsync.config.postgres_process import processes_in
 from optsync.core.problems import Problem
 from tests.servers import environment, open_folder
 

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from optsync.config.postgres_keeper import processes_in
+from optsync.config.postgres_process import processes_in
 from optsync.config.serve import refuse_taken
 from optsync.core.problems import Problem
 from tests.config.test_postgres import soon
