@@ -238,9 +238,20 @@ class World:
         ).fetchall()
         assert wrong == [], "a box would be ticked of a person who is not opted out, or is being lifted"
         self.conn.execute("DELETE FROM mark WHERE record_id = ANY (%s)", (list(self.ledger.deleted),))
+        self.follow_converted()
         live = [key for key, box in self.ledger.salesforce.items() if not box.converted_to]
         self.conn.execute("UPDATE mark SET state = 'p' WHERE state = 'o' AND record_id <> ALL (%s)", (live,))
         self.ledger.push()
+
+    def follow_converted(self) -> None:
+        """What a push does that reads a converted Lead: the mark is its Contact's."""
+        for (key,) in self.conn.execute("SELECT DISTINCT record_id FROM mark WHERE state = 'o'").fetchall():
+            end = self.end_of(key)
+            box, ended = self.ledger.salesforce.get(key), self.ledger.salesforce.get(end)
+            if box and box.converted_to and ended:
+                self.caused(ended.email, self.linked_email(key), self.linked_email(end))
+                kind: Kind = "Lead" if end.startswith("00Q") else "Contact"
+                people.follow(self.conn, KEY, self.ledger.org_id, key, Link(end, kind, ended.email), "c")
 
     def claim(self) -> None:
         if not self.claimed:
