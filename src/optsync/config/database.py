@@ -17,13 +17,14 @@ from psycopg_pool import ConnectionPool
 
 from optsync.config import postgres
 from optsync.config.environment import Environment
-from optsync.config.migrations import NO_RIGHT, expected_migrations
+from optsync.config.migrations import expected_migrations
 from optsync.core.problems import Problem
 
 OLDEST_MAJOR = 15
 CONNECT_SECONDS = 10
 MIGRATION_LOCK = (7000, 1)  # advisory; (7001, n) are the workers'
 DIRECT_LOCK = 7002
+NO_RIGHT = 3  # how the migrating process ends when the server refuses a right
 DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 SETTINGS = ("server_encoding", "transaction_read_only", *DURABILITY)
 CHECK = "SELECT " + ", ".join(f"current_setting('{name}')" for name in SETTINGS)
@@ -190,7 +191,7 @@ def missing_migrations(conn: Connection) -> bool:
 def run_migrations(database: Database) -> None:
     """Runs Django's migrations in a process of their own, so that a worker never carries Django. Raises Problem."""
     job = json.dumps({"dsn": database.dsn, "clock_offset_seconds": database.clock_offset_seconds})
-    command = [sys.executable, "-P", "-m", "optsync.config.migrations"]
+    command = [sys.executable, "-P", "-m", "optsync.config.migrating"]
     done = subprocess.run(command, input=job, capture_output=True, text=True, check=False)
     if done.returncode == NO_RIGHT:
         raise Problem(
