@@ -260,8 +260,8 @@ class _Import:
         counts = {name: value for name, value in report.as_dict().items() if isinstance(value, int)}
         told = {"file": report.name, "layout": report.layout, "digest": digest.hex(), **counts}
         with self.conn.transaction():
-            values = {"digest": digest, "name": report.name, "layout": report.layout, "counts": Jsonb(counts)}
-            self.conn.execute(sql("optsync.ledger", "remember_file"), values)
+            file = {"name": report.name, "layout": report.layout, "hold": report.hold_id, "counts": Jsonb(counts)}
+            self.conn.execute(sql("optsync.ledger", "remember_file"), file | {"digest": digest})
             values = {"actor": self.actor, "org": self.org_id, "evidence": Jsonb(told)}
             self.conn.execute(sql("optsync.ledger", "tell_import"), values)
         return report

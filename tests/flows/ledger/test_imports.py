@@ -251,6 +251,21 @@ def test_a_small_second_file_means_its_people_and_frees_them(desk: Desk, write: 
     assert desk.balance().recorded == 1
 
 
+def test_a_file_whose_hold_was_dropped_can_be_imported_again(desk: Desk, write: Write) -> None:
+    path = write(*[f"p{n}@example.com" for n in range(501)], name="many.txt")
+    load(desk, path)
+    latest = load(desk, write("email", *[f"p{n}@example.com" for n in range(501)], name="saved again.csv"))
+    assert load(desk, path).seen_before_at
+    assert latest.hold_id is not None
+
+    assert holds.drop(desk.conn, KEY, latest.hold_id, "kim", "the wrong button") == 0
+    assert not desk.is_blocked("p7@example.com")
+
+    again = load(desk, path, confirmed=True)
+    assert (again.again, again.held, again.seen_before_at) == (501, False, None)
+    assert desk.is_blocked("p7@example.com")
+
+
 def test_an_address_above_the_cap_is_held_and_the_record_the_file_names_is_written(desk: Desk, write: Write) -> None:
     desk.link("info@example.com", *[contact(n) for n in range(25)])
     path = write("Email,Unsubscribed from all email,Contact ID", f"info@example.com,yes,{contact(4)}")

@@ -140,7 +140,8 @@ BEGIN
     ELSE
         WITH moved AS (DELETE FROM hold_item i USING hold h
                        WHERE i.address_id = ANY (p_addresses) AND h.hold_id = i.hold_id AND h.direction = 'o'
-                         AND h.decided_at IS NULL AND h.hold_id <> p_hold RETURNING i.address_id, i.version)
+                         AND h.decided_at IS NULL AND h.hold_id <> p_hold RETURNING i.hold_id, i.address_id, i.version),
+        files AS (UPDATE import_file f SET hold_id = p_hold FROM moved WHERE f.hold_id = moved.hold_id)
         INSERT INTO hold_item (hold_id, address_id, version)
         SELECT p_hold, moved.address_id, max(moved.version) FROM moved GROUP BY 2 ON CONFLICT DO NOTHING;
     END IF;

@@ -70,6 +70,7 @@ BEGIN
     ELSE
         busy := drop_outbound(p_hold, p_inner, p_outer, p_actor, p_note);
         IF busy > 0 THEN RETURN busy; END IF;
+        DELETE FROM import_file f WHERE f.hold_id = p_hold;     -- whoever imports it again means it
     END IF;
     DELETE FROM hold_item i WHERE i.hold_id = p_hold;
     PERFORM hold_decided(p_hold, 'dropped', cardinality(ids), p_actor, p_note);

@@ -77,7 +77,8 @@ LATERAL opt_out_addresses(addresses_locked(p.normals, p.subjects, '{}'), p.subje
 
 -- name: remember_file
 -- The same bytes will be recognised.
-INSERT INTO import_file (digest, name, layout, counts) VALUES (%(digest)s, %(name)s, %(layout)s, %(counts)s)
+INSERT INTO import_file (digest, name, layout, hold_id, counts)
+VALUES (%(digest)s, %(name)s, %(layout)s, %(hold)s, %(counts)s)
 ON CONFLICT (digest) DO NOTHING;
 
 -- name: tell_import

@@ -159,12 +159,13 @@ CREATE TABLE dispute (
 
 CREATE TABLE blocked_domain (domain text COLLATE "C" PRIMARY KEY, since timestamptz NOT NULL DEFAULT clock());
 
--- One row per imported file: the same bytes twice are recognised and change nothing.
+-- One row per imported file: the same bytes twice are recognised and change nothing, unless its hold was dropped.
 CREATE TABLE import_file (
     import_id   int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     digest      bytea NOT NULL UNIQUE,          -- SHA-256 of the bytes
     name        text NOT NULL,
     layout      text NOT NULL,
+    hold_id     int,
     imported_at timestamptz NOT NULL DEFAULT clock(),
     counts      jsonb NOT NULL
 );
