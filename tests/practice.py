@@ -110,6 +110,10 @@ class PracticeOrg:
         """Out of the recycle bin."""
         self.call("POST", f"/records/{record_id}/undelete")
 
+    def purge(self, record_id: str) -> None:
+        """Out of the recycle bin for good."""
+        self.call("POST", f"/records/{record_id}/purge")
+
     def grant(self, object_name: str, field: str, access: str) -> None:
         """Field-level security of the integration user: absent, read or edit."""
         self.call("POST", "/access", {"object": object_name, "field": field, "access": access})
@@ -125,6 +129,16 @@ class PracticeOrg:
     def lock(self, record_id: str, *, locked: bool) -> None:
         """An approval process locks the record, or releases it."""
         self.call("POST", f"/records/{record_id}/lock", {"locked": locked})
+
+    def permit(self, **permissions: bool) -> None:
+        """The integration user's permissions: api_enabled, view_all_data, modify_all_data,
+        view_and_edit_converted_leads.
+        """
+        self.call("POST", "/permissions", permissions)
+
+    def edition(self, name: str, *, api_add_on: bool = False) -> None:
+        """The org's edition, such as Professional Edition, which has an API only as an add-on."""
+        self.call("POST", "/edition", {"name": name, "api_add_on": api_add_on})
 
     def package(self, *, installed: bool) -> dict[str, str]:
         """Installs or removes the package with the Marketo Sales Opt Out checkbox; returns its API name per object."""

@@ -19,8 +19,6 @@ class Behaviour:
     """Open point (d): the table in the documentation spells it nextRecordUrl."""
     update_missing_record_status: int = 404
     """Open point (h): INVALID_CROSS_REFERENCE_KEY on a single PATCH."""
-    converted_lead_writable: bool = False
-    """Some orgs accept the write on the dead Lead (salesforce.md 0.12)."""
     failed_rows_carry_id: bool = False
     """sf__Id of failed ingest rows: documented since v53, often empty (salesforce.md 3.2)."""
     bulk_query_error_keeps_code: bool = True

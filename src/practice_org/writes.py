@@ -26,7 +26,7 @@ def update_record(org: Org, table: Table, record_id: object, fields: Mapping[str
     values = _checked(org, table, fields, creating=False)
     number = _locate(org, table, record_id)
     full_id = table.id_of(number)
-    if table.value(number, "IsConverted") and not org.behaviour.converted_lead_writable:
+    if table.value(number, "IsConverted") and not org.permissions.view_and_edit_converted_leads:
         raise converted_lead()
     refusal = org.faults.for_record(table.name, full_id)
     if refusal is not None:
@@ -62,10 +62,7 @@ def _locate(org: Org, table: Table, record_id: object) -> int:
     """The record that is to be written. Raises RefusalError when our user may not write it, or nobody may now."""
     _check_rights(org, table)
     number = table.locate_shared(record_id)
-    if number in table.read_only:
-        raise RefusalError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", fields=[])
-    if number in table.locked:
-        raise RefusalError("ENTITY_IS_LOCKED", "the entity is locked for editing", fields=[])
+    table.sharing.check_edit(number)
     return number
 
 
