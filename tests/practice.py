@@ -130,6 +130,24 @@ class PracticeOrg:
         """An approval process locks the record, or releases it."""
         self.call("POST", f"/records/{record_id}/lock", {"locked": locked})
 
+    def lock_row(self, record_id: str, *, held: bool) -> None:
+        """Somebody else's transaction holds the row, and its Account's, or ends."""
+        self.call("POST", f"/records/{record_id}/row-lock", {"held": held})
+
+    def rule(self, kind: str, object_name: str, **values: object) -> None:
+        """A rule of the org: validation, trigger or duplicate. `when` is a WHERE clause of SOQL; see
+        practice_org.rules.
+        """
+        self.call("POST", "/rules", {"kind": kind, "object": object_name, **values})
+
+    def clear_rules(self) -> None:
+        """Forgets all rules."""
+        self.call("DELETE", "/rules")
+
+    def maintenance(self, *, read_only: bool) -> None:
+        """Read-only mode begins or ends."""
+        self.call("POST", "/maintenance", {"read_only": read_only})
+
     def permit(self, **permissions: bool) -> None:
         """The integration user's permissions: api_enabled, view_all_data, modify_all_data,
         view_and_edit_converted_leads.

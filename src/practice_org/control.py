@@ -13,6 +13,8 @@ from practice_org.errors import RefusalError
 from practice_org.faults import make_fault
 from practice_org.http import Call, answer
 from practice_org.org import Flow, Org
+from practice_org.row_locks import keys_of
+from practice_org.rules import make_rule
 from practice_org.schema import EMAIL_OPT_OUT
 from practice_org.spy import Seen, Spy
 
@@ -27,6 +29,7 @@ def routes(org: Org) -> list[Route]:
         "/records/{id}": {"GET": show, "PATCH": edit},
         "/records/{id}/sharing": {"POST": share},
         "/records/{id}/lock": {"POST": lock},
+        "/records/{id}/row-lock": {"POST": lock_row},
         "/records/{id}/convert": {"POST": convert},
         "/records/{id}/merge": {"POST": merge},
         "/records/{id}/delete": {"POST": delete},
@@ -36,6 +39,8 @@ def routes(org: Org) -> list[Route]:
         "/object-access": {"POST": grant_object},
         "/permissions": {"POST": permit},
         "/edition": {"POST": edition},
+        "/rules": {"POST": add_rule, "DELETE": clear_rules},
+        "/maintenance": {"POST": maintain},
         "/package": {"POST": package},
         "/faults": {"POST": add_fault, "GET": list_faults, "DELETE": clear_faults},
         "/flow": {"POST": flow},
@@ -151,6 +156,33 @@ async def lock(call: Call) -> object:
     locked = bool(call.json()["locked"])
     (table.sharing.locked.add if locked else table.sharing.locked.discard)(number)
     return {"locked": locked}
+
+
+async def lock_row(call: Call) -> object:
+    """{"held": bool}: somebody else's transaction holds the row, and its Account's, or ends."""
+    held, rows = bool(call.json()["held"]), call.org.row_locks
+    keys = keys_of(*human.locate(call.org, call.params["id"]))
+    (rows.take if held else rows.release)(keys)
+    return {"held": held}
+
+
+async def add_rule(call: Call) -> object:
+    """A rule by `kind`; the kinds and their fields are in practice_org.rules."""
+    org = call.org
+    org.rules.add(make_rule(call.json()), org.access, org.now().date())
+    return {"rules": len(org.rules.ordered)}
+
+
+async def clear_rules(call: Call) -> object:
+    """Forgets all rules."""
+    call.org.rules.ordered.clear()
+    return {"rules": 0}
+
+
+async def maintain(call: Call) -> object:
+    """{"read_only": bool}."""
+    call.org.read_only = bool(call.json()["read_only"])
+    return {"read_only": call.org.read_only}
 
 
 async def permit(call: Call) -> object:
