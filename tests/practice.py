@@ -110,6 +110,10 @@ class PracticeOrg:
         """Out of the recycle bin."""
         self.call("POST", f"/records/{record_id}/undelete")
 
+    def purge(self, record_id: str) -> None:
+        """Out of the recycle bin for good."""
+        self.call("POST", f"/records/{record_id}/purge")
+
     def grant(self, object_name: str, field: str, access: str) -> None:
         """Field-level security of the integration user: absent, read or edit."""
         self.call("POST", "/access", {"object": object_name, "field": field, "access": access})
@@ -125,6 +129,34 @@ class PracticeOrg:
     def lock(self, record_id: str, *, locked: bool) -> None:
         """An approval process locks the record, or releases it."""
         self.call("POST", f"/records/{record_id}/lock", {"locked": locked})
+
+    def lock_row(self, record_id: str, *, held: bool) -> None:
+        """Somebody else's transaction holds the row, and its Account's, or ends."""
+        self.call("POST", f"/records/{record_id}/row-lock", {"held": held})
+
+    def rule(self, kind: str, object_name: str, **values: object) -> None:
+        """A rule of the org: validation, trigger or duplicate. `when` is a WHERE clause of SOQL; see
+        practice_org.rules.
+        """
+        self.call("POST", "/rules", {"kind": kind, "object": object_name, **values})
+
+    def clear_rules(self) -> None:
+        """Forgets all rules."""
+        self.call("DELETE", "/rules")
+
+    def maintenance(self, *, read_only: bool) -> None:
+        """Read-only mode begins or ends."""
+        self.call("POST", "/maintenance", {"read_only": read_only})
+
+    def permit(self, **permissions: bool) -> None:
+        """The integration user's permissions: api_enabled, view_all_data, modify_all_data,
+        view_and_edit_converted_leads.
+        """
+        self.call("POST", "/permissions", permissions)
+
+    def edition(self, name: str, *, api_add_on: bool = False) -> None:
+        """The org's edition, such as Professional Edition, which has an API only as an add-on."""
+        self.call("POST", "/edition", {"name": name, "api_add_on": api_add_on})
 
     def package(self, *, installed: bool) -> dict[str, str]:
         """Installs or removes the package with the Marketo Sales Opt Out checkbox; returns its API name per object."""

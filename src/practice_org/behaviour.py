@@ -19,8 +19,20 @@ class Behaviour:
     """Open point (d): the table in the documentation spells it nextRecordUrl."""
     update_missing_record_status: int = 404
     """Open point (h): INVALID_CROSS_REFERENCE_KEY on a single PATCH."""
-    converted_lead_writable: bool = False
-    """Some orgs accept the write on the dead Lead (salesforce.md 0.12)."""
+    failed_trigger_fails_its_chunk: bool = True
+    """An uncaught failure refuses all records that went through the trigger together, up to 200 (salesforce.md 5.7)."""
+    duplicate_rules_run_on_any_edit: bool = True
+    """False: only where the compared field is written (salesforce.md 5.7)."""
+    duplicate_result_key: str = "duplicateResult"
+    """Recorded answers of versions 48 to 54 spell it duplicateResut."""
+    maintenance_refuses_requests: bool = False
+    """In read-only mode: true refuses a write as a whole with 503, false each of its records (salesforce.md 5.7)."""
+    row_lock_wait_seconds: float = 10.0
+    """How long a write waits for rows that another transaction holds (salesforce.md 3.2)."""
+    bulk_batch_rows: int = 10_000
+    """Rows of a batch of an ingest job; batches run in parallel (salesforce.md 3.2)."""
+    bulk_chunk_seconds: float = 0.0
+    """How long a batch holds the rows of 200 records, and the Accounts of its Contacts, before it goes on."""
     failed_rows_carry_id: bool = False
     """sf__Id of failed ingest rows: documented since v53, often empty (salesforce.md 3.2)."""
     bulk_query_error_keeps_code: bool = True

@@ -19,11 +19,11 @@ from practice_org.faults.transport import reset_connection
 from practice_org.http import Call, answer, route
 from practice_org.jobs import QueryJob
 from practice_org.org import Org
-from practice_org.query import canonical
+from practice_org.query import canonical, columns_of
 from practice_org.schema import PEOPLE
-from practice_org.selection import bind, readable
-from practice_org.soql import Query
+from practice_org.selection import bind
 from practice_org.spool import Spool
+from practice_org.statement import Query
 
 CHUNK_BYTES = 512 * 1024
 GZIP_LEVEL = 1
@@ -82,7 +82,7 @@ def _checked(org: Org, text: str) -> Query:
     parsed = canonical(soql.parse(text, org.now().date()), org.access)
     if parsed.object_name not in PEOPLE:
         raise RefusalError("INVALIDENTITY", f"Entity '{parsed.object_name}' is not supported by the Bulk API.")
-    if parsed.columns is None:
+    if parsed.is_aggregate:
         raise RefusalError("API_ERROR", "Aggregate Relationships not supported in Bulk Query")
     if parsed.offset:
         raise RefusalError("API_ERROR", "OFFSET is not supported in Bulk Query")
@@ -98,7 +98,7 @@ async def _run(org: Org, job: QueryJob, parsed: Query) -> None:
         return
     table = org.tables[parsed.object_name].snapshot()
     match = bind(parsed, table, org.access, binned=job.operation == "queryAll")
-    fields = [readable(parsed, org.access, name) for name in parsed.columns or ()]
+    fields = columns_of(parsed, org.access)
     layout = Layout(DELIMITERS[job.delimiter], LINE_ENDINGS[job.line_end])
     job.header = layout.header([known.name for known in fields])
     job.spool = Spool()

@@ -12,7 +12,15 @@ from practice_org.errors import RefusalError
 from practice_org.http import Call, answer, route
 from practice_org.org import Org
 from practice_org.rendering import as_json
-from practice_org.writes import check_columns, create_record, table_for, update_record
+from practice_org.writes import (
+    check_columns,
+    create_record,
+    failing_trigger,
+    saving_of,
+    table_for,
+    update_record,
+    wait_for_rows,
+)
 
 RECORDS_MAX = 200
 RUNS_MAX = 10
@@ -34,16 +42,23 @@ def routes(org: Org) -> list[Route]:
 async def update(call: Call) -> Response:
     """Results in request order. A record that fails has no `id`."""
     mentioned: set[str] = set()
+    records, _ = _read(call)
+    await wait_for_rows(call.org, [_id_of(record) for record in records])
+    failures = _failing_triggers(call.org, records)
 
     def write(record: Record) -> str:
-        record_id = record.get("id", record.get("Id"))
+        record_id = _id_of(record)
         if not record_id:
             raise RefusalError("MISSING_ARGUMENT", "Id not specified in an update call", fields=["Id"])
         full = ids.normalise(str(record_id)) or str(record_id)
         if full in mentioned and call.org.behaviour.duplicate_id_fails_in_collection:
             raise RefusalError("DUPLICATE_VALUE", f"duplicate id in the request: {full}", fields=["Id"])
         mentioned.add(full)
-        return update_record(call.org, table_for(call.org, _type_of(record)), full, record)
+        table = table_for(call.org, _type_of(record))
+        failure = failures.get(table.name)
+        if failure is not None:
+            raise failure
+        return update_record(call.org, table, full, record, saving_of(call))
 
     return _write_all(call, write)
 
@@ -52,7 +67,7 @@ async def create(call: Call) -> Response:
     """Results in request order."""
 
     def write(record: Record) -> str:
-        return create_record(call.org, table_for(call.org, _type_of(record)), record)
+        return create_record(call.org, table_for(call.org, _type_of(record)), record, saving_of(call))
 
     return _write_all(call, write)
 
@@ -88,17 +103,31 @@ def _write_all(call: Call, write: Write) -> Response:
     return answer(results, status)
 
 
+def _failing_triggers(org: Org, records: list[Record]) -> dict[str, RefusalError]:
+    """The objects whose records all fail because a trigger does on one of them."""
+    failures = {}
+    for name, table in org.tables.items():
+        of_table = [(table, _id_of(record), record) for record in records if _type_of(record).lower() == name.lower()]
+        failure = failing_trigger(org, of_table)
+        if failure is not None:
+            failures[name] = failure
+    return failures
+
+
+def _id_of(record: Record) -> object:
+    return record.get("id", record.get("Id"))
+
+
 def _write_one(write: Write, record: Record) -> Record:
     try:
         return {"id": write(record), "success": True, "errors": []}
     except RefusalError as refusal:
-        return {"success": False, "errors": [refusal.as_record_error()]}
+        return {"success": False, "errors": refusal.as_record_errors()}
 
 
 def _rolled_back() -> Record:
     text = "Record rolled back because not all records were valid and the request was using AllOrNone header"
-    error = RefusalError("ALL_OR_NONE_OPERATION_ROLLED_BACK", text).as_record_error()
-    return {"success": False, "errors": [error]}
+    return {"success": False, "errors": RefusalError("ALL_OR_NONE_OPERATION_ROLLED_BACK", text).as_record_errors()}
 
 
 def _read(call: Call) -> tuple[list[Record], bool]:

@@ -8,10 +8,13 @@ from starlette.routing import Route
 
 from practice_org import human
 from practice_org.access import checked_level
+from practice_org.edition import Edition
 from practice_org.errors import RefusalError
 from practice_org.faults import make_fault
 from practice_org.http import Call, answer
 from practice_org.org import Flow, Org
+from practice_org.row_locks import keys_of
+from practice_org.rules import make_rule
 from practice_org.schema import EMAIL_OPT_OUT
 from practice_org.spy import Seen, Spy
 
@@ -26,12 +29,18 @@ def routes(org: Org) -> list[Route]:
         "/records/{id}": {"GET": show, "PATCH": edit},
         "/records/{id}/sharing": {"POST": share},
         "/records/{id}/lock": {"POST": lock},
+        "/records/{id}/row-lock": {"POST": lock_row},
         "/records/{id}/convert": {"POST": convert},
         "/records/{id}/merge": {"POST": merge},
         "/records/{id}/delete": {"POST": delete},
         "/records/{id}/undelete": {"POST": undelete},
+        "/records/{id}/purge": {"POST": purge},
         "/access": {"POST": grant},
         "/object-access": {"POST": grant_object},
+        "/permissions": {"POST": permit},
+        "/edition": {"POST": edition},
+        "/rules": {"POST": add_rule, "DELETE": clear_rules},
+        "/maintenance": {"POST": maintain},
         "/package": {"POST": package},
         "/faults": {"POST": add_fault, "GET": list_faults, "DELETE": clear_faults},
         "/flow": {"POST": flow},
@@ -112,6 +121,12 @@ async def undelete(call: Call) -> object:
     return {"undeleted": True}
 
 
+async def purge(call: Call) -> object:
+    """Out of the recycle bin for good."""
+    human.purge(call.org, call.params["id"])
+    return {"purged": True}
+
+
 async def grant(call: Call) -> object:
     """{"object", "field", "access": absent, read or edit}."""
     body = call.json()
@@ -130,7 +145,7 @@ async def share(call: Call) -> object:
     """{"access": absent, read or edit}: what sharing leaves our user of one record."""
     level = checked_level(call.json().get("access"))
     table, number = human.locate(call.org, call.params["id"])
-    for members, chosen in ((table.unshared, "absent"), (table.read_only, "read")):
+    for members, chosen in ((table.sharing.unshared, "absent"), (table.sharing.read_only, "read")):
         (members.add if level == chosen else members.discard)(number)
     return {"access": level}
 
@@ -139,8 +154,48 @@ async def lock(call: Call) -> object:
     """{"locked": bool}: an approval process holds the record, or lets it go."""
     table, number = human.locate(call.org, call.params["id"])
     locked = bool(call.json()["locked"])
-    (table.locked.add if locked else table.locked.discard)(number)
+    (table.sharing.locked.add if locked else table.sharing.locked.discard)(number)
     return {"locked": locked}
+
+
+async def lock_row(call: Call) -> object:
+    """{"held": bool}: somebody else's transaction holds the row, and its Account's, or ends."""
+    held, rows = bool(call.json()["held"]), call.org.row_locks
+    keys = keys_of(*human.locate(call.org, call.params["id"]))
+    (rows.take if held else rows.release)(keys)
+    return {"held": held}
+
+
+async def add_rule(call: Call) -> object:
+    """A rule by `kind`; the kinds and their fields are in practice_org.rules."""
+    org = call.org
+    org.rules.add(make_rule(call.json()), org.access, org.now().date())
+    return {"rules": len(org.rules.ordered)}
+
+
+async def clear_rules(call: Call) -> object:
+    """Forgets all rules."""
+    call.org.rules.ordered.clear()
+    return {"rules": 0}
+
+
+async def maintain(call: Call) -> object:
+    """{"read_only": bool}."""
+    call.org.read_only = bool(call.json()["read_only"])
+    return {"read_only": call.org.read_only}
+
+
+async def permit(call: Call) -> object:
+    """Our user's permissions by name, each true or false."""
+    call.org.permissions.change(call.json())
+    return vars(call.org.permissions)
+
+
+async def edition(call: Call) -> object:
+    """{"name": such as Professional Edition, "api_add_on"?: bool}."""
+    body = call.json()
+    call.org.edition = Edition(str(body.get("name")), bool(body.get("api_add_on", False)))
+    return {"name": call.org.edition.name, "has_api": call.org.edition.has_api}
 
 
 async def package(call: Call) -> object:

@@ -6,7 +6,8 @@ The org's days are those of UTC, its weeks begin on Sunday, its fiscal year is t
 import re
 from datetime import date, timedelta
 
-from practice_org.soql import Compare, Condition, Group, Literal, Negation, Within, malformed
+from practice_org.soql import malformed
+from practice_org.statement import Compare, Condition, Group, Literal, Negation, Within
 
 _FIXED = re.compile(r"(LAST|THIS|NEXT)_(?:FISCAL_)?(WEEK|MONTH|QUARTER|YEAR)")
 _COUNTED = re.compile(r"(LAST|NEXT)_N_(?:FISCAL_)?(DAY|WEEK|MONTH|QUARTER|YEAR)S:(\d+)")

@@ -3,31 +3,52 @@
 A refusal of a whole request uses `errorCode`, a refusal of one record among many uses `statusCode` (salesforce.md 0.7).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class RefusalError(Exception):
-    """One refusal. `fields` None leaves the key out, as request-level errors do; `status` is of a single request."""
+    """One refusal. `fields` None leaves the key out, as request-level errors do; `status` is of a single request.
 
-    def __init__(self, code: str, message: str, *, status: int = 400, fields: Sequence[str] | None = None) -> None:
+    `details` are further keys of a request's error.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 400,
+        fields: Sequence[str] | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
         self.fields = None if fields is None else list(fields)
+        self.details = dict(details or {})
+        self.others: list[RefusalError] = []
+
+    def with_others(self, others: Sequence["RefusalError"]) -> "RefusalError":
+        """The same refusal followed by others of the same record."""
+        self.others = list(others)
+        return self
 
     def as_request_error(self) -> list[dict[str, object]]:
         """The body of a refused request: always an array (salesforce.md 2.1)."""
-        error: dict[str, object] = {"message": self.message, "errorCode": self.code}
-        return [error if self.fields is None else error | {"fields": self.fields}]
+        error: dict[str, object] = self.details | {"message": self.message, "errorCode": self.code}
+        own = error if self.fields is None else error | {"fields": self.fields}
+        return [own, *(item for other in self.others for item in other.as_request_error())]
 
-    def as_record_error(self) -> dict[str, object]:
-        """One item of a record's `errors` (salesforce.md 2.4)."""
-        return {"statusCode": self.code, "message": self.message, "fields": self.fields or []}
+    def as_record_errors(self) -> list[dict[str, object]]:
+        """A record's `errors` (salesforce.md 2.4)."""
+        own: dict[str, object] = {"statusCode": self.code, "message": self.message, "fields": self.fields or []}
+        return [own, *(item for other in self.others for item in other.as_record_errors())]
 
     def as_bulk_error(self) -> str:
-        """The `sf__Error` cell of a failed row: CODE:message:fields -- (salesforce.md 3.2)."""
-        return f"{self.code}:{self.message}:{','.join(self.fields or [])}--"
+        """The `sf__Error` cell of a failed row: CODE:message:fields -- for each refusal (salesforce.md 3.2)."""
+        fields = f"{','.join(self.fields)} --" if self.fields else "--"
+        return f"{self.code}:{self.message}:{fields}" + "".join(other.as_bulk_error() for other in self.others)
 
 
 def no_such_column(field: str, object_name: str) -> RefusalError:

@@ -143,6 +143,7 @@ async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rule
     try:
         if rules.counted:
             org.sessions.check(request.headers.get("authorization", ""))
+            org.check_request(seen.route)
             org.limits.spend()
             _check_version(request.path_params["version"])
         response = await handler(Call(org, request, seen, body))

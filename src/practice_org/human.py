@@ -109,6 +109,14 @@ def undelete(org: Org, record_id: str) -> None:
     table.restore(number, by=HUMAN, at=org.now())
 
 
+def purge(org: Org, record_id: str) -> None:
+    """Takes a record out of the recycle bin for good. Raises RefusalError for one that does not stand there."""
+    table, number = locate(org, record_id)
+    if number not in table.deleted:
+        raise RefusalError("INVALID_OPERATION", "only a record in the recycle bin can be deleted for good")
+    table.purge(number)
+
+
 def _boxes(org: Org, table: Table, number: int) -> Change:
     return {name: table.value(number, name) for name in org.opt_out_fields(table.name)}
 

@@ -8,13 +8,19 @@ from practice_org.access import Access
 from practice_org.behaviour import Behaviour
 from practice_org.clock import Random
 from practice_org.cursors import Cursors
+from practice_org.edition import Edition
+from practice_org.errors import RefusalError
 from practice_org.faults import Faults
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
+from practice_org.maintenance import in_maintenance, is_bulk_job, is_write
 from practice_org.people import Crowd, scatter_opt_outs
 from practice_org.records import Table
+from practice_org.row_locks import RowLocks
+from practice_org.rules import Rules
 from practice_org.schema import CUSTOM_FIELD, DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, Value
 from practice_org.sessions import Identity, Sessions
+from practice_org.sharing import Permissions, Sharing
 from practice_org.spy import Spy
 from practice_org.users import USERS
 
@@ -76,6 +82,11 @@ class Org:
         self.limits = Limits()
         self.behaviour = Behaviour()
         self.flow = Flow()
+        self.permissions = Permissions()
+        self.edition = Edition()
+        self.read_only = False
+        self.rules = Rules()
+        self.row_locks = RowLocks()
         self.latency_ms = 0.0
         self.jobs = Jobs()
         self.cursors = Cursors()
@@ -96,7 +107,18 @@ class Org:
         }
         ticks = scatter_opt_outs(object_name, options.seed, size, percents)
         crowd = Crowd(object_name, options.seed, size, options.contacts, ticks)
-        return Table(crowd, lambda: self.access.checkboxes(object_name))
+        return Table(crowd, lambda: self.access.checkboxes(object_name), sharing=Sharing(self.permissions))
+
+    def check_request(self, route: str) -> None:
+        """Raises RefusalError for what this org does not answer now, or not to our user (salesforce.md 1.5)."""
+        if not self.edition.has_api:
+            text = "The REST API is not enabled for this Organization."
+            raise RefusalError("API_DISABLED_FOR_ORG", text, status=403)
+        if not self.permissions.api_enabled:
+            raise RefusalError("API_CURRENTLY_DISABLED", "API is disabled for this user", status=403)
+        whole = self.behaviour.maintenance_refuses_requests
+        if self.read_only and (is_bulk_job(route) or (whole and is_write(route))):
+            raise in_maintenance(status=503)
 
     def changed_options(self, values: dict[str, object]) -> Options:
         """The options of the start, with some replaced. Raises TypeError or ValueError for what does not fit."""
@@ -124,7 +146,7 @@ class Org:
                 "InstanceName": "PRACTICE",
                 "IsSandbox": False,
                 "NamespacePrefix": None,
-                "OrganizationType": "Enterprise Edition",
+                "OrganizationType": self.edition.name,
                 "TrialExpirationDate": None,
             }
         ]

@@ -9,14 +9,17 @@ from starlette.routing import Route
 
 from practice_org import clock, soql
 from practice_org.access import Access
+from practice_org.aggregates import figures, sized
 from practice_org.cursors import Cursor
 from practice_org.errors import RefusalError
 from practice_org.http import Call, answer, route
+from practice_org.ordering import ordered, part
 from practice_org.org import Org
 from practice_org.rendering import as_json, attributes, shown
-from practice_org.schema import PEOPLE, PREFIXES, Value
-from practice_org.selection import Match, Tester, Valued, bind, readable
-from practice_org.soql import Ordering, Query, bad_object
+from practice_org.schema import PEOPLE, PREFIXES, Field, Value
+from practice_org.selection import Match, Tester, bind, check_fields, readable
+from practice_org.soql import bad_object
+from practice_org.statement import Query
 
 PAGE_MAX, PAGE_MIN = 2_000, 200
 _BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
@@ -62,13 +65,28 @@ async def _first_page(call: Call, *, binned: bool) -> Response:
     if parsed.object_name not in PEOPLE:
         return answer(_fixed_rows(call, parsed))
     match = bind(parsed, call.org.tables[parsed.object_name], call.org.access, binned=binned)
-    if parsed.columns is None:
-        return answer(await _counts(call, parsed, match))
-    numbers = arrange(parsed, match.table, call.org.access, await matching(match))
-    fields = [readable(parsed, call.org.access, name) for name in parsed.columns]
+    if parsed.is_aggregate:
+        return answer(await _figures(call, parsed, match))
+    found = ordered(parsed.order, parsed, match.table, call.org.access, await matching(match))
+    fields, numbers = columns_of(parsed, call.org.access), part(parsed, found)
     cursor = Cursor(match.table, fields, numbers, call.org.now())
     locator = call.org.cursors.add(cursor) if len(numbers) > _page_size(call) else ""
     return answer(_page(call, cursor, locator, 0))
+
+
+async def _figures(call: Call, parsed: Query, match: Match) -> dict[str, object]:
+    known = None if parsed.aggregates or parsed.grouped else match.count()
+    if known is not None:
+        return sized(known, parsed)
+    numbers = await matching(match)
+    if not parsed.aggregates and not parsed.grouped:
+        return sized(len(numbers), parsed)
+    return figures(parsed, match.table, call.org.access, numbers)
+
+
+def columns_of(parsed: Query, access: Access) -> list[Field]:
+    """The fields behind the columns."""
+    return [readable(parsed, access, column.field) for column in parsed.columns]
 
 
 def canonical(parsed: Query, access: Access) -> Query:
@@ -90,26 +108,6 @@ async def matching(match: Match) -> "array[int]":
     return found
 
 
-def arrange(parsed: Query, table: Valued, access: Access, numbers: "array[int]") -> "array[int]":
-    """ORDER BY, OFFSET and LIMIT. Nulls come first unless told otherwise."""
-    for ordering in reversed(parsed.order):
-        name = readable(parsed, access, ordering.field).name
-        numbers = array("q", _sorted(ordering, table, name, numbers))
-    end = None if parsed.limit is None else parsed.offset + parsed.limit
-    return numbers[parsed.offset : end]
-
-
-def _sorted(ordering: Ordering, table: Valued, name: str, numbers: "array[int]") -> list[int]:
-    keys: dict[int, Value] = {number: table.value(number, name) for number in numbers}
-    nulls = [number for number in numbers if keys[number] is None]
-    rest = sorted(
-        (number for number in numbers if keys[number] is not None),
-        key=lambda number: str(keys[number]).lower(),
-        reverse=ordering.descending,
-    )
-    return rest + nulls if ordering.nulls_last else nulls + rest
-
-
 def _page_size(call: Call) -> int:
     """Sforce-Query-Options may ask for less than 2,000 (salesforce.md 2.1)."""
     asked = _BATCH_SIZE.search(call.header("sforce-query-options"))
@@ -125,23 +123,6 @@ def _page(call: Call, cursor: Cursor, locator: str, start: int) -> dict[str, obj
     return page | {"records": records}
 
 
-async def _counts(call: Call, parsed: Query, match: Match) -> dict[str, object]:
-    """COUNT() tells a size and no records, COUNT(field) one row of how many records have a value there."""
-    if not parsed.counted:
-        known = match.count()
-        total = len(await matching(match)) if known is None else known
-        return {"totalSize": total if parsed.limit is None else min(total, parsed.limit), "done": True, "records": []}
-    return _aggregate(parsed, match.table, call.org.access, await matching(match))
-
-
-def _aggregate(parsed: Query, table: Valued, access: Access, numbers: "array[int]") -> dict[str, object]:
-    row: dict[str, object] = {"attributes": {"type": "AggregateResult"}}
-    for counted in parsed.counted:
-        name = readable(parsed, access, counted.field).name
-        row[counted.alias] = sum(name == "Id" or table.value(number, name) is not None for number in numbers)
-    return {"totalSize": 1, "done": True, "records": [row]}
-
-
 @dataclass(frozen=True)
 class _FixedRows:
     """Organization's and User's rows, numbered as they stand."""
@@ -155,16 +136,16 @@ class _FixedRows:
 def _fixed_rows(call: Call, parsed: Query) -> dict[str, object]:
     """The rows of Organization or User that match."""
     records, access = _FixedRows(call.org.fixed_rows(parsed.object_name)), call.org.access
-    fields = [readable(parsed, access, name) for name in parsed.columns or ()]
+    check_fields(parsed, access)
     test = Tester(parsed, records, access).test(parsed.where) if parsed.where is not None else None
     numbers = array("q", (number for number in range(len(records.rows)) if test is None or test(number)))
-    if parsed.columns is None and not parsed.counted:
-        return {"totalSize": len(numbers), "done": True, "records": []}
-    if parsed.counted:
-        return _aggregate(parsed, records, access, numbers)
+    if parsed.aggregates or parsed.grouped:
+        return figures(parsed, records, access, numbers)
+    if not parsed.columns:
+        return sized(len(numbers), parsed)
     found = []
-    for number in arrange(parsed, records, access, numbers):
+    for number in part(parsed, ordered(parsed.order, parsed, records, access, numbers)):
         row = records.rows[number]
         record: dict[str, object] = {"attributes": attributes(parsed.object_name, str(row["Id"]), call.version)}
-        found.append(record | {known.name: shown(row[known.name], known) for known in fields})
+        found.append(record | {known.name: shown(row[known.name], known) for known in columns_of(parsed, access)})
     return {"totalSize": len(found), "done": True, "records": found}

@@ -12,6 +12,7 @@ from practice_org import ids
 from practice_org.errors import entity_is_deleted, id_of_other_type, invalid_cross_reference, malformed_id
 from practice_org.people import Crowd, instant_text
 from practice_org.schema import PREFIXES, Value
+from practice_org.sharing import Permissions, Sharing
 from practice_org.users import USERS
 
 Change = dict[str, Value]
@@ -27,12 +28,9 @@ class Table:
     checkboxes: Callable[[], frozenset[str]]
     """The names of the checkbox fields that exist now; their missing values are false."""
     changes: dict[int, Change] = field(default_factory=dict)
-    unshared: set[int] = field(default_factory=set)
-    """Records that our user may not see."""
-    read_only: set[int] = field(default_factory=set)
-    """Records that our user may see but not edit."""
-    locked: set[int] = field(default_factory=set)
-    """Records in approval."""
+    sharing: Sharing = field(default_factory=lambda: Sharing(Permissions()))
+    purged: set[int] = field(default_factory=set)
+    """Records that have left the recycle bin for good; they are among the deleted ones."""
     deleted: set[int] = field(init=False)
     next_number: int = field(init=False)
     _ticked: dict[str, set[int]] = field(default_factory=dict)
@@ -92,7 +90,7 @@ class Table:
         """The numbers of all records, binned ones too, with that address, compared without case; ascending."""
         key = address.lower()
         candidates = {*self.crowd.find(key), *self._changed_emails.get(key, ())}
-        return sorted(n for n in candidates if str(self.value(n, "Email") or "").lower() == key)
+        return sorted(n for n in candidates - self.purged if str(self.value(n, "Email") or "").lower() == key)
 
     def locate(self, text: object) -> int:
         """The number of the record with that 15- or 18-character id, live or binned. Raises as an update does."""
@@ -102,7 +100,7 @@ class Table:
         if not full.startswith(self.crowd.prefix):
             raise id_of_other_type(self.name, full)
         number = ids.number_of(full, self.crowd.prefix)
-        if number is None or not 0 <= number < self.next_number:
+        if number is None or not 0 <= number < self.next_number or number in self.purged:
             raise invalid_cross_reference()
         return number
 
@@ -116,7 +114,7 @@ class Table:
     def locate_shared(self, text: object) -> int:
         """As `locate_live`, for our user: a record that is not shared is not there."""
         number = self.locate(text)
-        if number in self.unshared:
+        if number in self.sharing.hidden:
             raise invalid_cross_reference()
         if number in self.deleted:
             raise entity_is_deleted()
@@ -124,9 +122,8 @@ class Table:
 
     def excluded(self, *, binned: bool) -> set[int]:
         """The numbers that a query of our user leaves out. Do not change the set."""
-        if binned or not self.deleted:
-            return self.unshared
-        return self.deleted | self.unshared if self.unshared else self.deleted
+        gone, hidden = self.purged if binned else self.deleted, self.sharing.hidden
+        return gone | hidden if gone and hidden else gone or hidden
 
     def numbers(self, *, binned: bool = False) -> Iterator[int]:
         """Every record's number in order, binned ones only on request."""
@@ -161,10 +158,13 @@ class Table:
         self.write(number, {"IsDeleted": False, "MasterRecordId": None}, by=by, at=at)
         self.deleted.discard(number)
 
+    def purge(self, number: int) -> None:
+        """Takes a binned record out of the recycle bin for good: nobody finds it any more, not even queryAll."""
+        self.purged.add(number)
+
     def snapshot(self) -> "Table":
         """A copy that later writes do not reach; O(changes)."""
-        copy = Table(self.crowd, self.checkboxes, dict(self.changes))
-        copy.unshared, copy.read_only, copy.locked = set(self.unshared), set(self.read_only), set(self.locked)
+        copy = Table(self.crowd, self.checkboxes, dict(self.changes), self.sharing.copy(), set(self.purged))
         copy.deleted = set(self.deleted)
         copy.next_number = self.next_number
         copy._ticked = {name: set(members) for name, members in self._ticked.items()}

@@ -10,7 +10,7 @@ from practice_org.records import Table
 from practice_org.rendering import as_json, attributes, shown
 from practice_org.schema import PEOPLE, Field
 from practice_org.users import INTEGRATION_USER
-from practice_org.writes import create_record, delete_record, table_for, update_record
+from practice_org.writes import create_record, delete_record, saving_of, table_for, update_record, wait_for_rows
 
 FIXED_OBJECTS = ("Organization", "User")
 SEASONS = ("Winter", "Spring", "Summer")
@@ -75,7 +75,7 @@ async def show_object(call: Call) -> Response:
 async def create(call: Call) -> Response:
     """201 with the new id."""
     table = table_for(call.org, call.params["object"])
-    record_id = create_record(call.org, table, call.json())
+    record_id = create_record(call.org, table, call.json(), saving_of(call))
     return answer({"id": record_id, "success": True, "errors": []}, 201)
 
 
@@ -91,8 +91,9 @@ async def get(call: Call) -> Response:
 async def update(call: Call) -> Response:
     """204 and an empty body."""
     table = table_for(call.org, call.params["object"])
+    await wait_for_rows(call.org, [call.params["id"]])
     try:
-        update_record(call.org, table, call.params["id"], call.json())
+        update_record(call.org, table, call.params["id"], call.json(), saving_of(call))
     except RefusalError as refusal:
         if refusal.code == "INVALID_CROSS_REFERENCE_KEY":
             refusal.status = call.org.behaviour.update_missing_record_status

@@ -16,18 +16,8 @@ from practice_org.errors import RefusalError
 from practice_org.people import LAST_BIRTH
 from practice_org.records import Table
 from practice_org.schema import Field, Value
-from practice_org.soql import (
-    Compare,
-    Condition,
-    Group,
-    Literal,
-    Negation,
-    Query,
-    Within,
-    bad_column,
-    bad_field,
-    bad_parent,
-)
+from practice_org.soql import bad_column, bad_field, bad_parent
+from practice_org.statement import Compare, Condition, Group, Literal, Negation, Query, Within
 
 Test = Callable[[int], bool]
 
@@ -101,20 +91,24 @@ class Match:
 
 def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:
     """Checks the query's fields and literals against the user's access. Raises RefusalError."""
-    seen: set[str] = set()
-    for name in query.columns or ():
-        column = readable(query, access, name).name
-        if column in seen:
-            raise bad_field(query, name, f"duplicate field selected: {column}")
-        seen.add(column)
-    for counted in query.counted:
-        readable(query, access, counted.field)
-    for ordering in query.order:
-        readable(query, access, ordering.field)
+    check_fields(query, access)
     if query.where is None:
         return Match(table, ALL, lambda _: True, binned)
     binder = _Binder(query, table, access)
     return Match(table, binder.select(query.where), binder.test(query.where), binned)
+
+
+def check_fields(query: Query, access: Access) -> None:
+    """Whether our user may ask for the query's fields; conditions aside. Raises RefusalError."""
+    seen: set[str] = set()
+    for column in query.columns:
+        name = readable(query, access, column.field).name
+        if name in seen:
+            raise bad_field(query, column.field, f"duplicate field selected: {name}")
+        seen.add(name)
+    others = (*(item.field for item in query.aggregates), *query.grouped, *(item.field for item in query.order))
+    for field in others:
+        readable(query, access, field)
 
 
 def readable(query: Query, access: Access, name: str) -> Field:
@@ -155,8 +149,8 @@ class Tester:
             return self.test(plain)
         name, value = known.name, self.records.value
         if isinstance(plain, Within):
-            wanted = frozenset(_folded(_full(known, literal.value)) for literal in plain.literals)
-            return lambda number: (_folded(value(number, name)) in wanted) != plain.negated
+            wanted = frozenset(folded(_full(known, literal.value)) for literal in plain.literals)
+            return lambda number: (folded(value(number, name)) in wanted) != plain.negated
         decide = _decision(plain.operator, _full(known, plain.literal.value))
         return lambda number: decide(value(number, name))
 
@@ -253,17 +247,18 @@ def _full(known: Field, value: Value) -> Value:
     return value
 
 
-def _folded(value: Value) -> Value:
+def folded(value: Value) -> Value:
+    """A value as comparisons see it: text without case."""
     return value.lower() if isinstance(value, str) else value
 
 
 def _decision(operator: str, literal: Value) -> Callable[[Value], bool]:
     """Compares text without case. Null equals only null, and is neither smaller nor greater than anything."""
-    wanted = _folded(literal)
+    wanted = folded(literal)
     if operator == "=":
-        return lambda value: _folded(value) == wanted
+        return lambda value: folded(value) == wanted
     if operator == "!=":
-        return lambda value: _folded(value) != wanted
+        return lambda value: folded(value) != wanted
     if operator == "like":
         pattern = _like_pattern(str(wanted))
         return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
@@ -275,7 +270,7 @@ def _decision(operator: str, literal: Value) -> Callable[[Value], bool]:
         ">=": lambda value: value >= text,
     }
     decide = order[operator]
-    return lambda value: value is not None and decide(str(_folded(value)))
+    return lambda value: value is not None and decide(str(folded(value)))
 
 
 def _like_pattern(pattern: str) -> re.Pattern[str]:

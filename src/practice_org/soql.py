@@ -15,91 +15,24 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from practice_org.errors import RefusalError
-from practice_org.schema import Value
+from practice_org.statement import (
+    Aggregate,
+    Column,
+    Compare,
+    Condition,
+    Group,
+    Literal,
+    Negation,
+    Ordering,
+    Query,
+    Within,
+)
 
 STATEMENT_LENGTH_MAX = 100_000
 LITERAL_LENGTH_MAX = 4_000
 OFFSET_MAX = 2_000
 DEPTH_MAX = 100
 """Conditions within conditions; a bound of our own, beyond what people write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A value of the statement; `kind` is string, boolean, null, number, datetime, date or date_word."""
-
-    kind: str
-    value: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`field operator literal`; the operator is one of = != < > <= >= like."""
-
-    field: str
-    operator: str
-    literal: Literal
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """`field IN (literals)`, or NOT IN."""
-
-    field: str
-    literals: tuple[Literal, ...]
-    negated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Conditions joined by `and` or by `or`."""
-
-    joint: str
-    parts: tuple["Condition", ...]
-    depth: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Negation:
-    """NOT condition."""
-
-    part: "Condition"
-    depth: int = 1
-
-
-Condition = Compare | Within | Group | Negation
-
-
-@dataclass(frozen=True, slots=True)
-class Ordering:
-    """One ORDER BY item."""
-
-    field: str
-    descending: bool
-    nulls_last: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """COUNT(field), answered under its alias."""
-
-    field: str
-    alias: str
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A whole statement. `columns` None means that it counts: COUNT(), or the fields of `counted`."""
-
-    columns: tuple[str, ...] | None
-    object_name: str
-    where: Condition | None
-    order: tuple[Ordering, ...]
-    limit: int | None
-    offset: int
-    counted: tuple[Counted, ...] = ()
-    text: str = ""
-    today: date = date.min
 
 
 def parse(text: str, today: date) -> Query:
@@ -204,33 +137,35 @@ def unescape(quoted: str) -> str:
 class _Builder(Transformer[Token, Query]):
     """Turns the parser's tree into the classes above; a method's name is the grammar's alias."""
 
-    def start(self, selected, name, alias, where, order, limit, offset):  # type: ignore[no-untyped-def]  # lark's call
+    def start(self, selected, name, alias, where, grouped, order, limit, offset):  # type: ignore[no-untyped-def]  # lark's call
         strip = _Unqualified({str(name).lower(), str(alias or name).lower()})
-        columns = tuple(strip.name(item) for item in selected if isinstance(item, str))
-        counted = tuple(Counted(strip.name(item.field), item.alias) for item in selected if isinstance(item, Counted))
-        if columns and counted:
-            raise malformed(f"Field must be grouped or aggregated: {columns[0]}")
+        columns = tuple(replace(item, field=strip.name(item.field)) for item in selected if isinstance(item, Column))
+        counted = (item for item in selected if isinstance(item, Aggregate))
+        aggregates = tuple(replace(item, field=strip.name(item.field)) for item in counted)
+        by = tuple(strip.name(field) for field in grouped or ())
         ordered = tuple(replace(item, field=strip.name(item.field)) for item in order or ())
+        _check_grouping(columns, aggregates, by, ordered)
         where = where and strip.condition(where)
-        return Query(columns or None, str(name), where, ordered, limit, offset or 0, counted)
+        return Query(columns, aggregates, str(name), where, by, ordered, limit, offset or 0)
 
-    def count(self) -> tuple[()]:
+    def count(self, _: Token) -> tuple[()]:
         return ()
 
-    def column(self, name: Token, alias: Token | None) -> str:
-        if alias is not None:
-            raise malformed("only aggregate expressions use field aliasing")
-        return str(name)
+    def column(self, name: Token, alias: Token | None) -> Column:
+        return Column(str(name), str(alias or ""))
 
-    def counted(self, name: Token, alias: Token | None) -> Counted:
-        return Counted(str(name), "" if alias is None else str(alias))
+    def aggregate(self, function: Token, name: Token, alias: Token | None) -> Aggregate:
+        return Aggregate(str(function).lower(), str(name), str(alias or ""))
 
-    def columns(self, *items: "str | Counted") -> tuple["str | Counted", ...]:
+    def columns(self, *items: Column | Aggregate) -> tuple[Column | Aggregate, ...]:
         unnamed = itertools.count()
         return tuple(
-            replace(item, alias=f"expr{next(unnamed)}") if isinstance(item, Counted) and not item.alias else item
+            replace(item, alias=f"expr{next(unnamed)}") if isinstance(item, Aggregate) and not item.alias else item
             for item in items
         )
+
+    def grouping(self, *names: Token) -> tuple[str, ...]:
+        return tuple(str(name) for name in names)
 
     def where(self, condition: Condition) -> Condition:
         return condition
@@ -255,6 +190,9 @@ class _Builder(Transformer[Token, Query]):
 
     def not_in(self, name: Token, *literals: Literal) -> Within:
         return Within(str(name), literals, negated=True)
+
+    def inclusion(self, name: Token, operator: Token, *literals: Token) -> Compare:
+        return Compare(str(name), str(operator).lower(), self.string(literals[0]))
 
     def string(self, token: Token) -> Literal:
         if len(token) > LITERAL_LENGTH_MAX + 2:
@@ -304,6 +242,23 @@ class _Builder(Transformer[Token, Query]):
             text = f"Maximum SOQL offset allowed is {OFFSET_MAX}"
             raise RefusalError("NUMBER_OUTSIDE_VALID_RANGE", text)
         return int(number)
+
+
+def _check_grouping(
+    columns: tuple[Column, ...], aggregates: tuple[Aggregate, ...], by: tuple[str, ...], order: tuple[Ordering, ...]
+) -> None:
+    """Beside figures stand only fields by which the records are grouped, and only these may have an alias."""
+    if not aggregates and not by:
+        if any(column.alias for column in columns):
+            raise malformed("only aggregate expressions use field aliasing")
+        return
+    known = {field.lower() for field in by}
+    for column in columns:
+        if column.field.lower() not in known:
+            raise malformed(f"Field must be grouped or aggregated: {column.field}")
+    for ordering in order:
+        if ordering.field.lower() not in known:
+            raise malformed(f"Ordered field must be grouped or aggregated: {ordering.field}")
 
 
 def _depth(parts: tuple[Condition, ...]) -> int:

@@ -1,15 +1,23 @@
 """What every write through the API goes through, one record at a time: rules, faults, the store, the org's own flow."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from practice_org import ids
 from practice_org.errors import RefusalError, converted_lead, no_such_column
+from practice_org.http import Call
+from practice_org.maintenance import in_maintenance
 from practice_org.org import Org
-from practice_org.records import Change, Table
+from practice_org.records import Change, Table, object_of
+from practice_org.row_locks import keys_of
+from practice_org.rules import Draft, Saving
 from practice_org.schema import PEOPLE, Field, Value
 from practice_org.spy import NO_FIELDS
 from practice_org.users import INTEGRATION_USER
 
+DEFAULT_SAVING = Saving()
+_ALLOW_SAVE = re.compile(r"allowSave\s*=\s*true", re.IGNORECASE)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -21,23 +29,33 @@ def table_for(org: Org, object_name: str) -> Table:
     raise RefusalError("NOT_FOUND", "The requested resource does not exist", status=404)
 
 
-def update_record(org: Org, table: Table, record_id: object, fields: Mapping[str, object]) -> str:
+def saving_of(call: Call) -> Saving:
+    """What the request's headers say about how its records are saved."""
+    allow = _ALLOW_SAVE.search(call.header("sforce-duplicate-rule-header")) is not None
+    return Saving(call.version, allow_duplicates=allow)
+
+
+def update_record(
+    org: Org, table: Table, record_id: object, fields: Mapping[str, object], saving: Saving = DEFAULT_SAVING
+) -> str:
     """Updates one record and returns its 18-character id. Raises RefusalError."""
     values = _checked(org, table, fields, creating=False)
     number = _locate(org, table, record_id)
     full_id = table.id_of(number)
-    if table.value(number, "IsConverted") and not org.behaviour.converted_lead_writable:
+    if table.value(number, "IsConverted") and not org.permissions.view_and_edit_converted_leads:
         raise converted_lead()
     refusal = org.faults.for_record(table.name, full_id)
     if refusal is not None:
         raise refusal
+    org.row_locks.check(keys_of(table, number) if org.row_locks else ())
+    org.rules.check(Draft(table, number, values), org.access, org.now().date(), org.behaviour, saving)
     table.write(number, values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     _run_flow(org, table, number, values)
     return full_id
 
 
-def create_record(org: Org, table: Table, fields: Mapping[str, object]) -> str:
+def create_record(org: Org, table: Table, fields: Mapping[str, object], saving: Saving = DEFAULT_SAVING) -> str:
     """Creates one record and returns its id. Raises RefusalError."""
     _check_rights(org, table)
     values = _checked(org, table, fields, creating=True)
@@ -46,6 +64,7 @@ def create_record(org: Org, table: Table, fields: Mapping[str, object]) -> str:
     if missing:
         text = f"Required fields are missing: [{', '.join(missing)}]"
         raise RefusalError("REQUIRED_FIELD_MISSING", text, fields=missing)
+    org.rules.check(Draft(table, None, values), org.access, org.now().date(), org.behaviour, saving)
     number = table.create(values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     return table.id_of(number)
@@ -62,14 +81,42 @@ def _locate(org: Org, table: Table, record_id: object) -> int:
     """The record that is to be written. Raises RefusalError when our user may not write it, or nobody may now."""
     _check_rights(org, table)
     number = table.locate_shared(record_id)
-    if number in table.read_only:
-        raise RefusalError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", fields=[])
-    if number in table.locked:
-        raise RefusalError("ENTITY_IS_LOCKED", "the entity is locked for editing", fields=[])
+    table.sharing.check_edit(number)
     return number
 
 
+def failing_trigger(org: Org, records: Iterable[tuple[Table, object, Mapping[str, object]]]) -> RefusalError | None:
+    """What all of these records are refused with because a trigger fails on one of them; None if none does."""
+    if not org.rules.has_triggers() or not org.behaviour.failed_trigger_fails_its_chunk:
+        return None
+    for table, record_id, fields in records:
+        try:
+            number, values = table.locate_live(record_id), _checked(org, table, fields, creating=False)
+        except RefusalError:
+            continue  # it does not come as far as the trigger
+        failure = org.rules.failing_trigger(Draft(table, number, values), org.access, org.now().date())
+        if failure is not None:
+            return failure
+    return None
+
+
+async def wait_for_rows(org: Org, record_ids: Iterable[object]) -> None:
+    """Waits for those of these records that another transaction holds."""
+    if not org.row_locks:
+        return
+    keys: list[str] = []
+    for record_id in record_ids:
+        full = ids.normalise(str(record_id)) or ""
+        table = org.tables.get(object_of(full) or "")
+        if table is not None:
+            with contextlib.suppress(RefusalError):
+                keys += keys_of(table, table.locate(full))
+    await org.row_locks.wait(keys, org.behaviour.row_lock_wait_seconds)
+
+
 def _check_rights(org: Org, table: Table) -> None:
+    if org.read_only:
+        raise in_maintenance()
     if org.access.objects[table.name] != "edit":
         text = f"entity type cannot be updated: {table.name}"
         raise RefusalError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text, fields=[])

@@ -45,6 +45,91 @@ def test_a_record_in_approval_is_locked_until_it_is_released(rest: Rest) -> None
     assert rest.update({"type": "Lead", "id": one, BOX: True}).json[0]["success"] is True
 
 
+def test_view_all_data_shows_what_is_not_shared_but_lets_nobody_edit_it(rest: Rest) -> None:
+    one = rest.org.create("Contact", Email="hidden@example.com")
+    rest.org.share(one, "absent")
+    rest.org.permit(view_all_data=True)
+    assert rest.rows("SELECT Id FROM Contact WHERE Email = 'hidden@example.com'") == [{"Id": one}]
+    assert rest.query("SELECT COUNT() FROM Contact").json["totalSize"] == 41
+    job = rest.bulk_query("SELECT Id FROM Contact")
+    assert one in rest.call("GET", f"jobs/query/{job}/results").body.decode()
+    assert rest.call("PATCH", f"sobjects/Contact/{one}", {BOX: True}).code == "INSUFFICIENT_ACCESS_OR_READONLY"
+    rest.org.permit(view_all_data=False)
+    assert rest.call("GET", f"sobjects/Contact/{one}").code == "NOT_FOUND"
+
+
+def test_modify_all_data_passes_sharing_and_approvals(rest: Rest) -> None:
+    hidden, read_only, locked = (rest.org.create("Lead") for _ in range(3))
+    rest.org.share(hidden, "absent")
+    rest.org.share(read_only, "read")
+    rest.org.lock(locked, locked=True)
+    rest.org.permit(modify_all_data=True)
+    for one in (hidden, read_only, locked):
+        assert rest.call("PATCH", f"sobjects/Lead/{one}", {BOX: True}).status == 204
+
+
+def test_a_user_without_api_enabled_is_refused_whatever_it_asks(rest: Rest) -> None:
+    rest.org.permit(api_enabled=False)
+    for path in ("sobjects/Lead/describe", "query?q=SELECT+Id+FROM+Lead", "limits", "jobs/query"):
+        answer = rest.call("GET", path)
+        assert (answer.status, answer.code) == (403, "API_CURRENTLY_DISABLED")
+        assert answer.json[0]["message"] == "API is disabled for this user"
+    assert rest.call("GET", "/services/data").status == 200
+    rest.org.permit(api_enabled=True)
+    assert rest.call("GET", "limits").status == 200
+
+
+@pytest.mark.parametrize(
+    ("edition", "add_on", "status"),
+    [
+        ("Team Edition", False, 403),
+        ("Professional Edition", False, 403),
+        ("Professional Edition", True, 200),
+        ("Unlimited Edition", False, 200),
+    ],
+)
+def test_some_editions_have_no_api(rest: Rest, edition: str, add_on: bool, status: int) -> None:
+    rest.org.edition(edition, api_add_on=add_on)
+    answer = rest.query("SELECT OrganizationType FROM Organization")
+    assert answer.status == status
+    if status == 200:
+        assert answer.json["records"][0]["OrganizationType"] == edition
+    else:
+        assert (answer.code, answer.json[0]["message"]) == (
+            "API_DISABLED_FOR_ORG",
+            "The REST API is not enabled for this Organization.",
+        )
+
+
+def test_a_merged_record_points_to_its_survivor_which_may_be_merged_itself(rest: Rest) -> None:
+    first, second, third = (rest.org.create("Lead", Email="m@example.com") for _ in range(3))
+    rest.org.merge(first, second)
+    rest.org.merge(second, third)
+    rows = rest.rows("SELECT Id, MasterRecordId, IsDeleted FROM Lead WHERE Email = 'm@example.com'", everything=True)
+    assert rows == [
+        {"Id": first, "MasterRecordId": second, "IsDeleted": True},
+        {"Id": second, "MasterRecordId": third, "IsDeleted": True},
+        {"Id": third, "MasterRecordId": None, "IsDeleted": False},
+    ]
+
+
+def test_what_leaves_the_recycle_bin_for_good_is_nowhere_any_more(rest: Rest) -> None:
+    one = rest.org.create("Lead", Email="gone@example.com")
+    with pytest.raises(ControlError):
+        rest.org.purge(one)
+    rest.org.delete(one)
+    assert rest.call("PATCH", f"sobjects/Lead/{one}", {BOX: True}).code == "ENTITY_IS_DELETED"
+    rest.org.purge(one)
+    found = rest.rows("SELECT Id FROM Lead WHERE Email = 'gone@example.com'", everything=True)
+    by_id = rest.rows(f"SELECT Id FROM Lead WHERE Id = '{one}'", everything=True)
+    job = rest.bulk_query("SELECT Id FROM Lead", "queryAll")
+    assert (found, by_id, one in rest.call("GET", f"jobs/query/{job}/results").body.decode()) == ([], [], False)
+    assert rest.call("PATCH", f"sobjects/Lead/{one}", {BOX: True}).code == "INVALID_CROSS_REFERENCE_KEY"
+    assert rest.org.find("gone@example.com") == []
+    with pytest.raises(ControlError):
+        rest.org.undelete(one)
+
+
 def test_an_object_without_rights_is_not_there(rest: Rest) -> None:
     rest.org.grant_object("Lead", "absent")
     assert rest.call("GET", "sobjects/Lead/describe").code == "NOT_FOUND"
@@ -68,6 +153,8 @@ def test_an_object_that_may_only_be_read_says_so_and_refuses_writes(rest: Rest) 
 
 def test_a_reset_shares_everything_again(rest: Rest) -> None:
     rest.org.grant_object("Lead", "absent")
+    rest.org.permit(api_enabled=False)
+    rest.org.edition("Team Edition")
     rest.org.reset()
     assert rest.query("SELECT Id FROM Lead").status == 200
 
@@ -78,3 +165,10 @@ def test_an_unknown_level_is_refused(rest: Rest, access: str) -> None:
         rest.org.share(rest.org.create("Lead"), access)
     with pytest.raises(ControlError):
         rest.org.grant_object("Lead", access)
+
+
+def test_an_unknown_permission_or_edition_is_refused(rest: Rest) -> None:
+    with pytest.raises(ControlError, match="view_all_data"):
+        rest.org.permit(view_everything=True)
+    with pytest.raises(ControlError, match="Professional Edition"):
+        rest.org.edition("Professional")

@@ -29,7 +29,7 @@ def test_a_converted_lead_cannot_be_written_unless_the_org_allows_it(rest: Rest)
     into = rest.org.convert(lead)
     refused = rest.update({"type": "Lead", "id": lead, BOX: True}).json[0]
     assert refused["errors"][0]["statusCode"] == "CANNOT_UPDATE_CONVERTED_LEAD"
-    rest.org.behaviour(converted_lead_writable=True)
+    rest.org.permit(view_and_edit_converted_leads=True)
     assert rest.update({"type": "Lead", "id": lead, BOX: True}).json[0]["success"]
     assert rest.org.record(into)[BOX] is False
 

@@ -23,8 +23,9 @@ def test_results_come_in_pages_of_2000_or_fewer_if_asked(rest: Rest) -> None:
     assert (rest_of_it["done"], len(rest_of_it["records"])) == (True, 500)
     ids = [record["Id"] for record in page["records"] + rest_of_it["records"]]
     assert len(set(ids)) == 2_500
-    small = rest.query("SELECT Id FROM Contact", Sforce_Query_Options="batchSize=200").json
-    assert len(small["records"]) == 200
+    for asked, given in (("batchSize=200", 200), ("batchSize=1", 200), ("BATCHSIZE = 9999", 2_000), ("odd", 2_000)):
+        small = rest.query("SELECT Id FROM Contact", Sforce_Query_Options=asked).json
+        assert len(small["records"]) == given
 
 
 def test_a_locator_that_is_unknown_is_refused(rest: Rest) -> None:
@@ -67,7 +68,7 @@ def test_ticked_and_unticked_make_the_whole(rest: Rest) -> None:
         ("LastName != 'Beta' AND Title = 'X'", ["Alpha", "Gamma", "O'Neil"]),
         ("LastName < 'Gamma' AND Title = 'X'", ["Alpha", "Beta"]),
         ("LastName >= 'Gamma' AND Title = 'X'", ["Gamma", "O'Neil"]),
-        ("LastName LIKE '%a' AND NOT LastName LIKE 'b%' AND Title = 'X'", ["Alpha", "Gamma"]),
+        ("LastName LIKE '%a' AND (NOT LastName LIKE 'b%') AND Title = 'X'", ["Alpha", "Gamma"]),
         ("LastName LIKE '_eta'", ["Beta"]),
         (r"LastName = 'O\'Neil'", ["O'Neil"]),
         ("LastName NOT IN ('Alpha', 'Beta') AND Title = 'X'", ["Gamma", "O'Neil"]),

@@ -65,6 +65,35 @@ def test_a_counted_column_is_one_aggregate_row(rest: Rest) -> None:
     assert rest.rows("SELECT COUNT(Id) total FROM Lead WHERE Email = 'nobody@example.com'") == [{"total": 0}]
 
 
+def test_records_are_counted_by_group(rest: Rest) -> None:
+    rest.org.reset(leads=0, contacts=0)
+    for title, phone in (("B", "2"), ("b", "2"), ("A", "9"), (None, "1")):
+        rest.org.create("Lead", LastName="X", Phone=phone, **({"Title": title} if title else {}))
+    figures = "COUNT(Id), COUNT_DISTINCT(Phone) phones, MIN(Phone), MAX(Phone) most"
+    found = rest.rows(f"SELECT Title, {figures} FROM Lead GROUP BY Title")
+    assert found == [
+        {"Title": None, "expr0": 1, "phones": 1, "expr1": "1", "most": "1"},
+        {"Title": "A", "expr0": 1, "phones": 1, "expr1": "9", "most": "9"},
+        {"Title": "B", "expr0": 2, "phones": 1, "expr1": "2", "most": "2"},
+    ]
+    ordered = "SELECT l.Title kind, COUNT(l.Id) n FROM Lead l GROUP BY Title ORDER BY Title DESC NULLS LAST LIMIT 2"
+    assert rest.rows(ordered) == [{"kind": "B", "n": 2}, {"kind": "A", "n": 1}]
+    by_owner = rest.rows("SELECT Owner.Name, COUNT(Id) FROM Lead GROUP BY Owner.Name")
+    assert by_owner == [{"Name": "Practice Admin", "expr0": 4}]
+    assert rest.rows("SELECT MAX(Email), COUNT_DISTINCT(Email) FROM Lead") == [{"expr0": None, "expr1": 0}]
+    assert rest.rows("SELECT Name, COUNT(Id) FROM User GROUP BY Name LIMIT 1") == [
+        {"Name": "Integration User", "expr0": 1}
+    ]
+
+
+def test_groups_do_not_come_in_pages(rest: Rest) -> None:
+    rest.org.reset(contacts=2_500)
+    answer = rest.query("SELECT Email, COUNT(Id) FROM Contact GROUP BY Email")
+    assert answer.code == "EXCEEDED_ID_LIMIT"
+    assert "does not support queryMore(), use LIMIT" in answer.json[0]["message"]
+    assert len(rest.rows("SELECT Email, COUNT(Id) FROM Contact GROUP BY Email LIMIT 5")) == 5
+
+
 def test_counts_respect_a_limit(rest: Rest) -> None:
     assert rest.query("SELECT COUNT() FROM Lead LIMIT 5").json["totalSize"] == 5
 
@@ -180,11 +209,29 @@ def test_a_date_word_compares_as_its_period(rest: Rest, condition: str, found: b
         ("SELECT Id FROM Lead WHERE Email = TODAY", "INVALID_FIELD", "must be of type string"),
         ("SELECT Id FROM Lead WHERE Email = " + "9" * 5_000, "INVALID_FIELD", "must be of type string"),
         ("SELECT Id, COUNT(Id) FROM Lead", "MALFORMED_QUERY", "must be grouped or aggregated"),
+        ("SELECT Id FROM Lead GROUP BY Status", "MALFORMED_QUERY", "must be grouped or aggregated: Id"),
+        ("SELECT COUNT(Id) FROM Lead ORDER BY Email", "MALFORMED_QUERY", "must be grouped or aggregated: Email"),
+        ("SELECT COUNT(Id) FROM Lead GROUP BY CreatedDate", "INVALID_FIELD", "'CreatedDate' can not be grouped"),
+        (
+            "SELECT Id FROM Lead WHERE LeadSource INCLUDES ('Web')",
+            "INVALID_FIELD",
+            "invalid operator on picklist field",
+        ),
+        ("SELECT Id FROM Lead WHERE Email EXCLUDES ('a;b')", "INVALID_FIELD", "invalid operator on email field"),
+        ("SELECT Id FROM Lead WHERE CreatedDate = THIS_FISCAL_WEEK", "MALFORMED_QUERY", "token: 'THIS_FISCAL_WEEK'"),
+        ("SELECT Id FROM Lead WHERE CreatedDate = LAST_N_DAYS:x", "MALFORMED_QUERY", "token: 'LAST_N_DAYS'"),
+        ("SELECT Id FROM Lead WHERE Email = 'a' AND NOT (Phone = 'b')", "MALFORMED_QUERY", "token: 'NOT'"),
+        ("SELECT Id FROM Lead WHERE NOT Email = 'a' OR Phone = 'b'", "MALFORMED_QUERY", "token: 'OR'"),
+        ("SELECT Id FROM Lead WHERE Email = 'it's'", "MALFORMED_QUERY", "token: 's'"),
+        ("SELECT Id FROM Lead WHERE Email = 'open", "MALFORMED_QUERY", "token: '''"),
+        ("SELECT FROM Lead", "MALFORMED_QUERY", "token: 'FROM'"),
+        ("SELECT * FROM Lead", "MALFORMED_QUERY", "token: '*'"),
+        ("", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
         ("SELECT Id FROM Lead WHERE Id IN (SELECT Id FROM Lead)", "MALFORMED_QUERY", "unexpected token"),
         (f"SELECT Id FROM Lead WHERE {BOX} > true", "INVALID_FIELD", "invalid operator"),
         ("SELECT Id FROM Lead WHERE Id LIKE '00Q%'", "INVALID_FIELD", "invalid operator on id field"),
         (
-            "SELECT Id FROM Lead WHERE " + "NOT (Id = null OR " * 200 + "Id = null" + ")" * 200,
+            "SELECT Id FROM Lead WHERE " + "(NOT (Id = null OR " * 200 + "Id = null" + "))" * 200,
             "QUERY_TOO_COMPLICATED",
             "",
         ),
@@ -197,6 +244,36 @@ def test_a_statement_that_cannot_be_answered_is_refused_with_its_place(
     answer = rest.query(text)
     assert (answer.status, answer.code) == (400, code)
     assert part in answer.json[0]["message"]
+
+
+TAIL = " Lead WHERE Email = 'a' AND Phone = 'b' OR Title = 'c'"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "SELECT Id FROM Lead WHERE",
+            f"\nSELECT Id FROM Lead WHERE\n{' ' * 25}^\nERROR at Row:1:Column:26\nunexpected token: '<EOF>'",
+        ),
+        (
+            "SELECT Id\nFROM Lead\nWHERE Email = 'a' AND Phone = 'b' OR Title = 'c'",
+            f"\n{TAIL}\n{' ' * 40}^\nERROR at Row:3:Column:35\nunexpected token: 'OR'",
+        ),
+    ],
+)
+def test_a_refusal_shows_the_place_with_a_caret_below_it(rest: Rest, text: str, message: str) -> None:
+    answer = rest.query(text)
+    assert answer.json == [{"message": message, "errorCode": "MALFORMED_QUERY"}]
+
+
+def test_a_statement_has_at_most_100_000_characters(rest: Rest) -> None:
+    start = "SELECT Id FROM Lead WHERE Email IN ('"
+    fitting = start + "','".join(["x" * 997] * 100)[: 100_000 - len(start) - 2] + "')"
+    for text, status in ((fitting, 200), (fitting + " ", 400)):
+        answer = rest.call("POST", "jobs/query", {"operation": "query", "query": text})
+        assert (len(text), answer.status) == (100_000 + (status == 400), status), answer.body
+    assert "100000 characters" in answer.json[0]["message"]
 
 
 def test_deep_parentheses_are_answered_or_refused_but_never_break_the_org(rest: Rest) -> None:

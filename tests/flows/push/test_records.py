@@ -90,7 +90,7 @@ def test_a_converted_lead_is_not_written_its_contact_is(world: World, copies: bo
 
 
 def test_a_converted_lead_is_followed_even_where_the_org_would_accept_the_dead_write(world: World) -> None:
-    world.org.behaviour(converted_lead_writable=True)
+    world.org.permit(view_and_edit_converted_leads=True)
     lead = world.org.create("Lead", Email="ann@example.com")
     contact = world.org.convert(lead)
     world.opt_out("ann@example.com")
