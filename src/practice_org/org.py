@@ -11,12 +11,12 @@ from practice_org.cursors import Cursors
 from practice_org.faults import Faults
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
-from practice_org.people import Crowd, scatter_opt_outs
+from practice_org.people import BORN_AT, Crowd, instant_text, scatter_opt_outs
 from practice_org.records import Table
 from practice_org.schema import CUSTOM_FIELD, DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, Value
 from practice_org.sessions import Identity, Sessions
 from practice_org.spy import Spy
-from practice_org.users import USERS
+from practice_org.users import LANGUAGE, LOCALE, TIME_ZONE, USERS
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,9 @@ class Org:
                 "NamespacePrefix": None,
                 "OrganizationType": "Enterprise Edition",
                 "TrialExpirationDate": None,
+                "LanguageLocaleKey": LANGUAGE,
+                "DefaultLocaleSidKey": LOCALE,
+                "TimeZoneSidKey": TIME_ZONE,
+                **dict.fromkeys(("CreatedDate", "LastModifiedDate", "SystemModstamp"), instant_text(BORN_AT)),
             }
         ]

@@ -16,7 +16,26 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest, unknown
+from practice_org import (
+    batch,
+    bulk,
+    clock,
+    collections,
+    composite,
+    control,
+    credentials,
+    describe,
+    external_ids,
+    identity,
+    oauth,
+    page,
+    query,
+    replication,
+    rest,
+    soap,
+    tree,
+    unknown,
+)
 from practice_org.doors import Door
 from practice_org.faults.transport import TRANSPORT
 from practice_org.org import Options, Org
@@ -94,7 +113,9 @@ def make_app(org: Org) -> Starlette:
         yield
         org.jobs.close()
 
-    families = (oauth, describe, collections, query, bulk, rest, control, page, unknown)
+    sobjects = (describe, replication, external_ids, rest)
+    composites = (collections, batch, tree, composite)
+    families = (identity, oauth, soap, *sobjects, *composites, query, bulk, control, page, unknown)
     routes = [item for family in families for item in family.routes(org)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 
