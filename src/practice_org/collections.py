@@ -91,16 +91,7 @@ async def upsert(call: Call) -> Response:
     def write(record: Record) -> Record:
         if _type_of(record).lower() != table.name.lower():
             raise RefusalError("INVALID_TYPE", f"every record must be a {table.name}")
-        value = next((value for known, value in record.items() if known.lower() == key.lower()), None)
-        if value is None:
-            raise RefusalError("MISSING_ARGUMENT", f"{key} not specified", fields=[key])
-        found = external_ids.find(call.org, table, key, value)
-        if len(found) > 1:
-            matches = ", ".join(table.id_of(number) for number in found)
-            text = f"{key}: more than one record found for external id field: [{matches}]"
-            raise RefusalError("DUPLICATE_EXTERNAL_ID", text, fields=[key])
-        fields = {known: value for known, value in record.items() if known.lower() != key.lower()}
-        record_id, is_new = external_ids.write(call.org, table, found, {key: value}, fields)
+        record_id, is_new = external_ids.upsert_record(call.org, table, key, record)
         return {"id": record_id, "created": is_new}
 
     return _write_all(call, *_read(call), write)

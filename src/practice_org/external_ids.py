@@ -108,6 +108,23 @@ def write(
     return create_record(org, table, {**fields, **key}), True
 
 
+def upsert_record(org: Org, table: Table, key: str, values: Mapping[str, object]) -> tuple[str, bool]:
+    """One record among many, found by its own value of the field `key`; its id, and whether it is new.
+
+    Raises RefusalError, also when several records match.
+    """
+    value = next((value for name, value in values.items() if name.lower() == key.lower()), None)
+    fields = {name: value for name, value in values.items() if name.lower() != key.lower()}
+    if value in (None, ""):
+        raise RefusalError("MISSING_ARGUMENT", f"{key} not specified", fields=[key])
+    found = find(org, table, key, value)
+    if len(found) > 1:
+        matches = ", ".join(table.id_of(number) for number in found)
+        text = f"{key}: more than one record found for external id field: [{matches}]"
+        raise RefusalError("DUPLICATE_EXTERNAL_ID", text, fields=[key])
+    return write(org, table, found, {key: value}, fields)
+
+
 def _ambiguous(call: Call, table: Table, found: list[int]) -> Response:
     """The addresses of all that match."""
     return answer([attributes(table.name, table.id_of(number), call.version)["url"] for number in found], 300)
