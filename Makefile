@@ -2,12 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+CLIENTS := tests/conformance/clients
 
-.PHONY: help demo install install-dev test test-external test-all check format bench lock clean
+.PHONY: help demo install install-dev test test-clients test-external test-all check format bench lock clean
 
 help:
 	@echo "make demo      see an unsubscribe reach Salesforce, on a practice org"
 	@echo "make test      every check and every test"
+	@echo "make test-clients   the practice org with clients that nobody here wrote"
 	@echo "make install   optsync into $(VENV)"
 	@echo "make bench     our figures beside the floor's"
 
@@ -25,6 +27,10 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@PYTHON="$(PYTHON)" sh scripts/install.sh "$(VENV)" requirements-dev.lock
 	@touch $@
 
+$(VENV)/.installed-clients: requirements-clients.lock $(VENV)/.installed-dev
+	@PYTHON="$(PYTHON)" sh scripts/install.sh "$(VENV)" requirements-clients.lock
+	@touch $@
+
 check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -32,7 +38,15 @@ check: install-dev
 	$(BIN)/lint-imports --no-cache
 
 test: check
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --ignore=$(CLIENTS) $(PYTEST_ARGS)
+
+# The practice org with clients that nobody here wrote; without npm, those for Node are skipped.
+test-clients: $(VENV)/.installed-clients $(CLIENTS)/node_modules
+	$(BIN)/pytest $(CLIENTS) $(PYTEST_ARGS)
+
+$(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not here: the clients for Node are left out" >&2; exit 0; }; \
+		npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@
 
 # The flows once more, on another server than ours: Debian's PostgreSQL, started by the tests.
 test-external: install-dev
@@ -50,10 +64,12 @@ format: install-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Needs uv. The universal lock carries hashes and no addresses.
+# Needs uv, and npm for the clients. No lock says where to download: the universal ones carry hashes, npm's integrity.
 lock:
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --group build -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 --group clients -c requirements-dev.lock -o requirements-clients.lock
+	npm install --prefix $(CLIENTS) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

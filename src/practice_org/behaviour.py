@@ -50,6 +50,9 @@ class Behaviour:
     app_approved: bool = True
     """False answers the JWT flow with "user hasn't approved this consumer" (salesforce.md 1.4)."""
 
+    soap_login_allowed: bool = False
+    """Whether SOAP login() gives sessions, up to version 64: new orgs refuse it (salesforce.md 1.7)."""
+
     def change(self, values: dict[str, object]) -> None:
         """Sets switches by name. Raises RefusalError for an unknown name or a value of another type."""
         known = {item.name: type(getattr(self, item.name)) for item in fields(self)}

@@ -10,7 +10,7 @@ from itertools import islice
 from starlette.responses import Response
 from starlette.routing import Route
 
-from practice_org import clock
+from practice_org import clock, external_ids
 from practice_org.bulk_common import abort, asked_state, checked_layout, find_job, wait_in_queue
 from practice_org.csv_rows import DELIMITERS, LINE_ENDINGS
 from practice_org.errors import RefusalError
@@ -21,7 +21,7 @@ from practice_org.row_locks import keys_of
 from practice_org.schema import PEOPLE, Value
 from practice_org.writes import create_record, delete_record, failing_trigger, update_record, wait_for_rows
 
-OPERATIONS = ("update", "insert", "delete")
+OPERATIONS = ("update", "insert", "upsert", "delete")
 UPLOAD_BYTES_MAX = 150 * 1024 * 1024
 CHUNK_ROWS = 200
 """Triggers see 200 rows at a time (salesforce.md 3.2)."""
@@ -66,8 +66,24 @@ async def create(call: Call) -> Response:
         raise RefusalError("INVALIDJOB", f"operation must be one of {', '.join(OPERATIONS)}: {operation}")
     name = known[object_name.lower()]
     job = IngestJob(call.org.jobs.new_id(), operation, name, call.version, call.org.now(), "Open", delimiter, line_end)
+    if operation == "upsert":
+        job.key = _key(call, name, body)
     call.org.jobs.by_id[job.id] = job
     return answer(job.as_created())
+
+
+def _key(call: Call, object_name: str, body: dict[str, object]) -> str:
+    """The field that an upsert finds records by. Raises RefusalError."""
+    asked = str(body.get("externalIdFieldName") or "")
+    if not asked:
+        raise RefusalError("INVALIDJOB", "externalIdFieldName is required for an upsert")
+    try:
+        return external_ids.key_field(call.org, call.org.tables[object_name], asked).name
+    except RefusalError as refusal:
+        text = (
+            f"InvalidJob : Field name provided, {asked} does not match an External ID, Salesforce Id, or indexed field"
+        )
+        raise RefusalError("INVALIDJOB", f"{text} for {object_name}") from refusal
 
 
 async def upload(call: Call) -> Response:
@@ -185,28 +201,33 @@ def _process(org: Org, job: IngestJob, row: Row, failure: RefusalError | None) -
     try:
         if failure is not None:
             raise failure
-        record_id = _write(org, job, row)
+        record_id, is_new = _write(org, job, row)
     except RefusalError as refusal:
         job.failed += 1
         shown = row.get(_id_column(job), "") if org.behaviour.failed_rows_carry_id else ""
         job.failed_rows.append(_as_line(job, [shown, refusal.as_bulk_error(), *row.values()]))
         return None
-    created = "true" if job.operation == "insert" else "false"
-    job.succeeded_rows.append(_as_line(job, [record_id, created, *row.values()]))
+    job.succeeded_rows.append(_as_line(job, [record_id, str(is_new).lower(), *row.values()]))
     return record_id
 
 
-def _write(org: Org, job: IngestJob, row: Row) -> str:
+def _write(org: Org, job: IngestJob, row: Row) -> tuple[str, bool]:
+    """The record's id, and whether it is new."""
     table, id_column = org.tables[job.object_name], _id_column(job)
     record_id = row.get(id_column, "")
-    if job.operation != "insert" and not record_id:
+    if job.operation in ("update", "delete") and not record_id:
         raise RefusalError("MISSING_ARGUMENT", f"Id not specified in {job.operation} call", fields=["Id"])
     if job.operation == "delete":
-        return delete_record(org, table, record_id)
+        return delete_record(org, table, record_id), False
     fields = _fields(org, job, row)
     if job.operation == "insert":
-        return create_record(org, table, fields)
-    return update_record(org, table, record_id, fields)
+        return create_record(org, table, fields), True
+    if job.operation == "upsert":
+        if job.key != "Id":
+            return external_ids.upsert_record(org, table, job.key, fields)
+        # an upsert by Id creates what has none
+        return external_ids.write(org, table, [table.locate_shared(record_id)] if record_id else [], {}, fields)
+    return update_record(org, table, record_id, fields), False
 
 
 def _fields(org: Org, job: IngestJob, row: Row) -> dict[str, Value]:

@@ -3,11 +3,12 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
-from practice_org.access import Level
+from practice_org.access import Access, Level
 from practice_org.errors import not_found
 from practice_org.http import Call, answer, route
+from practice_org.names import SOURCES, STATUSES
 from practice_org.org import Org
-from practice_org.schema import PEOPLE, PREFIXES, Field
+from practice_org.schema import ID_LOOKUPS, PEOPLE, PREFIXES, Field
 
 _SOAP_TYPES = {
     "id": "tns:ID",
@@ -16,6 +17,9 @@ _SOAP_TYPES = {
     "datetime": "xsd:dateTime",
     "date": "xsd:date",
 }
+MASTER_RECORD_TYPE = "012000000000000AAA"
+PICKLISTS = {"LeadSource": SOURCES, "Salutation": ("Mr.", "Ms.", "Mrs.", "Dr.", "Prof."), "Status": STATUSES}
+"""Not restricted: any text can be written."""
 _UNGROUPABLE = frozenset({"datetime", "textarea"})
 _UNAGGREGATED = frozenset({"boolean", "textarea"})
 
@@ -32,26 +36,34 @@ def routes(org: Org) -> list[Route]:
 async def describe_global(call: Call) -> Response:
     """The objects of this org without their fields."""
     version, rights = call.version, call.org.access.objects
-    objects = [
-        _object(name, rights[name]) | {"urls": _urls(name, version)} for name in PREFIXES if rights[name] != "absent"
-    ]
+    objects = [summary(name, rights[name], version) for name in PREFIXES if rights[name] != "absent"]
     return answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects})
 
 
-async def describe(call: Call) -> Response:
-    """One object with the fields our user may see; a hidden field is simply not there (salesforce.md 0.1)."""
+def summary(name: str, right: Level, version: str) -> dict[str, object]:
+    """An object without its fields."""
+    return _object(name, right) | {"urls": _urls(name, version)}
+
+
+def asked_object(call: Call) -> str:
+    """The object of the path in Salesforce's spelling. Raises RefusalError NOT_FOUND for what our user may not see."""
     names = {name.lower(): name for name in PREFIXES}
     object_name = names.get(call.params["object"].lower())
     if object_name is None or call.org.access.objects[object_name] == "absent":
         raise not_found()
-    access = call.org.access
+    return object_name
+
+
+async def describe(call: Call) -> Response:
+    """One object with the fields our user may see; a hidden field is simply not there (salesforce.md 0.1)."""
+    object_name, access = asked_object(call), call.org.access
     fields = [
         describe_field(known, editable=access.level(object_name, known.name) == "edit")
         for known in access.visible(object_name)
     ]
     more = {
         "actionOverrides": [],
-        "childRelationships": [],
+        "childRelationships": _children(access, object_name),
         "compactLayoutable": True,
         "defaultImplementation": None,
         "extendedBy": None,
@@ -62,16 +74,47 @@ async def describe(call: Call) -> Response:
         "lookupLayoutable": None,
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
-        "recordTypeInfos": [],
+        "recordTypeInfos": [_master_type(object_name, call.version)],
         "searchLayoutable": True,
         "sobjectDescribeOption": "FULL",
-        "supportedScopes": [{"label": "All records", "name": "everything"}],
+        "supportedScopes": [{"label": f"All {object_name.lower()}s", "name": "everything"}],
     }
-    return answer(
-        _object(object_name, access.objects[object_name])
-        | more
-        | {"fields": fields, "urls": _urls(object_name, call.version)}
-    )
+    return answer(summary(object_name, access.objects[object_name], call.version) | more | {"fields": fields})
+
+
+def _children(access: Access, object_name: str) -> list[dict[str, object]]:
+    """The lookups of other objects that lead here."""
+    return [
+        {
+            "cascadeDelete": False,
+            "childSObject": child,
+            "deprecatedAndHidden": False,
+            "field": known.name,
+            "junctionIdListNames": [],
+            "junctionReferenceTo": [],
+            "relationshipName": None,
+            "restrictedDelete": False,
+        }
+        for child in PREFIXES
+        if access.objects[child] != "absent"
+        for known in access.visible(child)
+        if object_name in known.reference_to
+    ]
+
+
+def _master_type(object_name: str, version: str) -> dict[str, object]:
+    """The record type that every object has, where an org made none of its own."""
+    layout = f"/services/data/v{version}/sobjects/{object_name}/describe/layouts/{MASTER_RECORD_TYPE}"
+    return {
+        "active": True,
+        "available": True,
+        "defaultRecordTypeMapping": True,
+        "developerName": "Master",
+        "master": True,
+        "name": "Master",
+        "recordTypeId": MASTER_RECORD_TYPE,
+        "urls": {"layout": layout},
+    }
 
 
 def _object(name: str, right: Level) -> dict[str, object]:
@@ -108,8 +151,26 @@ def _object(name: str, right: Level) -> dict[str, object]:
 
 
 def _urls(name: str, version: str) -> dict[str, str]:
+    """The addresses that describe names; those of layouts and views are named only, not served."""
     base = f"/services/data/v{version}/sobjects/{name}"
-    return {"describe": base + "/describe", "rowTemplate": base + "/{ID}", "sobject": base}
+    urls = {"describe": base + "/describe", "rowTemplate": base + "/{ID}", "sobject": base}
+    if name not in PEOPLE:
+        return urls
+    return urls | {
+        "approvalLayouts": base + "/describe/approvalLayouts",
+        "compactLayouts": base + "/describe/compactLayouts",
+        "defaultValues": base + "/defaultValues?recordTypeId&fields",
+        "layouts": base + "/describe/layouts",
+        "listviews": base + "/listviews",
+        "quickActions": base + "/quickActions",
+    }
+
+
+def _picklist(name: str) -> list[dict[str, object]]:
+    return [
+        {"active": True, "defaultValue": False, "label": value, "validFor": None, "value": value}
+        for value in PICKLISTS.get(name, ())
+    ]
 
 
 def describe_field(known: Field, *, editable: bool) -> dict[str, object]:
@@ -144,7 +205,7 @@ def describe_field(known: Field, *, editable: bool) -> dict[str, object]:
         "groupable": known.type not in _UNGROUPABLE,
         "highScaleNumber": False,
         "htmlFormatted": False,
-        "idLookup": known.name in ("Id", "Email"),
+        "idLookup": known.name in ID_LOOKUPS,
         "inlineHelpText": None,
         "label": known.label,
         "length": known.length,
@@ -155,7 +216,7 @@ def describe_field(known: Field, *, editable: bool) -> dict[str, object]:
         "namePointing": False,
         "nillable": known.nillable,
         "permissionable": known.permissionable,
-        "picklistValues": [],
+        "picklistValues": _picklist(known.name) if known.type == "picklist" else [],
         "polymorphicForeignKey": False,
         "precision": 0,
         "queryByDistance": False,

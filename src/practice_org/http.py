@@ -23,6 +23,9 @@ HEAD_BYTES_MAX = 16_384
 """URI and headers together; more is refused with 414 or 431, far more loses the connection (salesforce.md 6)."""
 HEAD_BYTES_CUT = 32_768
 
+PART = "practice_org.part"
+"""Where the scope of a request inside another one says whether it counts as an API call of its own."""
+
 UNPACKED_BYTES_MAX = 160 * 1024 * 1024
 PACKED_BYTES_MIN = 1_000
 
@@ -94,7 +97,8 @@ def route(org: Org, path: str, rules: Rules = DATA, **handlers: tuple[str, Handl
     """
 
     async def endpoint(request: Request) -> Response:
-        known = handlers.get("GET" if request.method == "HEAD" else request.method, handlers.get("ANY"))
+        method = _method(request)
+        known = handlers.get(method, handlers.get("ANY"))
         if known is None:
             return await _pass(org, request, "method_not_allowed", _refuse_method(request.method, handlers), rules)
         return await _pass(org, request, known[0], known[1], rules)
@@ -102,6 +106,14 @@ def route(org: Org, path: str, rules: Rules = DATA, **handlers: tuple[str, Handl
     made = Route(path, endpoint)
     made.methods = None  # any: those without a handler are refused in Salesforce's words, not in Starlette's
     return made
+
+
+def _method(request: Request) -> str:
+    """HEAD is GET. A POST may name another method in its address, for clients that cannot send PATCH."""
+    method: str = request.method
+    if method == "POST":
+        return str(request.query_params.get("_HttpMethod", method)).upper()
+    return "GET" if method == "HEAD" else method
 
 
 def _refuse_method(method: str, handlers: Mapping[str, object]) -> Handler:
@@ -117,13 +129,14 @@ async def _pass(org: Org, request: Request, name: str, handler: Handler, rules: 
     path = _full_path(request)
     seen = Seen(clock.now().timestamp(), request.method, name, path[:PATH_LENGTH_KEPT])
     oversized = _refuse_size(request, path)
+    counted = rules.counted and request.scope.get(PART) is not False
     try:
         response = oversized or await _answer(org, request, seen, handler, rules, path)
     except ClientDisconnect:
         response = Response(status_code=499)
     _pack(request, response)
     seen.status = response.status_code
-    org.spy.note(seen, counted=rules.counted)
+    org.spy.note(seen, counted=counted)
     if rules.counted:
         response.headers.update(org.limits.header())
     return response
@@ -134,7 +147,7 @@ async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rule
     if body is None:
         return answer(RefusalError("JSON_PARSER_ERROR", "the body is not gzip").as_request_error(), 400)
     note_writes(seen, body)
-    if org.latency_ms:
+    if org.latency_ms and PART not in request.scope:
         await clock.sleep(org.latency_ms / 1000)
     fault = org.faults.for_request("before", seen.route, path)
     early = await fault.answer(request) if fault else None
@@ -144,7 +157,8 @@ async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rule
         if rules.counted:
             org.sessions.check(request.headers.get("authorization", ""))
             org.check_request(seen.route)
-            org.limits.spend()
+            if request.scope.get(PART) is not False:
+                org.limits.spend()
             _check_version(request.path_params["version"])
         response = await handler(Call(org, request, seen, body))
     except RefusalError as refusal:

@@ -92,8 +92,9 @@ class QueryJob(Job):
 
 @dataclass
 class IngestJob(Job):
-    """Rows to write. `uploads` counts every PUT; only the first is allowed."""
+    """Rows to write. `uploads` counts every PUT; only the first is allowed. `key` is the field of an upsert."""
 
+    key: str = ""
     content: bytes = b""
     uploads: int = 0
     failed: int = 0
@@ -105,7 +106,8 @@ class IngestJob(Job):
     def as_created(self) -> dict[str, object]:
         """An open job says where its content goes; the address has no leading slash."""
         address = f"services/data/v{self.version}/jobs/ingest/{self.id}/batches"
-        return super().as_created() | ({"contentUrl": address} if self.state == "Open" else {})
+        key = {"externalIdFieldName": self.key} if self.key else {}
+        return super().as_created() | key | ({"contentUrl": address} if self.state == "Open" else {})
 
     def as_polled(self) -> dict[str, object]:
         """`numberRecordsProcessed` includes the failed ones."""

@@ -34,3 +34,4 @@ COMPANIES = (
 CITIES = ("Ashford", "Brookhaven", "Eastmere", "Kingsport", "Millbridge", "Northfield", "Westgate")
 TITLES = ("Analyst", "Buyer", "Director", "Editor", "Engineer", "Manager", "Teacher")
 SOURCES = ("Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other")
+STATUSES = ("Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted")

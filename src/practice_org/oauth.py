@@ -1,4 +1,4 @@
-"""The token endpoint and who the token belongs to (salesforce.md 1.2 to 1.4).
+"""The token endpoint (salesforce.md 1.2 to 1.4).
 
 JWT bearer and client credentials. An OAuth error is one object, `error` and `error_description`, not REST's array.
 """
@@ -35,12 +35,10 @@ class OAuthError(Exception):
 
 
 def routes(org: Org) -> list[Route]:
-    """Token, revocation, userinfo and the identity address; none counts as an API call."""
+    """Token and revocation; neither counts as an API call."""
     return [
         route(org, "/services/oauth2/token", OPEN, POST=("oauth.token", give_token)),
         route(org, "/services/oauth2/revoke", OPEN, POST=("oauth.revoke", revoke)),
-        route(org, "/services/oauth2/userinfo", OPEN, GET=("oauth.userinfo", show_user)),
-        route(org, "/id/{org_id}/{user_id}", OPEN, GET=("oauth.identity", show_user)),
     ]
 
 
@@ -142,27 +140,3 @@ async def revoke(call: Call) -> Response:
     if call.org.sessions.end(token):
         return Response(status_code=200)
     return answer({"error": "unsupported_token_type", "error_description": "this token type is not supported"}, 400)
-
-
-async def show_user(call: Call) -> Response:
-    """Who the token belongs to; the identity address and userinfo say the same here."""
-    identity = call.org.identity
-    call.org.sessions.check(call.header("authorization"))
-    base = identity.base_url
-    return answer(
-        {
-            "id": f"{base}/id/{identity.org_id}/{INTEGRATION_USER}",
-            "sub": f"{base}/id/{identity.org_id}/{INTEGRATION_USER}",
-            "user_id": INTEGRATION_USER,
-            "organization_id": identity.org_id,
-            "preferred_username": identity.username,
-            "username": identity.username,
-            "name": "Integration User",
-            "email": identity.username,
-            "active": True,
-            "urls": {
-                "rest": f"{base}/services/data/v{{version}}/",
-                "sobjects": f"{base}/services/data/v{{version}}/sobjects/",
-            },
-        }
-    )

@@ -14,7 +14,7 @@ from practice_org.faults import Faults
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
 from practice_org.maintenance import in_maintenance, is_bulk_job, is_write
-from practice_org.people import Crowd, scatter_opt_outs
+from practice_org.people import BORN_AT, Crowd, instant_text, scatter_opt_outs
 from practice_org.records import Table
 from practice_org.row_locks import RowLocks
 from practice_org.rules import Rules
@@ -22,7 +22,7 @@ from practice_org.schema import CUSTOM_FIELD, DEFAULT_PACKAGE_FIELD, EMAIL_OPT_O
 from practice_org.sessions import Identity, Sessions
 from practice_org.sharing import Permissions, Sharing
 from practice_org.spy import Spy
-from practice_org.users import USERS
+from practice_org.users import LANGUAGE, LOCALE, TIME_ZONE, USERS
 
 
 @dataclass(frozen=True)
@@ -148,5 +148,9 @@ class Org:
                 "NamespacePrefix": None,
                 "OrganizationType": self.edition.name,
                 "TrialExpirationDate": None,
+                "LanguageLocaleKey": LANGUAGE,
+                "DefaultLocaleSidKey": LOCALE,
+                "TimeZoneSidKey": TIME_ZONE,
+                **dict.fromkeys(("CreatedDate", "LastModifiedDate", "SystemModstamp"), instant_text(BORN_AT)),
             }
         ]

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from practice_org import clock, soql
 from practice_org.access import Access
 from practice_org.aggregates import figures, sized
+from practice_org.columns import describe_columns
 from practice_org.cursors import Cursor
 from practice_org.errors import RefusalError
 from practice_org.http import Call, answer, route
@@ -62,6 +63,8 @@ async def _first_page(call: Call, *, binned: bool) -> Response:
     if text is None:
         raise RefusalError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
     parsed = canonical(soql.parse(text, call.org.now().date()), call.org.access)
+    if (call.query("columns") or "").lower() == "true":
+        return answer(describe_columns(parsed, call.org.access))
     if parsed.object_name not in PEOPLE:
         return answer(_fixed_rows(call, parsed))
     match = bind(parsed, call.org.tables[parsed.object_name], call.org.access, binned=binned)

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
+from practice_org.describe import asked_object, summary
 from practice_org.errors import RefusalError, not_found
 from practice_org.http import NEWEST_VERSION, OLDEST_VERSION, OPEN, Call, answer, route
 from practice_org.org import Org
@@ -68,24 +69,32 @@ async def count_records(call: Call) -> Response:
 
 async def show_object(call: Call) -> Response:
     """What the object is, and no recent items."""
-    table = table_for(call.org, call.params["object"])
-    return answer({"objectDescribe": {"name": table.name, "keyPrefix": table.crowd.prefix}, "recentItems": []})
+    name = asked_object(call)
+    return answer({"objectDescribe": summary(name, call.org.access.objects[name], call.version), "recentItems": []})
 
 
 async def create(call: Call) -> Response:
     """201 with the new id."""
     table = table_for(call.org, call.params["object"])
     record_id = create_record(call.org, table, call.json(), saving_of(call))
-    return answer({"id": record_id, "success": True, "errors": []}, 201)
+    return created(call, table.name, {"id": record_id, "success": True, "errors": []})
+
+
+def created(call: Call, object_name: str, result: dict[str, object]) -> Response:
+    """201 with the address of the new record, whose `id` stands in the result."""
+    response = answer(result, 201)
+    response.headers["location"] = attributes(object_name, str(result["id"]), call.version)["url"]
+    return response
 
 
 async def get(call: Call) -> Response:
     """One live record; `fields` limits what is shown."""
-    if call.params["object"] in FIXED_OBJECTS:
-        return _fixed_row(call)
+    fixed = next((name for name in FIXED_OBJECTS if name.lower() == call.params["object"].lower()), None)
+    if fixed is not None:
+        return _fixed_row(call, fixed)
     table = table_for(call.org, call.params["object"])
     number = _locate(table, call.params["id"])
-    return answer(as_json(table, number, _asked_fields(call, table.name), call.version))
+    return answer(as_json(table, number, asked_fields(call, table.name), call.version))
 
 
 async def update(call: Call) -> Response:
@@ -117,7 +126,8 @@ def _locate(table: Table, text: str) -> int:
         raise
 
 
-def _asked_fields(call: Call, object_name: str) -> list[Field]:
+def asked_fields(call: Call, object_name: str) -> list[Field]:
+    """The fields that ?fields= names, all that our user may see without it. Raises RefusalError INVALID_FIELD."""
     names = call.query("fields")
     if names is None:
         return call.org.access.visible(object_name)
@@ -130,11 +140,10 @@ def _asked_fields(call: Call, object_name: str) -> list[Field]:
     return fields
 
 
-def _fixed_row(call: Call) -> Response:
-    object_name, wanted = call.params["object"], call.params["id"][:15]
+def _fixed_row(call: Call, object_name: str) -> Response:
+    wanted = call.params["id"][:15]
     row = next((row for row in call.org.fixed_rows(object_name) if str(row["Id"])[:15] == wanted), None)
     if row is None:
         raise not_found()
-    fields = call.org.access.visible(object_name)
     record: dict[str, object] = {"attributes": attributes(object_name, str(row["Id"]), call.version)}
-    return answer(record | {known.name: shown(row[known.name], known) for known in fields})
+    return answer(record | {known.name: shown(row[known.name], known) for known in asked_fields(call, object_name)})

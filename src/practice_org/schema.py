@@ -38,6 +38,8 @@ def _checkbox(name: str, label: str, *, hidden: bool = False, custom: bool = Fal
 
 
 EMAIL_OPT_OUT = "HasOptedOutOfEmail"
+ID_LOOKUPS = ("Id", "Email")
+"""The fields of Lead and Contact that a record can be found by in the place of its id (`idLookup` in describe)."""
 
 _COMMON = (
     _system("Id", "Record ID", "id"),
@@ -88,6 +90,12 @@ _ORGANIZATION = (
     _system("NamespacePrefix", "Namespace Prefix", "string", nillable=True),
     _system("OrganizationType", "Edition", "picklist", nillable=True),
     _system("TrialExpirationDate", "Trial Expiration Date", "datetime", nillable=True),
+    _system("LanguageLocaleKey", "Language", "picklist"),
+    _system("DefaultLocaleSidKey", "Locale", "picklist"),
+    _system("TimeZoneSidKey", "Time Zone", "picklist", nillable=True),
+    _system("CreatedDate", "Created Date", "datetime"),
+    _system("LastModifiedDate", "Last Modified Date", "datetime"),
+    _system("SystemModstamp", "System Modstamp", "datetime"),
 )
 
 _USER = (
@@ -96,6 +104,19 @@ _USER = (
     _system("Name", "Full Name", "string"),
     _system("Email", "Email", "email"),
     _system("IsActive", "Active", "boolean"),
+    _system("FirstName", "First Name", "string", nillable=True),
+    _system("LastName", "Last Name", "string"),
+    _system("Alias", "Alias", "string"),
+    _system("CommunityNickname", "Nickname", "string"),
+    _system("UserType", "User Type", "picklist", nillable=True),
+    _system("ProfileId", "Profile ID", "reference", to=("Profile",)),
+    _system("TimeZoneSidKey", "Time Zone", "picklist"),
+    _system("LocaleSidKey", "Locale", "picklist"),
+    _system("LanguageLocaleKey", "Language", "picklist"),
+    _system("EmailEncodingKey", "Email Encoding", "picklist"),
+    _system("CreatedDate", "Created Date", "datetime"),
+    _system("LastModifiedDate", "Last Modified Date", "datetime"),
+    _system("SystemModstamp", "System Modstamp", "datetime"),
 )
 
 PREFIXES = {"Lead": "00Q", "Contact": "003", "Organization": "00D", "User": "005"}

@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 REQUESTS_KEPT = 2_000
 PATH_LENGTH_KEPT = 2_000
 
-JSON_WRITE_ROUTES = frozenset({"record.update", "record.create", "collections.update", "collections.create"})
+JSON_WRITE_ROUTES = frozenset(
+    {"record.update", "record.create", "record.upsert", "tree.create"}
+    | {"collections.update", "collections.create", "collections.upsert"}
+)
 NO_FIELDS = frozenset({"attributes", "id", "Id"})
 """Keys of a record's JSON that are not fields to write."""
-UPDATE_ROUTES = frozenset({"collections.update", "record.update", "bulk.ingest.upload"})
+UPDATE_ROUTES = frozenset(
+    {"collections.update", "collections.upsert", "record.update", "record.upsert", "bulk.ingest.upload"}
+)
 
 
 @dataclass

@@ -9,11 +9,36 @@ HUMAN = record_id(PREFIXES["User"], 2)
 """The user behind edits through the page and the control API."""
 
 USERNAME = "integration@practice.example"
-_ADMIN = "admin@practice.example"
+FIRST_NAME, LAST_NAME = "Integration", "User"
+LANGUAGE, LOCALE, TIME_ZONE = "en_US", "en_US", "GMT"
+_PROFILE = record_id("00e", 1)
+_BORN = "2025-03-03T08:00:00.000Z"
+
+
+def _user(user_id: str, username: str, first: str, last: str) -> dict[str, Value]:
+    return {
+        "Id": user_id,
+        "Username": username,
+        "FirstName": first,
+        "LastName": last,
+        "Name": f"{first} {last}",
+        "Email": username,
+        "Alias": first[:8].lower(),
+        "CommunityNickname": first.lower(),
+        "IsActive": True,
+        "UserType": "Standard",
+        "ProfileId": _PROFILE,
+        "TimeZoneSidKey": TIME_ZONE,
+        "LocaleSidKey": LOCALE,
+        "LanguageLocaleKey": LANGUAGE,
+        "EmailEncodingKey": "UTF-8",
+        "CreatedDate": _BORN,
+        "LastModifiedDate": _BORN,
+        "SystemModstamp": _BORN,
+    }
+
 
 USERS: dict[str, dict[str, Value]] = {
-    INTEGRATION_USER: {"Username": USERNAME, "Name": "Integration User", "Email": USERNAME},
-    HUMAN: {"Username": _ADMIN, "Name": "Practice Admin", "Email": _ADMIN},
+    INTEGRATION_USER: _user(INTEGRATION_USER, USERNAME, FIRST_NAME, LAST_NAME),
+    HUMAN: _user(HUMAN, "admin@practice.example", "Practice", "Admin"),
 }
-for _id, _row in USERS.items():
-    _row |= {"Id": _id, "IsActive": True}

@@ -162,8 +162,12 @@ def _checked_value(known: Field, value: object) -> Value:
     return text
 
 
-def check_columns(org: Org, object_name: str, names: list[str]) -> None:
-    """Raises RefusalError INVALID_FIELD for the first column that does not exist for our user."""
+def readable_columns(org: Org, object_name: str, names: list[str]) -> list[Field]:
+    """The fields of those names, each once. Raises RefusalError INVALID_FIELD for what does not exist for our user."""
+    fields = {}
     for name in names:
-        if org.access.readable(object_name, name) is None:
+        known = org.access.readable(object_name, name)
+        if known is None:
             raise no_such_column(name, object_name)
+        fields[known.name] = known
+    return list(fields.values())

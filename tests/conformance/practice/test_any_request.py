@@ -64,7 +64,12 @@ PATHS = [
     *(f"{API}/query/{locator}" for locator in ("0r8Pr0000000000001-2000", "-", "x-99999999999999999999")),
     *(f"{API}/sobjects/{path}" for path in ("Lead", f"Lead/{LEAD}", f"Contact/{CONTACT[:15]}", "User/x", "Zzz/1")),
     *(f"{API}/sobjects/{name}/describe" for name in ("lead", "Organization", "Nope")),
-    *(f"{API}/composite{path}" for path in ("", "/sobjects", "/sobjects/Lead", "/batch")),
+    *(
+        f"{API}/sobjects/Lead/{path}"
+        for path in ("updated", "deleted", "Id", "Id/x", f"Id/{LEAD}", "Email/a@b.c", "x/y")
+    ),
+    *(f"{API}/composite{path}" for path in ("", "/sobjects", "/sobjects/Lead", "/sobjects/Lead/Email")),
+    *(f"{API}/composite{path}" for path in ("/batch", "/tree/Lead", "/graph")),
     *(f"{API}/jobs/query{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/results")),
     *(f"{API}/jobs/ingest{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/batches", "/x/y")),
 ]
@@ -92,6 +97,7 @@ keys = st.sampled_from(
         *NAMES,
         *("id", "attributes", "type", "records", "allOrNone", "ids", "fields", "operation", "object", "query", "state"),
         *("contentType", "columnDelimiter", "lineEnding", "Title", "IsConverted", "CreatedDate"),
+        *("compositeRequest", "batchRequests", "url", "method", "referenceId", "richInput", "body", "httpHeaders"),
     ]
 )
 values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4))
@@ -100,7 +106,22 @@ records = st.builds(
     st.sampled_from(["Lead", "Contact", "Nope"]),
     st.dictionaries(keys, scalars, max_size=4),
 )
+parts = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["GET", "POST", "PATCH", "DELETE", "x"]),
+        "url": st.sampled_from(PATHS)
+        | st.builds("{}?q=@{{a.records[0].{}}}".format, st.sampled_from(PATHS), st.text()),
+    },
+    optional={
+        "referenceId": st.sampled_from(["a", "b", "c", "-"]),
+        "body": values | st.sampled_from(["@{a.id}", {"Title": "x @{a} @{b.[0]} @{a.records[9].Id}"}]),
+        "richInput": values,
+        "httpHeaders": st.dictionaries(st.text(max_size=5), scalars, max_size=1),
+    },
+)
 bodies = st.one_of(
+    st.lists(parts, max_size=4).map(lambda some: json.dumps({"compositeRequest": some, "allOrNone": True})),
+    st.lists(parts, max_size=4).map(lambda some: json.dumps({"batchRequests": some, "haltOnError": True})),
     st.dictionaries(keys, values, max_size=5).map(json.dumps),
     st.lists(records, max_size=4).map(lambda some: json.dumps({"records": some})),
     st.builds(lambda text: json.dumps({"operation": "query", "query": text}), statements),
@@ -116,6 +137,11 @@ parameters = st.fixed_dictionaries(
         "locator": st.text(max_size=8) | st.sampled_from(["MA", "-1", "0", "99999999999999999999"]),
         "maxRecords": st.sampled_from(["0", "-1", "5", "²", "99999999999999999999"]),
         "fields": st.sampled_from(["", "Id", "Id,Nope", "Owner.Name"]),
+        "ids": st.sampled_from(["", LEAD, f"{LEAD},x", "," * 3000]),
+        "columns": st.sampled_from(["true", "x"]),
+        "start": st.sampled_from(["", "2026-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "x"]),
+        "end": st.sampled_from(["9999-12-31T23:59:59-12:00", "2026-01-01"]),
+        "_HttpMethod": st.sampled_from(["PATCH", "DELETE", "x"]),
     },
 )
 

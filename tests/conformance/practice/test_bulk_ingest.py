@@ -1,5 +1,7 @@
 """Bulk ingest jobs: salesforce.md 0.8, 0.9 and 3.2."""
 
+from typing import Any
+
 import pytest
 
 from tests.conformance.practice.rest import API, Rest
@@ -101,3 +103,41 @@ def test_a_job_that_gives_up_leaves_rows_unprocessed(rest: Rest) -> None:
     assert (job["state"], job["numberRecordsProcessed"]) == ("Failed", 2)
     assert len(rest.file(job, "unprocessedrecords")) == 4
     assert [rest.org.record(one)[BOX] for one in ids] == [True, True, False, False, False]
+
+
+def upsert(rest: Rest, content: str, key: str = "Email") -> dict[str, Any]:
+    body = {"object": "Contact", "operation": "upsert", "externalIdFieldName": key}
+    created = rest.call("POST", "jobs/ingest", body).json
+    assert created["externalIdFieldName"] == key
+    assert rest.call("PUT", f"jobs/ingest/{created['id']}/batches", content.encode()).status == 201
+    assert rest.call("PATCH", f"jobs/ingest/{created['id']}", {"state": "UploadComplete"}).status == 200
+    return rest.job("ingest", created["id"])
+
+
+def test_an_upsert_creates_updates_and_refuses_what_is_ambiguous(rest: Rest) -> None:
+    known = rest.org.create("Contact", Email="known@example.com")
+    for _ in range(2):
+        rest.org.create("Contact", Email="two@example.com")
+    rows = ["known@example.com,Berg", "new@example.com,New", "two@example.com,Two", ",Nobody"]
+    job = upsert(rest, "\n".join(["Email,LastName", *rows]) + "\n")
+    assert (job["state"], job["numberRecordsProcessed"], job["numberRecordsFailed"]) == ("JobComplete", 4, 2)
+    succeeded = rest.file(job, "successfulResults")
+    assert [line.split(",")[1] for line in succeeded] == ['"sf__Created"', '"true"', '"false"']
+    assert any(f"{known}" in line for line in succeeded)
+    failed = "".join(rest.file(job, "failedResults"))
+    assert "DUPLICATE_EXTERNAL_ID:" in failed
+    assert "MISSING_ARGUMENT:" in failed
+    assert rest.org.record(known)["LastName"] == "Berg"
+
+
+def test_an_upsert_by_id_updates_what_has_one_and_creates_the_rest(rest: Rest) -> None:
+    known = rest.org.create("Contact", Email="known@example.com")
+    job = upsert(rest, f"Id,LastName,Email\n{known},Berg,\n,New,new@example.com\n", key="Id")
+    assert job["numberRecordsFailed"] == 0
+    assert (rest.org.record(known)["LastName"], len(rest.org.find("new@example.com"))) == ("Berg", 1)
+
+
+@pytest.mark.parametrize("key", [{}, {"externalIdFieldName": "Title"}, {"externalIdFieldName": "Nope"}])
+def test_an_upsert_needs_a_field_that_records_can_be_found_by(rest: Rest, key: dict[str, str]) -> None:
+    answer = rest.call("POST", "jobs/ingest", {"object": "Contact", "operation": "upsert"} | key)
+    assert (answer.status, answer.code) == (400, "INVALIDJOB")

@@ -123,3 +123,30 @@ def test_an_update_is_one_api_call(rest: Rest) -> None:
     spy = rest.org.spy()
     assert (spy["api_calls"], spy["update_calls"], spy["records_written"], spy["false_writes"]) == (1, 1, 5, 0)
     assert (spy["requests"][0]["fields"], spy["requests"][0]["records"]) == ([BOX], 5)
+
+
+def test_records_of_both_objects_are_deleted_in_one_call(rest: Rest) -> None:
+    lead, person = rest.org.create("Lead", Email="ada@example.com"), contact(rest)
+    answer = rest.call("DELETE", f"composite/sobjects?ids={lead},{person},nonsense,{lead}")
+    assert [result["success"] for result in answer.json] == [True, True, False, False]
+    assert [result["errors"][0]["statusCode"] for result in answer.json[2:]] == ["MALFORMED_ID", "ENTITY_IS_DELETED"]
+    assert rest.org.record(lead)["IsDeleted"] is True
+
+
+def test_a_delete_of_all_or_none_takes_everything_back(rest: Rest) -> None:
+    person = contact(rest)
+    answer = rest.call("DELETE", f"composite/sobjects?ids={person},nonsense&allOrNone=true")
+    assert [result["success"] for result in answer.json] == [False, False]
+    assert rest.org.record(person)["IsDeleted"] is False
+
+
+def test_more_than_200_records_are_refused(rest: Rest) -> None:
+    answer = rest.call("DELETE", "composite/sobjects?ids=" + ",".join(["003Pr0000000000IAA"] * 201))
+    assert (answer.status, answer.code) == (400, "EXCEEDED_ID_LIMIT")
+
+
+def test_records_are_read_by_ids_in_the_address_too(rest: Rest) -> None:
+    person = contact(rest)
+    found = rest.call("GET", f"composite/sobjects/Contact?ids={person},003Pr00000zzzzzIAA&fields=Email,Owner.Name").json
+    assert [record and record["Email"] for record in found] == ["ada@example.com", None]
+    assert found[0]["Owner"]["Name"] == "Practice Admin"

@@ -106,3 +106,21 @@ def test_an_unknown_object_is_not_found(rest: Rest) -> None:
 def test_the_global_describe_lists_the_objects(rest: Rest) -> None:
     names = {known["name"] for known in rest.call("GET", "sobjects").json["sobjects"]}
     assert {"Lead", "Contact", "Organization", "User"} == names
+
+
+def test_a_describe_names_picklists_children_and_the_master_record_type(rest: Rest) -> None:
+    status = field(rest, "Lead", "Status")
+    assert status is not None
+    assert status["picklistValues"][0]["value"] == "Open - Not Contacted"
+    described = rest.call("GET", "sobjects/Contact/describe").json
+    assert ("Lead", "ConvertedContactId") in {
+        (child["childSObject"], child["field"]) for child in described["childRelationships"]
+    }
+    assert [kind["recordTypeId"] for kind in described["recordTypeInfos"]] == ["012000000000000AAA"]
+    assert described["urls"]["rowTemplate"] == "/services/data/v62.0/sobjects/Contact/{ID}"
+
+
+def test_an_object_by_itself_is_summed_up(rest: Rest) -> None:
+    shown = rest.call("GET", "sobjects/user").json
+    assert (shown["objectDescribe"]["name"], shown["objectDescribe"]["keyPrefix"]) == ("User", "005")
+    assert shown["recentItems"] == []

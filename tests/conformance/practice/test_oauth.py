@@ -138,6 +138,25 @@ def test_userinfo_and_identity_name_org_and_user(rest: Rest) -> None:
     assert userinfo["preferred_username"] == rest.org.credentials["username"]
 
 
+def test_userinfo_speaks_openid_and_the_identity_address_salesforces_own_names(rest: Rest) -> None:
+    known = rest.org.credentials
+    userinfo = rest.call("GET", "/services/oauth2/userinfo").json
+    assert (userinfo["name"], userinfo["email"]) == ("Integration User", known["username"])
+    assert userinfo["sub"].endswith(f"/id/{known['org_id']}/{userinfo['user_id']}")
+    assert userinfo["urls"]["rest"] == f"{rest.org.url}/services/data/v{{version}}/"
+    identity = rest.call("GET", f"/id/{known['org_id']}/{userinfo['user_id']}?version=latest").json
+    assert (identity["id"], identity["display_name"]) == (userinfo["sub"], "Integration User")
+    assert identity["urls"]["rest"] == f"{rest.org.url}/services/data/v67.0/"
+
+
+def test_userinfo_takes_the_token_from_the_address_too(rest: Rest) -> None:
+    token, rest.token = rest.token, "none"
+    assert rest.call("GET", "/services/oauth2/userinfo").code == "INVALID_SESSION_ID"
+    for place in ("oauth_token", "access_token"):
+        answer = rest.call("GET", f"/services/oauth2/userinfo?{place}={token}", Authorization="")
+        assert answer.json["preferred_username"] == rest.org.credentials["username"]
+
+
 def test_signing_in_is_no_api_call(rest: Rest) -> None:
     sign_in(rest)
     rest.call("GET", "/services/data")

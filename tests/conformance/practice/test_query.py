@@ -1,5 +1,7 @@
 """SOQL and pages of results: salesforce.md 2.6 and 7."""
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.conformance.practice.rest import Rest
@@ -131,3 +133,20 @@ def test_a_wrong_statement_is_refused_with_salesforces_words(rest: Rest, text: s
     answer = rest.query(text)
     assert (answer.status, answer.code) == (400, code)
     assert part in answer.json[0]["message"]
+
+
+def test_the_columns_of_a_query_are_described_instead_of_its_records(rest: Rest) -> None:
+    text = quote("SELECT Contact.Id, Email, HasOptedOutOfEmail, Owner.Name, Owner.Email FROM Contact")
+    answer = rest.call("GET", f"query?q={text}&columns=true").json
+    assert (answer["entityName"], answer["keyPrefix"], answer["idSelected"]) == ("Contact", "003", True)
+    assert "records" not in answer
+    columns = {column["columnName"]: column for column in answer["columnMetadata"]}
+    assert list(columns) == ["Id", "Email", "HasOptedOutOfEmail", "Owner"]
+    assert (columns["HasOptedOutOfEmail"]["booleanType"], columns["Email"]["textType"]) == (True, True)
+    assert [column["columnName"] for column in columns["Owner"]["joinColumns"]] == ["Name", "Email"]
+    counted = rest.call("GET", "query?q=SELECT+COUNT(Id)+n+FROM+Lead&columns=true").json["columnMetadata"]
+    assert [(column["columnName"], column["aggregate"]) for column in counted] == [("n", True)]
+
+
+def test_columns_that_do_not_exist_are_refused(rest: Rest) -> None:
+    assert rest.call("GET", "query?q=SELECT+Nope+FROM+Lead&columns=true").code == "INVALID_FIELD"

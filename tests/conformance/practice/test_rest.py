@@ -60,6 +60,28 @@ def test_a_record_can_be_created_and_deleted(rest: Rest) -> None:
     assert (missing.code, missing.json[0]["fields"]) == ("REQUIRED_FIELD_MISSING", ["Company"])
 
 
+def test_a_new_record_says_where_it_stands(rest: Rest) -> None:
+    created = rest.call("POST", "sobjects/Contact", {"LastName": "Berg"})
+    assert created.headers["location"] == f"/services/data/v62.0/sobjects/Contact/{created.json['id']}"
+    assert set(created.json) == {"id", "success", "errors"}
+
+
+def test_an_object_that_only_some_orgs_have_is_refused_as_any_unknown_one(rest: Rest) -> None:
+    answer = rest.query("SELECT Id FROM ScratchOrgInfo LIMIT 1")
+    assert (answer.status, answer.code) == (400, "INVALID_TYPE")
+    assert "sObject type 'ScratchOrgInfo' is not supported" in answer.json[0]["message"]
+
+
+@pytest.mark.parametrize("version", range(45, 68))
+def test_every_version_in_use_answers(rest: Rest, version: int) -> None:
+    for path in (
+        f"/services/data/v{version}.0",
+        f"/services//data/v{version}.0/sobjects/",
+        f"/services/data/v{version}.0//limits/",
+    ):
+        assert rest.call("GET", path).status == 200
+
+
 def test_a_missing_id_is_not_found_for_readers_and_an_invalid_reference_for_writers(rest: Rest) -> None:
     nobody = "003Pr00000zzzzzIAA"
     assert (rest.call("GET", f"sobjects/Contact/{nobody}").code) == "NOT_FOUND"
