@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from optsync import seams
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import BadCredential, HostRefused
 from optsync.salesforce.hosts import check_address, check_instance_url, check_login_url
-from optsync.salesforce.oauth import Credential, audience_of, open_session
+from optsync.salesforce.oauth import audience_of
+from optsync.salesforce.session import open_session
 
 HOSTILE = (
     # the right words in the wrong place

@@ -34,7 +34,7 @@ def connect(out: Output, file: Path) -> int:
     Every opt-out recorded so far becomes due there. The credential is stored encrypted; FILE may be deleted then.
     """
     from optsync.connection.connect import connect as connect_org
-    from optsync.salesforce.oauth import Credential
+    from optsync.salesforce.credentials import Credential
 
     credential = Credential.from_file(file)
     with opened(out) as house:

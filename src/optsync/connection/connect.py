@@ -12,8 +12,9 @@ from optsync.connection.fields import Finding, OptOutField
 from optsync.core.problems import Problem
 from optsync.ledger import marks, targets
 from optsync.ledger.queries import sql
-from optsync.salesforce import oauth, organization
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce import organization
+from optsync.salesforce import session as salesforce
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.organization import Organization
 from optsync.seams import Seams
 
@@ -57,7 +58,7 @@ def connect(
     A hidden Email Opt Out is a finding, not a failure: opt-outs wait as owed until it is granted. Raises
     SalesforceError when the sign-in fails and Problem when the same sign-in used to lead to another org.
     """
-    with oauth.open_session(credential, seams) as session:
+    with salesforce.open_session(credential, seams) as session:
         org = organization.fetch(session)
         _refuse_other_org(conn, credential, org.id)
         described = fields.look_at(session)

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from optsync.salesforce.answer_headers import ApiUsage
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import (
     BadCredential,
     HostRefused,
@@ -26,7 +28,7 @@ from optsync.salesforce.errors import (
     SignInRefused,
     Unreachable,
 )
-from optsync.salesforce.oauth import ApiUsage, Credential, open_session
+from optsync.salesforce.session import open_session
 from tests.conformance.client import wire
 from tests.conformance.client.wire import answer, serve, token
 
@@ -329,7 +331,7 @@ def test_a_path_never_leaves_the_host(path: str) -> None:
 
 def test_nobody_pays_for_http_before_the_first_session() -> None:
     script = "import sys\nfrom optsync.salesforce import bulk, collections, describe, errors, hosts, limits\n"
-    script += "from optsync.salesforce import oauth, organization, query, versions\n"
+    script += "from optsync.salesforce import credentials, organization, query, session, versions\n"
     script += (
         "print([name for name in ('httpx2', 'django', 'psycopg', 'joserfc', 'cryptography') if name in sys.modules])"
     )

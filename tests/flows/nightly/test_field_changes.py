@@ -3,7 +3,7 @@
 from optsync.connection import connect
 from optsync.connection.settings import Change
 from optsync.ledger import marks
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce.credentials import Credential
 from tests.flows.nightly.house import House
 
 ANN = "ann@example.com"

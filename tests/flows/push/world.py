@@ -23,7 +23,8 @@ from optsync.ledger import balance, marks, people, record
 from optsync.ledger.people import Link
 from optsync.ledger.record import Recorded, Source
 from optsync.ledger.targets import Carry
-from optsync.salesforce.oauth import Credential, Session
+from optsync.salesforce.credentials import Credential
+from optsync.salesforce.session import Session
 from optsync.seams import Seams, real
 from optsync.sync import push
 from optsync.sync.batch import PushResult
