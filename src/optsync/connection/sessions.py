@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from optsync.connection.connect import PACKAGE
+from optsync.connection.keeping import StoredCredential
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.salesforce import session as salesforce
@@ -91,4 +92,5 @@ def _load(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -
             exit_code=4,
         )
     credential = Credential.from_json(vault.decrypt(row[0]).decode())
-    return salesforce.open_session(credential, seams), row[2], row[1]
+    keeper = StoredCredential(conn, vault, org_id)
+    return salesforce.open_session(credential, seams, keeper=keeper), row[2], row[1]

@@ -199,7 +199,11 @@ def test_nothing_is_sent_when_no_time_is_left() -> None:
 @pytest.mark.parametrize(
     ("error", "description", "word"),
     [
-        ("invalid_grant", "expired access/refresh token", "login policy"),
+        ("invalid_grant", "expired access/refresh token", "refresh token was revoked"),
+        ("invalid_grant", "authentication failure", "login policy"),
+        ("invalid_grant", "inactive organization", "deactivated"),
+        ("access_denied", "end-user denied authorization", "consent page"),
+        ("redirect_uri_mismatch", "redirect_uri must match configuration", "callback"),
         ("invalid_grant", "request not supported on this domain", "My Domain"),
         ("invalid_grant", "user hasn't approved this consumer", "not yet allowed"),
         ("invalid_grant", "Audience validation failed", "sandbox"),
