@@ -154,9 +154,9 @@ class Session:
         from optsync.salesforce.http import Request
 
         whole_path = path if path.startswith("/") else f"{DATA_ROOT}/{path}"
-        if not _PATH.fullmatch(whole_path):
-            # A path may come out of an answer (nextRecordsUrl): it must stay on this host.
-            raise OddAnswer("a path that does not start with /services/ or holds odd characters")
+        if not _PATH.fullmatch(whole_path) or "/.." in whole_path.partition("?")[0]:
+            # A path may come out of an answer (nextRecordsUrl): it must stay on this host, and below /services/.
+            raise OddAnswer("a path that does not stay below /services/ or holds odd characters")
         authorised = {"Authorization": f"Bearer {grant.access_token}", **headers}
         return Request(method, grant.instance, whole_path, authorised, content, deadline_seconds)
 

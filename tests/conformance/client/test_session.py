@@ -321,7 +321,7 @@ def test_the_limits_header_and_salesforces_clock_are_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.tld/x", "https://evil.tld", "/id/x", "/services/a b", "/services/\r\nX: 1", "/"]
+    "path", ["//evil.tld/x", "https://evil.tld", "/id/x", "/services/a b", "/services/\r\nX: 1", "/services/../x", "/"]
 )
 def test_a_path_never_leaves_the_host(path: str) -> None:
     with serve(answer({})) as server, server.session() as session:
