@@ -14,7 +14,7 @@ from optsync.config.database import Connection
 from optsync.connection.connect import connect
 from optsync.ledger import people
 from optsync.ledger.record import opt_out
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce.credentials import Credential
 from tests.practice import PracticeOrg
 
 CALL_MS = 50

@@ -29,7 +29,7 @@ from optsync.connection.connect import connect
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
 from optsync.salesforce import bulk
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce.credentials import Credential
 from tests.practice import PracticeOrg
 
 PEOPLE = 5_000_000

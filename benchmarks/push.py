@@ -17,7 +17,7 @@ from benchmarks.rig import House, house
 from optsync.config.database import Connection
 from optsync.connection.connect import connect
 from optsync.ledger.record import opt_out
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce.credentials import Credential
 from tests.practice import PracticeOrg
 
 RATE_PER_S = 100

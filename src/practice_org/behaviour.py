@@ -49,6 +49,26 @@ class Behaviour:
     """False answers "request not supported on this domain", as login.salesforce.com does (salesforce.md 0.13)."""
     app_approved: bool = True
     """False answers the JWT flow with "user hasn't approved this consumer" (salesforce.md 1.4)."""
+    sign_in_refusal: str = ""
+    """The description of an invalid_grant that the org's policies answer to every sign-in: "ip restricted",
+    "inactive user", "inactive organization", "authentication failure", "no client credentials user enabled"
+    (salesforce.md 1.4)."""
+    session_seconds: float = 7_200.0
+    """How long a session lives unused: two hours by default (salesforce.md 1.3)."""
+    code_seconds: float = 900.0
+    """How long an authorization code can be exchanged: 15 minutes, or 2 as one page says (salesforce.md 1.6)."""
+    web_secret_required: bool = True
+    """Whether the web-server and refresh flows need the client's secret; apps can go without (salesforce.md 1.6)."""
+    pkce_required: bool = False
+    """Whether the web-server flow needs a code challenge; an app's setting (salesforce.md 1.6)."""
+    denied_error: str = "access_denied"
+    """What a refused consent is called; the documentation of the web-server flow prints access-denied."""
+    refresh_token_rotates: bool = False
+    """Whether each refresh gives a new refresh token and spends the old one; an app's setting (salesforce.md 1.6)."""
+    refresh_token_idle_seconds: float = 2_592_000.0
+    """How long a refresh token lives unused: 30 days, where the app is limited so (salesforce.md 1.6)."""
+    revoke_unknown_error: str = "unsupported_token_type"
+    """How an unknown token is refused when it is revoked; the documentation knows invalid_token, too."""
 
     soap_login_allowed: bool = False
     """Whether SOAP login() gives sessions, up to version 64: new orgs refuse it (salesforce.md 1.7)."""

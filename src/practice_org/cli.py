@@ -58,6 +58,7 @@ def main() -> None:
 @click.option("--package", is_flag=True, help="Install the package with the Marketo Sales Opt Out checkbox.")
 @click.option("--lead-field", default=DEFAULT_FIELD, show_default=True, help="API name of its checkbox on Lead.")
 @click.option("--contact-field", default=DEFAULT_FIELD, show_default=True, help="API name of its checkbox on Contact.")
+@click.option("--callback", "callbacks", multiple=True, help="Where the web-server flow may send people back to.")
 @click.option("--org-number", type=click.IntRange(1, 999), default=1, show_default=True, help="Its org id; two differ.")
 @click.option("--parent-pid", type=int, default=None, help="End when this process, our parent, is gone.")
 def serve(
@@ -69,6 +70,7 @@ def serve(
     file: Path,
     parent_pid: int | None,
     org_number: int,
+    callbacks: tuple[str, ...],
     **options: object,
 ) -> None:
     """Run a practice org on a loopback address until SIGTERM or SIGINT."""
@@ -85,7 +87,8 @@ def serve(
     from practice_org.server import serve as run
 
     try:
-        chosen = Options(**options)  # type: ignore[arg-type]  # checked by click
+        given = options | {"callbacks": callbacks} if callbacks else options
+        chosen = Options(**given)  # type: ignore[arg-type]  # checked by click
     except ValueError as error:
         _fail(str(error), NOT_STARTED, "see: practice-org serve --help")
     doors = [_open(name, host, port, tls) for name, host, port, tls in checked]

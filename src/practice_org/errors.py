@@ -51,6 +51,19 @@ class RefusalError(Exception):
         return f"{self.code}:{self.message}:{fields}" + "".join(other.as_bulk_error() for other in self.others)
 
 
+class OAuthError(Exception):
+    """A refused sign-in, one of the pairs of salesforce.md 1.4: an object, not REST's array."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.error = error
+        self.description = description
+
+    def as_body(self) -> dict[str, str]:
+        """The body of a refused sign-in, and what a callback is told."""
+        return {"error": self.error, "error_description": self.description}
+
+
 def no_such_column(field: str, object_name: str) -> RefusalError:
     """A write names a field that is missing or hidden (salesforce.md 2.4)."""
     return RefusalError("INVALID_FIELD", f"No such column '{field}' on sobject of type {object_name}", fields=[])

@@ -1,10 +1,12 @@
 """The org as a whole: its people, its user, its rules, and what is going on in it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from practice_org.access import Access
+from practice_org.approvals import Approvals
 from practice_org.behaviour import Behaviour
 from practice_org.clock import Random
 from practice_org.cursors import Cursors
@@ -24,6 +26,10 @@ from practice_org.sharing import Permissions, Sharing
 from practice_org.spy import Spy
 from practice_org.users import LANGUAGE, LOCALE, TIME_ZONE, USERS
 
+DEFAULT_CALLBACK = "http://localhost:1717/OauthRedirect"
+"""Where Salesforce's own command line listens."""
+CALLBACK = re.compile(r"https?://[!-~]+", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Options:
@@ -38,6 +44,8 @@ class Options:
     grant_opt_out: bool = False
     lead_field: str = DEFAULT_PACKAGE_FIELD
     contact_field: str = DEFAULT_PACKAGE_FIELD
+    callbacks: tuple[str, ...] = (DEFAULT_CALLBACK,)
+    """Where the web-server flow may send people back to, to the letter."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for shares and names that no org can have."""
@@ -47,6 +55,9 @@ class Options:
         for name in (self.lead_field, self.contact_field):
             if not CUSTOM_FIELD.fullmatch(name):
                 raise ValueError(f"not the API name of a custom field, such as {DEFAULT_PACKAGE_FIELD}: {name}")
+        for callback in self.callbacks:
+            if not CALLBACK.fullmatch(callback):
+                raise ValueError(f"not a callback address, such as {DEFAULT_CALLBACK}: {callback}")
 
 
 @dataclass
@@ -69,7 +80,8 @@ class Org:
         self.started = options
         self.identity = identity
         self.now = now
-        self.sessions = Sessions(identity, now)
+        self.sessions = Sessions(identity, now, lambda: self.behaviour.session_seconds)
+        self.approvals = Approvals(now, self.sessions.end_all_of)
         self.jobs = Jobs()
         self.reset(options)
 

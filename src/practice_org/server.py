@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from practice_org import (
+    authorize,
     batch,
     bulk,
     clock,
@@ -115,7 +116,7 @@ def make_app(org: Org) -> Starlette:
 
     sobjects = (describe, replication, external_ids, rest)
     composites = (collections, batch, tree, composite)
-    families = (identity, oauth, soap, *sobjects, *composites, query, bulk, control, page, unknown)
+    families = (identity, oauth, authorize, soap, *sobjects, *composites, query, bulk, control, page, unknown)
     routes = [item for family in families for item in family.routes(org)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 

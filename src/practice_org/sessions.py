@@ -8,9 +8,6 @@ from datetime import datetime, timedelta
 from practice_org import clock
 from practice_org.errors import RefusalError
 
-SESSION_SECONDS = 7_200
-"""Two hours of inactivity, the default of an org (salesforce.md 1.3)."""
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -30,45 +27,69 @@ def new_access_token(org_id: str) -> str:
     return f"{org_id[:15]}!AQMA{clock.token_hex(46)}"
 
 
-class Sessions:
-    """Access tokens by the hash of their text. The long-lived one of the credentials file never expires by itself."""
+@dataclass
+class Session:
+    """When it began, and when it ends unless it is used before."""
 
-    def __init__(self, identity: Identity, now: Callable[[], datetime]) -> None:
+    issued_at: datetime
+    expires_at: datetime
+
+
+class Sessions:
+    """Access tokens by the hash of their text. The long-lived one of the credentials file never expires by itself.
+
+    `seconds` says how long a session lives without being used.
+    """
+
+    def __init__(self, identity: Identity, now: Callable[[], datetime], seconds: Callable[[], float]) -> None:
         self._now = now
-        self._lifetime = timedelta(seconds=SESSION_SECONDS)
-        self._long_lived = _digest(identity.access_token)
+        self._seconds = seconds
+        self._long_lived = digest_of(identity.access_token)
         self._org_id = identity.org_id
-        self._expires_at: dict[bytes, datetime] = {}
+        self._open: dict[bytes, Session] = {}
         self._long_lived_valid = True
 
     def open(self) -> str:
         """A new session; returns its access token."""
-        token = new_access_token(self._org_id)
-        self._expires_at[_digest(token)] = self._now() + self._lifetime
+        token, now = new_access_token(self._org_id), self._now()
+        self._open[digest_of(token)] = Session(now, now + self._lifetime())
         return token
 
     def check(self, authorization: str) -> None:
         """Prolongs the session of a header `Bearer ...`. Raises 401 INVALID_SESSION_ID (salesforce.md 1.5)."""
         scheme, _, token = authorization.partition(" ")
-        digest = _digest(token.strip())
         if scheme.lower() in ("bearer", "oauth"):
-            if digest == self._long_lived and self._long_lived_valid:
+            if digest_of(token.strip()) == self._long_lived and self._long_lived_valid:
                 return
-            expires_at = self._expires_at.get(digest)
-            if expires_at is not None and self._now() < expires_at:
-                self._expires_at[digest] = self._now() + self._lifetime
+            session = self.find(token.strip())
+            if session is not None:
+                session.expires_at = self._now() + self._lifetime()
                 return
         raise RefusalError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
 
+    def find(self, token: str) -> Session | None:
+        """The session of an access token, if it has not ended."""
+        session = self._open.get(digest_of(token))
+        return session if session is not None and self._now() < session.expires_at else None
+
     def end(self, token: str) -> bool:
         """Revokes one session; whether it was there."""
-        return self._expires_at.pop(_digest(token), None) is not None
+        return self._open.pop(digest_of(token), None) is not None
+
+    def end_all_of(self, digests: set[bytes]) -> None:
+        """Ends the sessions that an approval opened."""
+        for digest in digests:
+            self._open.pop(digest, None)
 
     def expire_all(self, *, long_lived: bool) -> None:
         """Ends every session; the long-lived one only when asked."""
-        self._expires_at.clear()
+        self._open.clear()
         self._long_lived_valid = self._long_lived_valid and not long_lived
 
+    def _lifetime(self) -> timedelta:
+        return timedelta(seconds=self._seconds())
 
-def _digest(token: str) -> bytes:
+
+def digest_of(token: str) -> bytes:
+    """What is kept of a token."""
     return hashlib.sha256(token.encode()).digest()

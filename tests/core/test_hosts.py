@@ -7,115 +7,12 @@ from pathlib import Path
 import pytest
 
 from optsync import seams
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import BadCredential, HostRefused
 from optsync.salesforce.hosts import check_address, check_instance_url, check_login_url
-from optsync.salesforce.oauth import Credential, audience_of, open_session
-
-HOSTILE = (
-    # the right words in the wrong place
-    "https://x.my.salesforce.com.evil.tld",
-    "https://x.my.salesforce.com.evil.tld/",
-    "https://login.salesforce.com.evil.tld",
-    "https://evil.tld/x.my.salesforce.com",
-    "https://evil.tld?x.my.salesforce.com",
-    "https://evil.tld#.my.salesforce.com",
-    "https://evil#.my.salesforce.com",
-    "https://evil.tld;.my.salesforce.com",
-    "https://evil.tld,x.my.salesforce.com",
-    "https://evil.tld\\.my.salesforce.com",
-    "https://evil.tld\\@x.my.salesforce.com",
-    "https://evil.tld%23.my.salesforce.com",
-    "https://evil.tld%2f.my.salesforce.com",
-    "https://evil.tld%00.my.salesforce.com",
-    "https://evil.tld\x00.my.salesforce.com",
-    "https://evil.tld\t.my.salesforce.com",
-    "https://evil.tld\n.my.salesforce.com",
-    "https://evil.tld .my.salesforce.com",
-    "https://evilmy.salesforce.com",
-    "https://my.salesforce.com",
-    "https://.my.salesforce.com",
-    "https://a..my.salesforce.com",
-    "https://-a.my.salesforce.com",
-    "https://a.b.c.my.salesforce.com",
-    "https://xmy.salesforce.com",
-    "https://loginsalesforce.com",
-    "https://login.salesforce.org",
-    "https://login.salesforce.com.",
-    "https://x.my.salesforce.com.",
-    "https://gs1.salesforce.com",
-    "https://na1.salesforce.com",
-    "https://salesforce.com",
-    # somebody else's name in front, or another door
-    "https://login.salesforce.com@evil.tld",
-    "https://x.my.salesforce.com@evil.tld",
-    "https://user:word@x.my.salesforce.com",
-    "https://user@login.salesforce.com",
-    "https://x.my.salesforce.com:8443",
-    "https://x.my.salesforce.com:80",
-    "https://x.my.salesforce.com:443:443",
-    "https://x.my.salesforce.com:",
-    "http://login.salesforce.com",
-    "http://x.my.salesforce.com",
-    "http://x.my.salesforce.com:443",
-    "ftp://x.my.salesforce.com",
-    "file:///x.my.salesforce.com",
-    "//x.my.salesforce.com",
-    "x.my.salesforce.com",
-    "javascript://x.my.salesforce.com",
-    "https:/x.my.salesforce.com",
-    "https:x.my.salesforce.com",
-    "https://x.my.salesforce.com/services",
-    "https://x.my.salesforce.com//evil.tld",
-    "https://x.my.salesforce.com?next=evil.tld",
-    " https://x.my.salesforce.com",
-    "https://x.my.salesforce.com\n",
-    # letters that only look the part
-    "https://xn--x-0fa.my.salesforce.com",
-    "https://x.my.xn--salesforce-1fb.com",
-    "https://x.my.ѕalesforce.com",
-    "https://x.my.salesforce。com",
-    "https://x.my.sa\u212aesforce.com",
-    "https://ｌogin.salesforce.com",
-    "https://x.my.salesforce.com\u200b",
-    # numbers instead of names
-    "https://127.0.0.1",
-    "https://127.1",
-    "https://2130706433",
-    "https://0x7f000001",
-    "https://0177.0.0.1",
-    "https://10.0.0.1",
-    "https://169.254.169.254",
-    "https://[::1]",
-    "https://[::ffff:127.0.0.1]",
-    "https://[fd00::1]",
-    "https://[::1].my.salesforce.com",
-    "https://localhost",
-    # this machine, without a practice credential
-    "http://127.0.0.1:8001",
-    "http://localhost:8001",
-    "http://[::1]:8001",
-    "",
-)
-
-NOT_THIS_MACHINE = (
-    "http://127.1:8001",
-    "http://0177.0.0.1:8001",
-    "http://0x7f.0.0.1:8001",
-    "http://2130706433:8001",
-    "http://0.0.0.0:8001",
-    "http://10.0.0.1:8001",
-    "http://169.254.169.254",
-    "http://localhost.evil.tld:8001",
-    "http://127.0.0.1.evil.tld:8001",
-    "http://127.0.0.1@evil.tld:8001",
-    "http://127.0.0.1:0",
-    "http://127.0.0.1:65536",
-    "http://127.0.0.1:8001/path",
-    "http://[::2]:8001",
-    "https://127.0.0.1:8001",
-    "https://login.salesforce.com",
-    "https://x.my.salesforce.com",
-)
+from optsync.salesforce.oauth import audience_of
+from optsync.salesforce.session import open_session
+from tests.hostile import HOSTILE, NOT_THIS_MACHINE
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from optsync import seams
 from optsync.connection.connect import connect
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce.credentials import Credential
 from optsync.web.sign_in import make_link
 from tests.installation import Installation, Site, served
 from tests.practice import PracticeOrg

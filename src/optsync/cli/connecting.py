@@ -12,7 +12,7 @@ from optsync.cli.output import BAD, OK, SKIP, WARN, Output, Ticker, with_output
 from optsync.cli.people import operator
 
 if TYPE_CHECKING:
-    from optsync.salesforce.oauth import Session
+    from optsync.salesforce.session import Session
     from optsync.seams import Seams
 
 FAILED, WARNED = 1, 3
@@ -41,7 +41,7 @@ def connect(out: Output, file: Path) -> int:
     Every opt-out recorded so far becomes due there. The credential is stored encrypted; FILE may be deleted then.
     """
     from optsync.connection.connect import connect as connect_org
-    from optsync.salesforce.oauth import Credential
+    from optsync.salesforce.credentials import Credential
 
     credential = Credential.from_file(file)
     with opened(out) as house:
@@ -134,7 +134,8 @@ def _session(out: Output, org: str | None, file: Path | None) -> "Iterator[tuple
     """A session with the org of FILE, or else with the connected one."""
     from optsync import seams
     from optsync.connection import sessions
-    from optsync.salesforce.oauth import Credential, open_session
+    from optsync.salesforce.credentials import Credential
+    from optsync.salesforce.session import open_session
 
     if file is not None:
         with open_session(Credential.from_file(file), seams.real()) as session:

@@ -73,13 +73,17 @@ class Vault:
         except InvalidToken:
             pass
         try:
-            return fernet_of(read_vault(self.path)).decrypt(sealed)
+            return fernet_of(self.as_filed()).decrypt(sealed)
         except (InvalidToken, OSError, Problem):
             raise Problem(
                 "a stored Salesforce credential cannot be decrypted",
                 f"the key file {self.path} is not the one it was stored with; opt-outs are still recorded and kept",
                 "bring the right key file back (it is in every backup), or connect the org again: optsync connect",
             ) from None
+
+    def as_filed(self) -> "Vault":
+        """The keys as the file holds them now: another process may have rotated them. Raises OSError, Problem."""
+        return read_vault(self.path)
 
     def encrypt_again(self, sealed: bytes) -> bytes:
         """The same secret under the newest key, for a rotation."""

@@ -12,8 +12,10 @@ from optsync.connection.fields import Finding, OptOutField
 from optsync.core.problems import Problem
 from optsync.ledger import marks, targets
 from optsync.ledger.queries import sql
-from optsync.salesforce import oauth, organization
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce import organization
+from optsync.salesforce import session as salesforce
+from optsync.salesforce.credentials import Credential
+from optsync.salesforce.oauth import Grant
 from optsync.salesforce.organization import Organization
 from optsync.seams import Seams
 
@@ -50,17 +52,25 @@ class Connection:
 
 
 def connect(
-    conn: psycopg.Connection, vault: "Vault", credential: Credential, seams: Seams, *, actor: str | None = None
+    conn: psycopg.Connection,
+    vault: "Vault",
+    credential: Credential,
+    seams: Seams,
+    *,
+    grant: Grant | None = None,
+    actor: str | None = None,
 ) -> Connected:
     """Signs in and stores the credential; the first connect of an org makes every recorded opt-out due in it.
 
-    A hidden Email Opt Out is a finding, not a failure: opt-outs wait as owed until it is granted. Raises
-    SalesforceError when the sign-in fails and Problem when the same sign-in used to lead to another org.
+    `grant` is the session that came with a web-server flow's credential. A hidden Email Opt Out is a finding, not a
+    failure: opt-outs wait as owed until it is granted. Raises SalesforceError when the sign-in fails and Problem when
+    the same sign-in used to lead to another org.
     """
-    with oauth.open_session(credential, seams) as session:
+    with salesforce.open_session(credential, seams, grant=grant) as session:
         org = organization.fetch(session)
         _refuse_other_org(conn, credential, org.id)
         described = fields.look_at(session)
+        credential = session.credential  # its refresh token may have been renewed on the way
     with conn.transaction():
         org_id, is_new = _store(conn, vault, credential, org, actor)
     return Connected(

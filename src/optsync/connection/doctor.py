@@ -15,7 +15,7 @@ from optsync.ledger import chain, marks, targets
 from optsync.ledger.queries import sql
 from optsync.salesforce import limits, versions
 from optsync.salesforce.errors import SalesforceError
-from optsync.salesforce.oauth import API_VERSION, Session
+from optsync.salesforce.session import API_VERSION, Session
 from optsync.seams import Seams
 
 if TYPE_CHECKING:

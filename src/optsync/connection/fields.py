@@ -9,7 +9,7 @@ from optsync.core.problems import Problem
 from optsync.salesforce import describe
 from optsync.salesforce.describe import Field, ObjectDescription
 from optsync.salesforce.errors import ApiRefused
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 SALES_LABEL: Final = "Marketo Sales Opt Out"
 PersonObject = Literal["Lead", "Contact"]

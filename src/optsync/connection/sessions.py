@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from optsync.connection.connect import PACKAGE
+from optsync.connection.keeping import StoredCredential
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
-from optsync.salesforce import oauth
-from optsync.salesforce.oauth import Credential, Session
+from optsync.salesforce import session as salesforce
+from optsync.salesforce.credentials import Credential
+from optsync.salesforce.session import Session
 from optsync.seams import Seams
 
 if TYPE_CHECKING:
@@ -90,4 +92,5 @@ def _load(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -
             exit_code=4,
         )
     credential = Credential.from_json(vault.decrypt(row[0]).decode())
-    return oauth.open_session(credential, seams), row[2], row[1]
+    keeper = StoredCredential(conn, vault, org_id)
+    return salesforce.open_session(credential, seams, keeper=keeper), row[2], row[1]

@@ -21,7 +21,7 @@ from optsync.core.targets import Choice, FieldRole, Policy, read_fields, write_f
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
 from optsync.ledger.targets import EMAIL_OPT_OUT, Carry
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 
 @dataclass(frozen=True, slots=True)

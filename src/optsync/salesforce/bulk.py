@@ -16,7 +16,7 @@ from urllib.parse import quote as percent_encode
 
 from optsync.core.record_ids import Kind
 from optsync.salesforce.errors import JobFailed, OddAnswer, clean, code_of
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 from optsync.seams import Seams
 
 FIRST_POLL_SECONDS = 0.05

@@ -12,7 +12,7 @@ from typing import Any
 
 from optsync.core.record_ids import Kind, to_18
 from optsync.salesforce.errors import OddAnswer, clean, code_of, refusal
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 MAX_TICKED_RECORDS = 200
 MAX_READ_RECORDS = 2_000

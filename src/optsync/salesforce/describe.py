@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from optsync.salesforce.errors import OddAnswer
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 _OBJECT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}", re.ASCII)
 

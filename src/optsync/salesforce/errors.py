@@ -4,6 +4,7 @@ SalesforceError                    code, message, means, next_step
 ├── BadCredential                  the credentials file cannot be used; nothing was sent
 ├── HostRefused                    an address we will not talk to; nothing was sent to it
 ├── Unreachable                    network, DNS, TLS or time-out; maybe_applied
+├── BadCallback                    what a browser brought back is not the answer to our question; nothing was sent
 ├── SignInRefused                  the token endpoint said no; error, description
 ├── SessionRefused                 401 that one renewal did not cure
 ├── ApiRefused                     Salesforce said no in its own words; status, code, message, fields
@@ -77,6 +78,16 @@ class BadCredential(SalesforceError):
 
 class HostRefused(SalesforceError):
     """The address is not one of Salesforce's (or, for a practice org, not of this machine); nothing was sent to it."""
+
+
+class BadCallback(SalesforceError):
+    """What a browser brought to our callback does not belong to the attempt it should finish; nothing was sent."""
+
+    MEANS = "somebody else's sign-in must not become ours, so nothing was sent and nothing was stored"
+    NEXT_STEP = "begin the sign-in again"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the answer from the sign-in page cannot be used: {reason}")
 
 
 class Unreachable(SalesforceError):
@@ -241,6 +252,22 @@ _SIGN_IN_ADVICE = (
         "ip restricted",
         "this machine's network address is outside the ranges the org allows",
         "add it to the profile's login IP ranges or relax the app's IP policy",
+    ),
+    (
+        "access/refresh token",
+        "our refresh token was revoked, unused for too long or used by somebody else; opt-outs wait here, none is lost",
+        "connect the org again",
+    ),
+    ("denied", "the person at the consent page refused", "begin again and allow the access"),
+    (
+        "no refresh token",
+        "without one the sign-in would end within hours; nothing was stored",
+        "give the app the scope refresh_token in its OAuth settings, then begin again",
+    ),
+    (
+        "redirect_uri",
+        "the callback address is not among the app's own",
+        "enter it as callback URL in the app's settings, to the letter",
     ),
     ("inactive", "the integration user or its org is deactivated", "activate it in Salesforce, or connect another"),
     (

@@ -1,6 +1,6 @@
 """HTTP to Salesforce: the one module that loads an HTTP library, and the one door to the network of this package.
 
-Loading it costs some 0.1 s (httpx2), so other modules import it for types only and `oauth.open_session` loads it when
+Loading it costs some 0.1 s (httpx2), so other modules import it for types only and `session.open_session` loads it when
 the first session is made. It knows bytes, deadlines and caps, not Salesforce: what a status means is `errors.refusal`.
 
 Promises: no redirect is followed, no cookie kept, no proxy or .netrc of the environment used; a name that leads to a

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from optsync.core.record_ids import BadRecordId, to_18
 from optsync.salesforce import query
 from optsync.salesforce.errors import OddAnswer
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote as percent_encode
 
 from optsync.salesforce.errors import ApiRefused, Code, OddAnswer
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 PAGE_RECORDS = 2000
 """Salesforce's default and largest page."""

@@ -1,7 +1,7 @@
 """Which API versions the org's instance speaks. Source: REST API Developer Guide, "Versions"."""
 
 from optsync.salesforce.errors import OddAnswer
-from optsync.salesforce.oauth import API_VERSION, Session
+from optsync.salesforce.session import API_VERSION, Session
 
 
 def fetch(session: Session) -> list[str]:

@@ -11,7 +11,7 @@ import psycopg
 from optsync.ledger import targets
 from optsync.ledger.marks import Key
 from optsync.ledger.targets import OptOutField
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 from optsync.seams import Seams
 
 HIDDEN_SECONDS: Final = 15 * 60.0

@@ -22,7 +22,7 @@ from optsync.core.targets import Policy, read_fields
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
 from optsync.salesforce.errors import Busy, LimitExceeded, SalesforceError, Unreachable
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 from optsync.seams import Seams
 from optsync.sync import apply, lookups, preview, prove, runs, staging, sweep, writing
 from optsync.sync.apply import Applied, Scope

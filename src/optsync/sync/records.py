@@ -8,7 +8,7 @@ from optsync.core.record_ids import BadRecordId, Kind, kind_of, to_18
 from optsync.ledger.targets import OptOutField
 from optsync.salesforce import collections, query
 from optsync.salesforce.errors import OddAnswer
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 
 LEAD_FIELDS: Final = ("IsConverted", "ConvertedContactId")
 MAX_EMAIL_CHARS: Final = 80

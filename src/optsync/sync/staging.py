@@ -19,7 +19,7 @@ from optsync.core.record_ids import kind_of, to_18
 from optsync.ledger.targets import OptOutField
 from optsync.salesforce import bulk, query
 from optsync.salesforce.errors import ApiRefused, OddAnswer
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 from optsync.seams import Seams
 from optsync.sync import records
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from optsync import seams
-from optsync.salesforce.oauth import Credential, Session, open_session
+from optsync.salesforce.credentials import Credential
+from optsync.salesforce.session import Session, open_session
 from tests.practice import PracticeOrg
 
 

@@ -8,6 +8,7 @@ import pytest
 from optsync import seams
 from optsync.core.record_ids import Kind
 from optsync.salesforce import bulk, query
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import (
     ApiRefused,
     Busy,
@@ -17,7 +18,7 @@ from optsync.salesforce.errors import (
     SalesforceError,
     Unreachable,
 )
-from optsync.salesforce.oauth import Credential, Session, open_session
+from optsync.salesforce.session import Session, open_session
 from tests.practice import PracticeOrg
 
 FIELD = "HasOptedOutOfEmail"

@@ -10,6 +10,7 @@ from optsync import seams
 from optsync.core.record_ids import Kind
 from optsync.salesforce import collections, describe, limits, organization, query, versions
 from optsync.salesforce.collections import Tick, TickResult
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import (
     ApiRefused,
     Busy,
@@ -19,7 +20,7 @@ from optsync.salesforce.errors import (
     SessionRefused,
     Unreachable,
 )
-from optsync.salesforce.oauth import Credential, Session, open_session
+from optsync.salesforce.session import Session, open_session
 from tests.conformance.client.wire import answer, serve
 from tests.practice import PracticeOrg
 

@@ -7,7 +7,7 @@ import pytest
 from optsync import seams
 from optsync.salesforce import contract, organization
 from optsync.salesforce.contract import Finding
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 from tests.practice import PracticeOrg
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from optsync import seams
 from optsync.salesforce import query
 from optsync.salesforce.errors import ApiRefused, OddAnswer
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 from tests.conformance.client.wire import answer, serve
 from tests.practice import PracticeOrg
 

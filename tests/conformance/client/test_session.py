@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from optsync.salesforce.answer_headers import ApiUsage
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import (
     BadCredential,
     HostRefused,
@@ -26,7 +28,7 @@ from optsync.salesforce.errors import (
     SignInRefused,
     Unreachable,
 )
-from optsync.salesforce.oauth import ApiUsage, Credential, open_session
+from optsync.salesforce.session import open_session
 from tests.conformance.client import wire
 from tests.conformance.client.wire import answer, serve, token
 
@@ -197,7 +199,11 @@ def test_nothing_is_sent_when_no_time_is_left() -> None:
 @pytest.mark.parametrize(
     ("error", "description", "word"),
     [
-        ("invalid_grant", "expired access/refresh token", "login policy"),
+        ("invalid_grant", "expired access/refresh token", "refresh token was revoked"),
+        ("invalid_grant", "authentication failure", "login policy"),
+        ("invalid_grant", "inactive organization", "deactivated"),
+        ("access_denied", "end-user denied authorization", "consent page"),
+        ("redirect_uri_mismatch", "redirect_uri must match configuration", "callback"),
         ("invalid_grant", "request not supported on this domain", "My Domain"),
         ("invalid_grant", "user hasn't approved this consumer", "not yet allowed"),
         ("invalid_grant", "Audience validation failed", "sandbox"),
@@ -315,7 +321,7 @@ def test_the_limits_header_and_salesforces_clock_are_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.tld/x", "https://evil.tld", "/id/x", "/services/a b", "/services/\r\nX: 1", "/"]
+    "path", ["//evil.tld/x", "https://evil.tld", "/id/x", "/services/a b", "/services/\r\nX: 1", "/services/../x", "/"]
 )
 def test_a_path_never_leaves_the_host(path: str) -> None:
     with serve(answer({})) as server, server.session() as session:
@@ -329,7 +335,7 @@ def test_a_path_never_leaves_the_host(path: str) -> None:
 
 def test_nobody_pays_for_http_before_the_first_session() -> None:
     script = "import sys\nfrom optsync.salesforce import bulk, collections, describe, errors, hosts, limits\n"
-    script += "from optsync.salesforce import oauth, organization, query, versions\n"
+    script += "from optsync.salesforce import credentials, organization, query, session, versions\n"
     script += (
         "print([name for name in ('httpx2', 'django', 'psycopg', 'joserfc', 'cryptography') if name in sys.modules])"
     )

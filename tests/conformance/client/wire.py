@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from optsync import seams
-from optsync.salesforce.oauth import Credential, Session, open_session
+from optsync.salesforce.credentials import Credential
+from optsync.salesforce.session import Session, open_session
 
 ORG_ID = "00D000000000001EAA"
 Reply = bytes | Callable[[socket.socket], None]

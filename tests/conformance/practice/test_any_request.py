@@ -52,6 +52,8 @@ PATHS = [
         "/services/data",
         "/services/oauth2/token",
         "/services/oauth2/revoke",
+        "/services/oauth2/authorize",
+        "/services/oauth2/introspect",
         "/services/oauth2/userinfo",
         "/id/a/b",
         "/x",

@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -114,8 +115,47 @@ def test_wrong_client_credentials_are_refused(rest: Rest) -> None:
     assert elsewhere.json["error_description"] == "request not supported on this domain"
 
 
-def test_an_unknown_grant_is_refused(rest: Rest) -> None:
-    assert rest.token_for(grant_type="password").json["error"] == "unsupported_grant_type"
+def test_client_credentials_work_on_the_my_domain_host_only(rest: Rest) -> None:
+    known = rest.org.credentials
+    pair = {"client_id": known["client_id"], "client_secret": known["client_secret"]}
+    form = urlencode({"grant_type": "client_credentials", **pair}).encode()
+    login_host = known["login_url"].removeprefix("http://").replace("127.0.0.1", "localhost")
+    answer = rest.call("POST", "/services/oauth2/token", form, Host=login_host)
+    assert answer.json == {"error": "invalid_grant", "error_description": "request not supported on this domain"}
+
+
+def test_the_login_host_names_the_my_domain_host_for_the_api(rest: Rest) -> None:
+    known = rest.org.credentials
+    login_url = known["login_url"].replace("127.0.0.1", "localhost")
+    form = urlencode({"grant_type": JWT_GRANT, "assertion": assertion(rest, aud=login_url)}).encode()
+    answer = rest.call("POST", "/services/oauth2/token", form, Host=login_url.removeprefix("http://"))
+    assert answer.json["instance_url"] == known["instance_url"]
+
+
+def test_an_unknown_grant_and_a_get_are_refused(rest: Rest) -> None:
+    said = {"error": "unsupported_grant_type", "error_description": "grant type not supported"}
+    assert rest.token_for(grant_type="password").json == said
+    known = rest.org.credentials
+    pair = {"client_id": known["client_id"], "client_secret": known["client_secret"]}
+    in_the_address = urlencode({"grant_type": "client_credentials", **pair})
+    answer = rest.call("GET", f"/services/oauth2/token?{in_the_address}")
+    assert (answer.status, answer.json) == (400, said)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "authentication failure",
+        "ip restricted",
+        "inactive user",
+        "inactive organization",
+        "no client credentials user enabled",
+    ],
+)
+def test_the_orgs_policies_refuse_every_sign_in(rest: Rest, description: str) -> None:
+    rest.org.behaviour(sign_in_refusal=description)
+    answer = sign_in(rest)
+    assert (answer.status, answer.json) == (400, {"error": "invalid_grant", "error_description": description})
 
 
 def test_an_expired_session_answers_401_and_the_long_lived_one_stays(rest: Rest) -> None:

@@ -16,7 +16,7 @@ from optsync.core.counts import Balance
 from optsync.ledger import balance, lifts, people, record
 from optsync.ledger.people import Link
 from optsync.ledger.targets import Carry
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce.credentials import Credential
 from optsync.seams import Seams, real
 from optsync.sync import nightly, push, runs, writing
 from optsync.sync.line import Line

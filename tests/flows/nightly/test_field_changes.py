@@ -9,7 +9,7 @@ from optsync.connection import connect
 from optsync.connection.settings import Change
 from optsync.ledger import marks, people
 from optsync.ledger.people import Link
-from optsync.salesforce.oauth import Credential
+from optsync.salesforce.credentials import Credential
 from optsync.sync import writing
 from tests.flows.nightly.house import House
 

@@ -11,8 +11,8 @@ from optsync.core.problems import Problem
 from optsync.core.record_ids import to_18
 from optsync.ledger import marks
 from optsync.ledger.targets import OptOutField
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import OddAnswer
-from optsync.salesforce.oauth import Credential
 from optsync.sync import batch, records
 from optsync.sync.worker import Worker
 from tests.flows.push.world import EMAIL, SALES, World, in_thread, open_world, wait_until

@@ -11,8 +11,9 @@ from psycopg.sql import SQL, Identifier
 from optsync.config.database import Connection
 from optsync.connection import doctor
 from optsync.connection.connect import connect
+from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import SalesforceError
-from optsync.salesforce.oauth import Credential, open_session
+from optsync.salesforce.session import open_session
 from tests.flows.push.world import World
 
 

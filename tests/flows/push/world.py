@@ -23,7 +23,8 @@ from optsync.ledger import balance, marks, people, record
 from optsync.ledger.people import Link
 from optsync.ledger.record import Recorded, Source
 from optsync.ledger.targets import Carry
-from optsync.salesforce.oauth import Credential, Session
+from optsync.salesforce.credentials import Credential
+from optsync.salesforce.session import Session
 from optsync.seams import Seams, real
 from optsync.sync import push
 from optsync.sync.batch import PushResult
@@ -143,10 +144,12 @@ def open_world(database: Database, org: PracticeOrg, folder: Path) -> Iterator[W
         session = open_session(sender, vault, connected.org_id, seams)
         line = Line(sender, session, connected.org_id, connected.salesforce_id, worker_no, vault.subject_key, seams)
         org.clear_spy()
+        world = World(database, conn, vault, seams, org, connected, lock, line)
         try:
-            yield World(database, conn, vault, seams, org, connected, lock, line)
+            yield world
         finally:
             session.close()
+            world.line.session.close()  # another one when a test changed the line
 
 
 def become_worker(lock: Connection) -> int:

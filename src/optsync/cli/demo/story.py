@@ -41,7 +41,7 @@ Step = Callable[[Stage, Told], str]
 def connect(stage: Stage, told: Told) -> str:
     """Signs in to the practice org."""
     from optsync.connection.connect import connect as connect_org
-    from optsync.salesforce.oauth import Credential
+    from optsync.salesforce.credentials import Credential
 
     house = stage.house
     org = connect_org(house.conn, house.vault, Credential.from_file(stage.credentials), house.seams, actor=ACTOR)

@@ -34,6 +34,14 @@ SELECT org_id, credential FROM connection ORDER BY org_id FOR UPDATE;
 -- The same credential under another key.
 UPDATE connection SET credential = %(credential)s WHERE org_id = %(org_id)s;
 
+-- name: lock_renewal
+-- One process at a time renews an org's sign-in; held until the session ends.
+SELECT pg_advisory_lock(7006, %(org_id)s);
+
+-- name: keep_credential
+-- The same sign-in with its next refresh token, unless the org was connected anew meanwhile.
+UPDATE connection SET credential = %(credential)s WHERE org_id = %(org_id)s AND revision = %(revision)s;
+
 -- name: add_settings
 -- The settings of a newly connected org: the switch is off, Email Opt Out is the field.
 INSERT INTO settings (org_id) VALUES (%(org_id)s) ON CONFLICT DO NOTHING;

@@ -13,8 +13,8 @@ from optsync.salesforce import organization
 from optsync.salesforce.contract.bench import Bench, NotSeen
 from optsync.salesforce.contract.facts import FACTS, Fact
 from optsync.salesforce.errors import SalesforceError
-from optsync.salesforce.oauth import Session
 from optsync.salesforce.organization import Organization
+from optsync.salesforce.session import Session
 from optsync.seams import Seams
 
 Verdict = Literal["same", "differs", "not seen"]

@@ -8,7 +8,7 @@ from optsync.core.record_ids import Kind, to_18
 from optsync.salesforce import bulk, describe
 from optsync.salesforce.errors import SalesforceError, code_of, error_items
 from optsync.salesforce.http import Answer
-from optsync.salesforce.oauth import Session
+from optsync.salesforce.session import Session
 from optsync.seams import Seams
 
 OPT_OUT: Final = "HasOptedOutOfEmail"

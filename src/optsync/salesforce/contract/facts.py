@@ -9,8 +9,8 @@ from typing import Any
 
 from optsync.core.record_ids import to_18
 from optsync.salesforce.contract.bench import OPT_OUT, Bench, NotSeen, in_short
-from optsync.salesforce.oauth import API_VERSION
 from optsync.salesforce.query import query_path
+from optsync.salesforce.session import API_VERSION
 
 
 @dataclass(frozen=True, slots=True)
