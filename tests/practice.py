@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -24,9 +25,12 @@ class ControlError(Exception):
 class PracticeOrg:
     """A running practice org. One server serves a whole test session: `reset` between tests takes milliseconds."""
 
-    def __init__(self, process: subprocess.Popen[bytes], credentials_file: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], credentials_file: Path, certificate: Path | None = None
+    ) -> None:
         self.process = process
         self.credentials_file = credentials_file
+        self.certificate = certificate
         self.credentials: dict[str, str] = json.loads(credentials_file.read_text())
         self.url = self.credentials["instance_url"]
 
@@ -35,7 +39,8 @@ class PracticeOrg:
     def start(cls, **options: object) -> Iterator["PracticeOrg"]:
         """Starts the server with options such as leads=20, grant_opt_out=True; ends it on the way out.
 
-        `http` and `credentials` may be given too, for example to start a second server in the place of a dead one.
+        `http` and `credentials` may be given too, for example to start a second server in the place of a dead one. With
+        `https`, `cert` and `key` everything goes through HTTPS.
         """
         with tempfile.TemporaryDirectory(prefix="practice-org-") as folder:
             file = Path(str(options.pop("credentials", Path(folder) / "credentials.json")))
@@ -43,14 +48,23 @@ class PracticeOrg:
             process = launch(file, **options)
             try:
                 _wait_for(file, process, stale)
-                yield cls(process, file)
+                yield cls(process, file, Path(str(options["cert"])) if "cert" in options else None)
             finally:
                 end(process)
 
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection to the instance; over HTTPS it trusts the org's certificate only."""
+        address = urlsplit(self.url)
+        host, port = address.hostname or "", address.port
+        if address.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=60)
+        return http.client.HTTPSConnection(
+            host, port, timeout=60, context=ssl.create_default_context(cafile=self.certificate)
+        )
+
     def call(self, method: str, path: str, body: object = None) -> Any:
         """One request to the control API; the decoded answer. Raises ControlError for anything but 200."""
-        address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+        connection = self.connect()
         try:
             connection.request(method, "/practice/api" + path, None if body is None else json.dumps(body))
             response = connection.getresponse()

@@ -6,7 +6,8 @@ import os
 import re
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -16,12 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest, unknown
+from practice_org.doors import Door
 from practice_org.faults.transport import TRANSPORT
 from practice_org.org import Options, Org
 
 PARENT_POLL_SECONDS = 0.5
 SHUTDOWN_SECONDS = 1
-LISTEN_BACKLOG = 512
 _SLASHES = re.compile("/{2,}")
 
 
@@ -37,8 +38,11 @@ class Protocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """Calls `ready` once requests are accepted; ends with exit code 0 on SIGTERM and SIGINT."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], parent_pid: int | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, doors: Sequence[Door], ready: Callable[[], None], parent_pid: int | None
+    ) -> None:
         super().__init__(config)
+        self._doors = doors
         self._ready = ready
         self._parent_pid = parent_pid
 
@@ -51,8 +55,11 @@ class Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Announces itself after the sockets listen."""
+        """Announces itself after the doors are open; uvicorn alone would give all of them the same TLS."""
         await super().startup(sockets)
+        protocol = partial(Protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        for door in self._doors:
+            self.servers.append(await _serve_at(door, protocol))
         if self._parent_pid is not None:
             self._watch = asyncio.create_task(self._follow_parent(self._parent_pid))
         self._ready()
@@ -92,38 +99,32 @@ def make_app(org: Org) -> Starlette:
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listener on that port, or on a free one for port 0. Raises OSError when the port is taken.
-
-    It says that it is TCP: asyncio switches Nagle off only where proto is TCP, and 40 ms hang on it.
-    """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.listen(LISTEN_BACKLOG)
-    return listener
+async def _serve_at(door: Door, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    closing = SHUTDOWN_SECONDS if door.tls else None
+    return await loop.create_server(protocol, sock=door.listener, ssl=door.tls, ssl_shutdown_timeout=closing)
 
 
 def serve(
-    listener: socket.socket,
+    doors: Sequence[Door],
     options: Options,
     file: Path,
     parent_pid: int | None,
     announce: Callable[[str], None],
     org_number: int = 1,
+    instance_url: str | None = None,
 ) -> None:
-    """Serves until told to end. Raises OSError when the credentials file cannot be written."""
-    base_url = "http://{}:{}".format(*listener.getsockname())
-    known, identity = credentials.prepare(file, base_url, org_number)
+    """Serves until told to end. Raises OSError when the credentials file cannot be written.
+
+    Clients are told to call `instance_url`; None: the last of the doors, HTTPS where there is one.
+    """
+    known, identity = credentials.prepare(file, instance_url or doors[-1].url, org_number)
     org = Org(options, identity, clock.now)
 
     def ready() -> None:
         credentials.publish(file, known)
-        announce(base_url)
+        for door in doors:
+            announce(door.url)
 
     config = uvicorn.Config(
         make_app(org),
@@ -136,4 +137,4 @@ def serve(
         timeout_keep_alive=120,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    Server(config, ready, parent_pid).run(sockets=[listener])
+    Server(config, doors, ready, parent_pid).run(sockets=[])

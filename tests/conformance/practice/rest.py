@@ -1,11 +1,10 @@
 """A bare HTTP client: what goes over the wire is what the test says, with nothing of our own client in between."""
 
-import http.client
 import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from tests.practice import PracticeOrg
 
@@ -43,8 +42,7 @@ class Rest:
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request on a connection of its own. Paths that do not start with / belong to the API version."""
-        address = urlsplit(self.org.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        connection = self.org.connect()
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         sent = {"Authorization": f"Bearer {self.token}"} | {name.replace("_", "-"): v for name, v in headers.items()}
         full_path = path if path.startswith("/") else f"{API}/{path}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import make_certificate
 from tests.practice import PracticeOrg
 
 
@@ -45,6 +46,38 @@ def test_without_a_command_it_shows_its_help() -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "example.com:80", "127.0.0.1:99999", "127.0.0.1", "127.0.0.1:²"])
 def test_an_address_beyond_this_machine_is_refused_in_three_parts(tmp_path: Path, address: str) -> None:
     assert address in parts(run("serve", "--http", address, "--credentials", str(tmp_path / "c.json")))["error"]
+
+
+def test_https_is_for_this_machine_only_too(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    files = ["--cert", str(certificate), "--key", str(key), "--credentials", str(tmp_path / "c.json")]
+    refused = parts(run("serve", "--https", "0.0.0.0:0", *files))
+    assert "0.0.0.0:0" in refused["error"]
+    assert "--https 127.0.0.1:PORT" in refused["next"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "do"),
+    [
+        (["--https", "127.0.0.1:0"], "needs a certificate", "--cert FILE --key FILE"),
+        (["--https", "127.0.0.1:0", "--cert", "{cert}"], "needs a certificate", "--cert FILE --key FILE"),
+        (["--cert", "{cert}", "--key", "{key}"], "belong to --https", "--https"),
+        (["--https", "127.0.0.1:0", "--cert", "{key}", "--key", "{cert}"], "cannot be used for TLS", "PEM"),
+        (["--https", "127.0.0.1:0", "--cert", "{cert}", "--key", "/nowhere"], "/nowhere", "--help"),
+        (["--instance-url", "example.com"], "example.com", "https://HOST"),
+        (["--instance-url", "https://example.com/services"], "/services", "https://HOST"),
+        (["--instance-url", "https://example.com:port"], ":port", "https://HOST"),
+    ],
+)
+def test_options_of_https_that_do_not_fit_are_refused_in_three_parts(
+    tmp_path: Path, arguments: list[str], named: str, do: str
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    given = [argument.format(cert=certificate, key=key) for argument in arguments]
+    refused = parts(run("serve", "--credentials", str(tmp_path / "c.json"), *given))
+    assert named in refused["error"]
+    assert do in refused["next"]
+    assert not (tmp_path / "c.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
+from tests.certificates import make_certificate
 from tests.conformance.practice.rest import Rest
 from tests.practice import PracticeOrg, end, launch
+from tests.servers import free_port
 
 BOX = "HasOptedOutOfEmail"
 
@@ -45,6 +47,52 @@ def test_the_credentials_file_is_private_and_complete_once_the_org_answers(tmp_p
         assert Rest(PracticeOrg(process, file)).call("GET", "limits").status == 200
     finally:
         end(process)
+
+
+def test_https_is_served_alone_and_every_address_says_so(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with PracticeOrg.start(https="127.0.0.1:0", cert=certificate, key=key) as org:
+        assert org.url.startswith("https://127.0.0.1:")
+        rest, known = Rest(org), org.credentials
+        token = rest.token_for(
+            grant_type="client_credentials", client_id=known["client_id"], client_secret=known["client_secret"]
+        ).json
+        assert (token["instance_url"], known["login_url"]) == (org.url, org.url)
+        assert rest.call("GET", token["id"].removeprefix(org.url)).json["organization_id"] == known["org_id"]
+        lead = org.create("Lead", Email="ada@example.com")
+        job = rest.bulk_query("SELECT Id FROM Lead")
+        assert rest.call("GET", f"jobs/query/{job}/results").body.decode() == f'"Id"\n"{lead}"\n'
+        org.fault("reset", route="query")
+        with pytest.raises((http.client.HTTPException, OSError)):
+            rest.query("SELECT Id FROM Lead")
+
+
+def test_one_process_serves_both_and_says_what_it_is_told(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    plain, secure = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    options = {"http": plain, "https": secure, "cert": certificate, "key": key}
+    with PracticeOrg.start(**options, instance_url=f"http://{plain}/") as org:
+        assert org.credentials["instance_url"] == f"http://{plain}"
+        lead = org.create("Lead", Email="ada@example.com")
+        org.url, org.certificate = f"https://{secure}", certificate
+        assert org.record(lead)["Email"] == "ada@example.com"
+    with PracticeOrg.start(**options) as org:
+        assert org.credentials["instance_url"] == f"https://{secure}"
+        assert org.opted_out() == {"Lead": 0, "Contact": 0}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_https_in_good_order_although_a_client_stays_connected(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with PracticeOrg.start(https="127.0.0.1:0", cert=certificate, key=key) as org:
+        connection = org.connect()
+        connection.request("GET", "/services/data/")
+        assert connection.getresponse().read()
+        org.process.send_signal(number)
+        assert org.process.wait(10) == 0
+        connection.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
