@@ -8,7 +8,7 @@ from practice_org.access import Access
 from practice_org.behaviour import Behaviour
 from practice_org.clock import Random
 from practice_org.cursors import Cursors
-from practice_org.faults import Faults
+from practice_org.faults.base import Faults
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
 from practice_org.people import Crowd, scatter_opt_outs
