@@ -80,7 +80,8 @@ def path_to_show(path: str) -> str:
         pair if name in HARMLESS_PARAMETERS else f"{name}=…"
         for pair, name in ((pair, pair.partition("=")[0]) for pair in query.split("&"))
     )
-    return _SESSION_ID.sub("…", place + mark + (shown if mark else ""))[:PATH_LENGTH_KEPT]
+    clean = "".join(letter if letter.isprintable() else "�" for letter in place + mark + (shown if mark else ""))
+    return _SESSION_ID.sub("…", clean)[:PATH_LENGTH_KEPT]
 
 
 def says_false(value: object) -> bool:
