@@ -178,8 +178,18 @@ class PracticeOrg:
         return fields
 
     def fault(self, kind: str, **values: object) -> str:
-        """Orders a fault; returns its id. See practice_org.faults for kinds and fields."""
+        """Orders a fault; returns its id. `fault_kinds` lists kinds and options."""
         return str(self.call("POST", "/faults", {"kind": kind, **values})["id"])
+
+    def fault_kinds(self) -> list[dict[str, Any]]:
+        """Every kind of fault: kind, strikes, happens, source, client_must, options."""
+        kinds: list[dict[str, Any]] = self.call("GET", "/faults/kinds")
+        return kinds
+
+    def requests(self, after: int = 0) -> list[dict[str, Any]]:
+        """The request log, the oldest first: only requests whose number is higher than `after`."""
+        requests: list[dict[str, Any]] = self.call("GET", f"/requests?after={after}")
+        return requests
 
     def faults(self) -> list[dict[str, Any]]:
         """The faults on order, each with how often it struck."""

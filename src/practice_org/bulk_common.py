@@ -5,7 +5,7 @@ from typing import TypeVar
 from practice_org import clock
 from practice_org.csv_rows import DELIMITERS, LINE_ENDINGS
 from practice_org.errors import RefusalError, not_found
-from practice_org.faults import JobFault
+from practice_org.faults.base import JobFault
 from practice_org.http import Call
 from practice_org.jobs import Job
 from practice_org.org import Org

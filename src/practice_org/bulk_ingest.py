@@ -4,16 +4,19 @@ import asyncio
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from practice_org import clock, external_ids
 from practice_org.bulk_common import abort, asked_state, checked_layout, find_job, wait_in_queue
 from practice_org.csv_rows import DELIMITERS, LINE_ENDINGS
 from practice_org.errors import RefusalError
+from practice_org.faults.results import Page
+from practice_org.faults.transport import reset_connection
 from practice_org.http import Call, answer, route
 from practice_org.jobs import IngestJob
 from practice_org.org import Org
@@ -149,8 +152,19 @@ async def result_file(call: Call) -> Response:
     header = delimiter.join([f'"{name}"' for name in first + second] + job.columns)
     rows = {"success": job.succeeded_rows, "failure": job.failed_rows, "rest": job.unprocessed_rows}[kind]
     line_end = LINE_ENDINGS[job.line_end]
-    content = line_end.join([header, *rows]) + line_end
-    return Response(content, media_type="text/csv", headers={"Sforce-NumberOfRecords": str(len(rows))})
+    body = "".join(row + line_end for row in rows).encode()
+    page = Page((header + line_end).encode(), "", len(body))
+    for fault in call.org.faults.for_results(call.seen.route, call.seen.path):
+        fault.spoil(page)
+    headers = {"Sforce-NumberOfRecords": str(len(rows))}
+    return StreamingResponse(_send(call.request, page, body), media_type="text/csv", headers=headers)
+
+
+async def _send(request: Request, page: Page, body: bytes) -> AsyncIterator[bytes]:
+    for chunk in page.spoiled([body]):
+        yield chunk
+    if page.cut:
+        reset_connection(request)
 
 
 async def _run(org: Org, job: IngestJob) -> None:

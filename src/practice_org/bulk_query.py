@@ -14,7 +14,7 @@ from practice_org import clock, soql
 from practice_org.bulk_common import abort, asked_state, checked_layout, find_job, wait_in_queue
 from practice_org.csv_rows import DELIMITERS, LINE_ENDINGS, Layout, Rows
 from practice_org.errors import RefusalError, not_found
-from practice_org.faults import Page
+from practice_org.faults.results import Page
 from practice_org.faults.transport import reset_connection
 from practice_org.http import Call, answer, route
 from practice_org.jobs import QueryJob
@@ -164,26 +164,12 @@ def _stream(request: Request, page: Page, body: Iterator[bytes], rows: int) -> R
 
 async def _send(request: Request, page: Page, body: Iterator[bytes], *, packed: bool) -> AsyncIterator[bytes]:
     gzip = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    for chunk in _spoiled(page, body):
+    for chunk in page.spoiled(body):
         yield await asyncio.to_thread(gzip.compress, chunk) if packed else chunk
     if page.cut:
         reset_connection(request)
     if packed:
         yield gzip.flush()
-
-
-def _spoiled(page: Page, body: Iterator[bytes]) -> Iterator[bytes]:
-    """The page's bytes with its faults."""
-    left = page.body_bytes_max
-    yield page.header
-    for position, chunk in enumerate(body):
-        piece = chunk
-        if page.inserted is not None and position == 0:
-            at, wrong = page.inserted
-            piece = chunk[:at] + wrong + chunk[at:]
-        if left is not None:
-            piece, left = piece[:left], max(0, left - len(piece))
-        yield piece
 
 
 def _read(spool: Spool, start: int, end: int) -> Iterator[bytes]:

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from practice_org.fault_commands import fault, requests
+from practice_org.remote import NOTHING_DONE, Problem
+
 if TYPE_CHECKING:
     import ssl
 
@@ -30,10 +33,17 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except Problem as problem:
+        _fail(problem.message, problem.means, problem.do)
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         what = " ".join(error.format_message().split()).rstrip(".")
-        _fail(what, NOT_STARTED, f"see: {context.command_path if context else 'practice-org serve'} --help")
+        command = context.command_path if context else "practice-org serve"
+        _fail(what, NOT_STARTED if command.endswith(("serve", "org")) else NOTHING_DONE, f"see: {command} --help")
+
+
+for command in (fault, requests):
+    group.add_command(command)
 
 
 @group.command(short_help="Run a practice org until stopped.")

@@ -6,10 +6,11 @@ import secrets
 import time
 from datetime import UTC, datetime
 
-__all__ = ["Random", "monotonic", "now", "sleep", "token_hex"]
+__all__ = ["Random", "monotonic", "now", "pause", "sleep", "token_hex"]
 
 Random = random.Random
 monotonic = time.monotonic
+pause = time.sleep
 sleep = asyncio.sleep
 token_hex = secrets.token_hex
 

@@ -10,7 +10,8 @@ from practice_org import human
 from practice_org.access import checked_level
 from practice_org.edition import Edition
 from practice_org.errors import RefusalError
-from practice_org.faults import make_fault
+from practice_org.faults.base import make_fault
+from practice_org.faults.registry import KINDS, describe_kind
 from practice_org.http import Call, answer
 from practice_org.org import Flow, Org
 from practice_org.row_locks import keys_of
@@ -43,6 +44,9 @@ def routes(org: Org) -> list[Route]:
         "/maintenance": {"POST": maintain},
         "/package": {"POST": package},
         "/faults": {"POST": add_fault, "GET": list_faults, "DELETE": clear_faults},
+        "/faults/kinds": {"GET": list_kinds},
+        "/faults/{id}": {"DELETE": remove_fault},
+        "/requests": {"GET": list_requests},
         "/flow": {"POST": flow},
         "/latency": {"POST": latency},
         "/limits": {"POST": limits},
@@ -205,13 +209,25 @@ async def package(call: Call) -> object:
 
 
 async def add_fault(call: Call) -> object:
-    """A fault by `kind`; the kinds and their fields are in practice_org.faults."""
-    return {"id": call.org.faults.add(make_fault(call.json()))}
+    """A fault by `kind`, with that kind's options."""
+    return {"id": call.org.faults.add(make_fault(KINDS, call.json()))}
+
+
+async def list_kinds(_: Call) -> object:
+    """Every kind: what it strikes, what happens, its source, what a client must do, its options."""
+    return [describe_kind(kind) for kind in KINDS.values()]
 
 
 async def list_faults(call: Call) -> object:
     """The faults on order and how often each struck."""
-    return [{"id": fault.id, "kind": fault.kind, "struck": fault.struck} for fault in call.org.faults.ordered]
+    return [fault.as_json() for fault in call.org.faults.ordered]
+
+
+async def remove_fault(call: Call) -> object:
+    """Forgets one fault."""
+    if not call.org.faults.remove(call.params["id"]):
+        raise RefusalError("NOT_FOUND", f"no fault on order has the id {call.params['id']}", status=404)
+    return {"removed": True}
 
 
 async def clear_faults(call: Call) -> object:
@@ -256,6 +272,11 @@ async def expire(call: Call) -> object:
 async def spy(call: Call) -> object:
     """What the org saw."""
     return call.org.spy.as_json()
+
+
+async def list_requests(call: Call) -> object:
+    """The kept requests, the oldest first; ?after= only those with a higher number."""
+    return [seen.as_json() for seen in call.org.spy.since(int(call.query("after") or 0))]
 
 
 async def clear_spy(call: Call) -> object:

@@ -14,7 +14,7 @@ from practice_org import clock
 from practice_org.errors import RefusalError, not_found
 from practice_org.faults.transport import reset_connection
 from practice_org.org import Org
-from practice_org.spy import PATH_LENGTH_KEPT, Seen, note_writes
+from practice_org.spy import Seen, current_request, note_writes, path_to_show
 
 OLDEST_VERSION, NEWEST_VERSION = 31, 67
 """Versions 21 to 30 are retired and answer 410 (salesforce.md 2.1)."""
@@ -127,15 +127,16 @@ def _refuse_method(method: str, handlers: Mapping[str, object]) -> Handler:
 
 async def _pass(org: Org, request: Request, name: str, handler: Handler, rules: Rules) -> Response:
     path = _full_path(request)
-    seen = Seen(clock.now().timestamp(), request.method, name, path[:PATH_LENGTH_KEPT])
+    began = clock.monotonic()
+    seen = Seen(clock.now().timestamp(), request.method, name, path_to_show(path))
+    current_request.set(seen)
     oversized = _refuse_size(request, path)
     counted = rules.counted and request.scope.get(PART) is not False
     try:
         response = oversized or await _answer(org, request, seen, handler, rules, path)
     except ClientDisconnect:
         response = Response(status_code=499)
-    _pack(request, response)
-    seen.status = response.status_code
+    seen.status, seen.ms = response.status_code, (clock.monotonic() - began) * 1000
     org.spy.note(seen, counted=counted)
     if rules.counted:
         response.headers.update(org.limits.header())
@@ -149,8 +150,8 @@ async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rule
     note_writes(seen, body)
     if org.latency_ms and PART not in request.scope:
         await clock.sleep(org.latency_ms / 1000)
-    fault = org.faults.for_request("before", seen.route, path)
-    early = await fault.answer(request) if fault else None
+    fault = org.faults.for_request("before", seen.route, path, body)
+    early = await fault.answer(request, None) if fault else None
     if early is not None:
         return early
     try:
@@ -163,8 +164,9 @@ async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rule
         response = await handler(Call(org, request, seen, body))
     except RefusalError as refusal:
         response = answer(refusal.as_request_error(), refusal.status)
-    fault = org.faults.for_request("after", seen.route, path)
-    late = await fault.answer(request) if fault else None
+    _pack(request, response)
+    fault = org.faults.for_request("after", seen.route, path, body)
+    late = await fault.answer(request, response) if fault else None
     return late or response
 
 

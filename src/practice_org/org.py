@@ -12,7 +12,7 @@ from practice_org.clock import Random
 from practice_org.cursors import Cursors
 from practice_org.edition import Edition
 from practice_org.errors import RefusalError
-from practice_org.faults import Faults
+from practice_org.faults.base import Faults
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
 from practice_org.maintenance import in_maintenance, is_bulk_job, is_write

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -37,13 +38,16 @@ from practice_org import (
     tree,
     unknown,
 )
-from practice_org.doors import Door
+from practice_org.doors import Door, open_door
 from practice_org.faults.transport import TRANSPORT
 from practice_org.org import Options, Org
 
 PARENT_POLL_SECONDS = 0.5
 SHUTDOWN_SECONDS = 1
 _SLASHES = re.compile("/{2,}")
+
+
+StandIn = Callable[[str, int], AbstractAsyncContextManager[None]]
 
 
 class Protocol(HttpToolsProtocol):
@@ -65,6 +69,7 @@ class Server(uvicorn.Server):
         self._doors = doors
         self._ready = ready
         self._parent_pid = parent_pid
+        self._outage: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -77,12 +82,37 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Announces itself after the doors are open; uvicorn alone would give all of them the same TLS."""
         await super().startup(sockets)
-        protocol = partial(Protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
-        for door in self._doors:
-            self.servers.append(await _serve_at(door, protocol))
+        await self._open_doors()
         if self._parent_pid is not None:
             self._watch = asyncio.create_task(self._follow_parent(self._parent_pid))
         self._ready()
+
+    async def _open_doors(self) -> None:
+        protocol = partial(Protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        for door in self._doors:
+            self.servers.append(await _serve_at(door, protocol))
+
+    async def interrupt(self, seconds: float, stand_in: StandIn) -> None:
+        """Clients meet `stand_in` at our doors for so many seconds; breaks all connections. One outage at a time."""
+        if self._outage is None or self._outage.done():
+            in_place = asyncio.Event()
+            self._outage = asyncio.create_task(self._stay_away(seconds, stand_in, in_place))
+            await in_place.wait()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+    async def _stay_away(self, seconds: float, stand_in: StandIn, in_place: asyncio.Event) -> None:
+        addresses = [(*door.listener.getsockname(), door.tls) for door in self._doors]
+        for server in self.servers:
+            server.close()
+        self.servers.clear()
+        async with AsyncExitStack() as stack:
+            for host, port, _ in addresses:
+                await stack.enter_async_context(stand_in(host, port))
+            in_place.set()
+            await clock.sleep(seconds)
+        self._doors = [open_door(host, port, tls) for host, port, tls in addresses]
+        await self._open_doors()
 
     def _stop(self) -> None:
         self.should_exit = True
@@ -148,8 +178,9 @@ def serve(
         for door in doors:
             announce(door.url)
 
+    app = make_app(org)
     config = uvicorn.Config(
-        make_app(org),
+        app,
         http=Protocol,
         ws="none",
         log_level="warning",
@@ -159,4 +190,6 @@ def serve(
         timeout_keep_alive=120,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    Server(config, doors, ready, parent_pid).run(sockets=[])
+    server = Server(config, doors, ready, parent_pid)
+    app.state.interrupt = server.interrupt
+    server.run(sockets=[])

@@ -1,9 +1,12 @@
 """What the org saw: requests by route, API calls, writes, and every request that said false."""
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import count
 
 REQUESTS_KEPT = 2_000
 PATH_LENGTH_KEPT = 2_000
@@ -12,6 +15,11 @@ JSON_WRITE_ROUTES = frozenset(
     {"record.update", "record.create", "record.upsert", "tree.create"}
     | {"collections.update", "collections.create", "collections.upsert"}
 )
+HARMLESS_PARAMETERS = frozenset(
+    {"q", "locator", "maxRecords", "fields", "ids", "sObjects", "start", "end", "columns", "explain", "allOrNone"}
+    | {"jobType", "isPkChunkingEnabled", "queryLocator", "concurrencyMode", "format", "response_type", "prompt"}
+)
+_SESSION_ID = re.compile(r"00D\w{12,15}(?:!|%21)[\w.%]*")
 NO_FIELDS = frozenset({"attributes", "id", "Id"})
 """Keys of a record's JSON that are not fields to write."""
 UPDATE_ROUTES = frozenset(
@@ -21,13 +29,22 @@ UPDATE_ROUTES = frozenset(
 
 @dataclass
 class Seen:
-    """One request. `fields` are the written ones, `records` how many records it wrote or tried to write."""
+    """One request. `fields` are the written ones, `records` how many records it wrote or tried to write.
+
+    `path` comes from `path_to_show`; neither bodies nor headers are kept.
+    """
 
     received_at: float
     method: str
     route: str
     path: str
     status: int = 0
+    ms: float = 0.0
+    """Until the answer began."""
+    number: int = 0
+    """Counts the requests of this process, through every reset; 0 before the answer."""
+    faults: list[str] = field(default_factory=list)
+    """Kind and id of each fault that struck it, such as `refuse 3`."""
     fields: set[str] = field(default_factory=set)
     records: int = 0
     says_false: bool = False
@@ -41,15 +58,35 @@ class Seen:
     def as_json(self) -> dict[str, object]:
         """The request as the control API shows it; `received_at` is seconds since 1970."""
         return {
+            "number": self.number,
             "received_at": self.received_at,
             "method": self.method,
             "route": self.route,
             "path": self.path,
             "status": self.status,
+            "ms": round(self.ms, 1),
+            "faults": list(self.faults),
             "fields": sorted(self.fields),
             "records": self.records,
             "says_false": self.says_false,
         }
+
+
+_numbers = count(1)
+
+current_request: ContextVar[Seen | None] = ContextVar("current_request", default=None)
+"""The request that is being answered, also in what it started; None outside."""
+
+
+def path_to_show(path: str) -> str:
+    """Path and query without secrets: parameters that are not known to be harmless lose their values."""
+    place, mark, query = path.partition("?")
+    shown = "&".join(
+        pair if name in HARMLESS_PARAMETERS else f"{name}=…"
+        for pair, name in ((pair, pair.partition("=")[0]) for pair in query.split("&"))
+    )
+    clean = "".join(letter if letter.isprintable() else "�" for letter in place + mark + (shown if mark else ""))
+    return _SESSION_ID.sub("…", clean)[:PATH_LENGTH_KEPT]
 
 
 def says_false(value: object) -> bool:
@@ -88,7 +125,12 @@ class Spy:
         self.api_calls += counted
         self.update_calls += seen.route in UPDATE_ROUTES
         self.false_writes += seen.says_false
+        seen.number = next(_numbers)
         self.requests.append(seen)
+
+    def since(self, number: int) -> list[Seen]:
+        """The kept requests after that one, the oldest first."""
+        return [seen for seen in self.requests if seen.number > number]
 
     def as_json(self) -> dict[str, object]:
         """Everything, the oldest request first."""

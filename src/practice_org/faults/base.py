@@ -1,5 +1,6 @@
 """When a fault strikes, whatever it does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import ClassVar
@@ -9,39 +10,52 @@ from starlette.responses import Response
 
 from practice_org.clock import Random
 from practice_org.errors import RefusalError
+from practice_org.faults.options import Option, option, options_of
+from practice_org.faults.results import Page
+from practice_org.spy import current_request
 
 
 @dataclass(kw_only=True)
 class Fault:
-    """Strikes requests of `route` (a pattern such as bulk.*) whose path and query contain `path`.
+    """Strikes requests of `route` whose path and query contain `path`.
 
-    The first `skip` occasions pass, then it strikes `times` times (None: for ever), each with probability `rate`.
+    The first `skip` occasions pass, then it strikes `times` times, each with probability `rate`. Every kind stands in
+    a module of its own in `kinds`, which names it; the first paragraph of its docstring says what happens.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
+    strikes_what: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    """Where it is known from."""
+    client_must: ClassVar[str] = ""
+    """What a good client makes of it."""
 
-    route: str = "*"
-    path: str = ""
-    skip: int = 0
-    times: int | None = 1
-    rate: float = 1.0
+    route: str = option("*", "Requests of that name, as in the request log; patterns such as bulk.* too.")
+    path: str = option("", "Only requests whose path and query contain this text.")
+    skip: int = option(0, "So many occasions pass before it strikes.")
+    times: int | None = option(1, "How often it strikes; null: for ever.", least=1)
+    rate: float = option(1.0, "Probability with which it strikes on an occasion.", most=1)
     struck: int = 0
     id: str = ""
     chance: Random = field(default_factory=lambda: Random(11), repr=False)
 
-    def check(self) -> None:
-        """Raises ValueError when the fields make no sense together."""
-        if self.times is not None and self.times < 1:
-            raise ValueError("times must be at least 1, or null for ever")
+    @classmethod
+    def options(cls) -> list[Option]:
+        """What can be chosen, its own options first."""
+        return options_of(cls)
+
+    def as_json(self) -> dict[str, object]:
+        """The fault as the control API shows it."""
+        chosen = {one.name: getattr(self, one.name) for one in self.options()}
+        return {"id": self.id, "kind": self.kind, "struck": self.struck} | chosen
 
     def strikes(self, route: str, path: str) -> bool:
         """Whether this occasion is one of its own; counts it."""
         if not fnmatchcase(route, self.route) or self.path not in path:
             return False
-        return self.spend()
+        return self._spend()
 
-    def spend(self) -> bool:
-        """Uses up one occasion that fits."""
+    def _spend(self) -> bool:
         if self.times is not None and self.struck >= self.times:
             return False
         if self.skip > 0:
@@ -50,6 +64,9 @@ class Fault:
         if self.rate < 1 and self.chance.random() >= self.rate:
             return False
         self.struck += 1
+        seen = current_request.get()
+        if seen is not None:
+            seen.faults.append(f"{self.kind} {self.id}")
         return True
 
 
@@ -57,48 +74,56 @@ class Fault:
 class RequestFault(Fault):
     """Replaces a request's answer, `before` its effect (which then never happens) or `after` it."""
 
-    moment: str = "before"
+    strikes_what: ClassVar[str] = "a request"
 
-    def check(self) -> None:
-        """Raises ValueError when the fields make no sense together."""
-        super().check()
-        if self.moment not in ("before", "after"):
-            raise ValueError("moment must be before or after")
+    moment: str = option(
+        "before", "Before the effect, which then never happens, or after it.", choices=("before", "after")
+    )
+    holding: str = option("", "Only requests whose path or body holds this text, such as a record's id.")
 
-    async def answer(self, request: Request) -> Response | None:
-        """The answer instead of the true one; None lets the true one through."""
+    def fits(self, moment: str, path: str, body: bytes) -> bool:
+        """Whether it is about such a request at that moment; counts nothing."""
+        return moment == self.moment and (self.holding in path or self.holding.encode() in body)
+
+    async def answer(self, request: Request, true_answer: Response | None) -> Response | None:
+        """The answer instead of the true one, which is None before the effect; None lets the true one through."""
+        raise NotImplementedError
+
+
+@dataclass(kw_only=True)
+class AnswerFault(RequestFault):
+    """Spoils the true answer, so the effect always happens."""
+
+    strikes_what: ClassVar[str] = "a true answer"
+
+    moment: str = option("after", "Always after the effect.", choices=("after",))
+
+    async def answer(self, request: Request, true_answer: Response | None) -> Response | None:
+        return None if true_answer is None else await self.spoil(request, true_answer)
+
+    async def spoil(self, request: Request, answer: Response) -> Response:
+        """The spoiled answer."""
         raise NotImplementedError
 
 
 @dataclass(kw_only=True)
 class JobFault(Fault):
-    """Fails a whole Bulk job, as ten failed tries of a batch do (salesforce.md 3.2)."""
+    """Fails a whole Bulk job."""
 
-    kind: ClassVar[str] = "fail_job"
-    route: str = "bulk.*"
-    message: str = "InternalServerError : Retried more than 10 times"
-    after_records: int = 0
-    """Rows of an ingest job that are processed before; the rest stays unprocessed."""
+    strikes_what: ClassVar[str] = "a Bulk job"
 
-
-@dataclass
-class Page:
-    """One page of Bulk results on its way out, for faults to spoil."""
-
-    header: bytes
-    locator: str
-    body_bytes: int
-    body_bytes_max: int | None = None
-    inserted: tuple[int, bytes] | None = None
-    """Bytes that do not belong there, and before which byte of the body they stand."""
-    cut: bool = False
+    route: str = option("bulk.*", "bulk.query, bulk.ingest or both; `path` is then the job's id.")
+    message: str = option("InternalServerError : Retried more than 10 times", "The job's errorMessage.")
+    after_records: int = option(0, "Rows of an ingest job that are processed before; the rest stays unprocessed.")
 
 
 @dataclass(kw_only=True)
 class ResultFault(Fault):
-    """Spoils a page of Bulk results."""
+    """Spoils a file of Bulk results."""
 
-    route: str = "bulk.query.results"
+    strikes_what: ClassVar[str] = "Bulk results"
+
+    route: str = option("bulk.query.results", "bulk.query.results, bulk.ingest.results, or bulk.* for both.")
 
     def spoil(self, page: Page) -> None:
         """Changes the page in place."""
@@ -107,12 +132,12 @@ class ResultFault(Fault):
 
 @dataclass(kw_only=True)
 class RecordFault(Fault):
-    """Refuses single records of any write through the API."""
+    """Refuses single records of any update through the API."""
 
-    records: list[str] | None = None
-    """The 18-character ids it strikes; None strikes any."""
-    object: str = ""
-    """Lead or Contact; empty strikes both."""
+    strikes_what: ClassVar[str] = "a record"
+
+    records: list[str] | None = option(None, "The 18-character ids it strikes; null strikes any.")
+    object: str = option("", "Lead or Contact; empty strikes both.", choices=("", "Lead", "Contact"))
 
     def refusal(self) -> RefusalError:
         """What the record's owner is told."""
@@ -133,14 +158,20 @@ class Faults:
         self.ordered.append(fault)
         return fault.id
 
+    def remove(self, fault_id: str) -> bool:
+        """Forgets one fault; False when there is none of that id."""
+        before = len(self.ordered)
+        self.ordered = [fault for fault in self.ordered if fault.id != fault_id]
+        return len(self.ordered) < before
+
     def clear(self) -> None:
         """Forgets all faults."""
         self.ordered.clear()
 
-    def for_request(self, moment: str, route: str, path: str) -> RequestFault | None:
+    def for_request(self, moment: str, route: str, path: str, body: bytes) -> RequestFault | None:
         """The first fault that strikes this request at that moment."""
         for fault in self.ordered:
-            if isinstance(fault, RequestFault) and fault.moment == moment and fault.strikes(route, path):
+            if isinstance(fault, RequestFault) and fault.fits(moment, path, body) and fault.strikes(route, path):
                 return fault
         return None
 
@@ -156,10 +187,24 @@ class Faults:
         return None
 
     def for_record(self, object_name: str, record_id: str) -> RefusalError | None:
-        """The refusal of the first fault that strikes this record."""
+        """The refusal of the first fault that strikes it. A job's rows belong to the request that closed the job."""
+        seen = current_request.get()
+        route, path = (seen.route, seen.path) if seen is not None else ("", "")
         for fault in self.ordered:
             if not isinstance(fault, RecordFault) or fault.object not in ("", object_name):
                 continue
-            if (fault.records is None or record_id in fault.records) and fault.spend():
+            if (fault.records is None or record_id in fault.records) and fault.strikes(route, path):
                 return fault.refusal()
         return None
+
+
+def make_fault(kinds: Mapping[str, type[Fault]], values: Mapping[str, object]) -> Fault:
+    """A fault from `kind` and that kind's options, as JSON has them. Raises ValueError."""
+    kind = kinds.get(str(values.get("kind")))
+    if kind is None:
+        raise ValueError(f"kind must be one of {', '.join(kinds)}")
+    options = {one.name: one for one in kind.options()}
+    unknown = set(values) - set(options) - {"kind"}
+    if unknown:
+        raise ValueError(f"{kind.kind} has no {', '.join(sorted(unknown))}; it has {', '.join(options)}")
+    return kind(**{name: options[name].check(value) for name, value in values.items() if name != "kind"})  # type: ignore[arg-type]  # checked

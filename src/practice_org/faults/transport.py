@@ -1,16 +1,17 @@
-"""Faults of the line itself."""
+"""How faults reach what lies below HTTP: one connection, or the doors that clients come in by."""
 
 import asyncio
 import socket
 import struct
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from practice_org import clock
 from practice_org.faults.base import RequestFault
+from practice_org.faults.options import option
 
 TRANSPORT = "practice_org.transport"
 """Where the server leaves a connection's transport in the ASGI scope."""
@@ -26,36 +27,17 @@ def reset_connection(request: Request) -> None:
 
 
 @dataclass(kw_only=True)
-class Reset(RequestFault):
-    """The connection breaks."""
+class Outage(RequestFault):
+    """The struck request's connection breaks, all others too, and for some seconds nobody gets in: not by any door."""
 
-    kind: ClassVar[str] = "reset"
+    strikes_what: ClassVar[str] = "all connections"
 
-    async def answer(self, request: Request) -> Response | None:
-        reset_connection(request)
+    seconds: float = option(5.0, "How long. The control API is away as well.", most=3_600)
+
+    async def answer(self, request: Request, true_answer: Response | None) -> Response | None:
+        await request.app.state.interrupt(self.seconds, self.stand_in)
         return Response(status_code=503)
 
-
-@dataclass(kw_only=True)
-class Hold(RequestFault):
-    """Silence for so many seconds, then the connection breaks: what a client sees as a timeout."""
-
-    kind: ClassVar[str] = "hold"
-    seconds: float = 3_600.0
-
-    async def answer(self, request: Request) -> Response | None:
-        await clock.sleep(self.seconds)
-        reset_connection(request)
-        return Response(status_code=503)
-
-
-@dataclass(kw_only=True)
-class Slow(RequestFault):
-    """The true answer, so many seconds late."""
-
-    kind: ClassVar[str] = "slow"
-    seconds: float = 1.0
-
-    async def answer(self, request: Request) -> Response | None:
-        await clock.sleep(self.seconds)
-        return None
+    def stand_in(self, host: str, port: int) -> AbstractAsyncContextManager[None]:
+        """What clients meet at an address meanwhile; the port is free when this is entered, and must be when left."""
+        raise NotImplementedError

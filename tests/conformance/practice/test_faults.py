@@ -1,11 +1,13 @@
 """Faults on order, the flow behind our back, and what the spy makes of them."""
 
 import http.client
+import json
 import time
+from urllib.parse import quote
 
 import pytest
 
-from tests.conformance.practice.rest import Rest
+from tests.conformance.practice.rest import API, Rest
 from tests.practice import ControlError
 
 BOX = "HasOptedOutOfEmail"
@@ -185,3 +187,77 @@ def test_an_unknown_fault_switch_or_record_is_refused(rest: Rest) -> None:
     ):
         with pytest.raises(ControlError):
             attempt()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"times": 0}, "times must be a whole number of at least 1, or null"),
+        ({"times": True}, "times must be"),
+        ({"rate": 1.5}, "rate must be a number from 0 to 1"),
+        ({"moment": "during"}, "moment must be before or after"),
+        ({"code": 5}, "code must be a text"),
+        ({"retry_after": "soon"}, "retry_after must be"),
+        ({"struck": 3}, "refuse has no struck"),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_may_be_given(rest: Rest, wrong: dict[str, object], named: str) -> None:
+    with pytest.raises(ControlError, match=named):
+        rest.org.fault("refuse", **wrong)
+    assert rest.org.faults() == []
+
+
+def test_a_fault_can_be_about_one_record_wherever_it_is_named(rest: Rest) -> None:
+    bad, good = contact(rest), contact(rest)
+    rest.org.fault("refuse", holding=bad, times=None)
+    assert rest.call("PATCH", f"sobjects/Contact/{bad}", {BOX: True}).status == 500
+    assert rest.update({"type": "Contact", "id": bad, BOX: True}).status == 500
+    assert rest.update({"type": "Contact", "id": good, BOX: True}).json[0]["success"]
+    assert rest.org.faults()[0]["struck"] == 2
+
+
+def test_one_fault_can_be_taken_back(rest: Rest) -> None:
+    first, second = rest.org.fault("reset"), rest.org.fault("html")
+    rest.org.call("DELETE", f"/faults/{first}")
+    assert [fault["id"] for fault in rest.org.faults()] == [second]
+    with pytest.raises(ControlError, match="no fault on order"):
+        rest.org.call("DELETE", f"/faults/{first}")
+
+
+def test_the_request_log_says_what_came_when_how_long_it_took_and_which_fault_struck(rest: Rest) -> None:
+    last = rest.org.requests()[-1]["number"] if rest.org.requests() else 0
+    fault = rest.org.fault("refuse", route="limits", code="SERVER_UNAVAILABLE")
+    one = contact(rest)
+    began = time.time()
+    rest.call("GET", "limits")
+    rest.update({"type": "Contact", "id": one, BOX: True})
+    refused, updated = rest.org.requests(after=last)
+    assert (refused["route"], refused["status"], refused["faults"]) == ("limits", 503, [f"refuse {fault}"])
+    assert (updated["method"], updated["status"], updated["records"], updated["faults"]) == ("PATCH", 200, 1, [])
+    assert (updated["path"], updated["fields"]) == (f"{API}/composite/sobjects", [BOX])
+    assert began - 1 <= refused["received_at"] <= updated["received_at"] <= time.time() + 1
+    assert 0 < updated["ms"] < 10_000
+    assert [seen["number"] for seen in rest.org.requests(after=refused["number"])] == [updated["number"]]
+
+
+def test_bodies_and_secrets_are_never_in_the_request_log(rest: Rest) -> None:
+    known = rest.org.credentials
+    secrets = [
+        known["client_secret"],
+        known["access_token"],
+        "hidden-in-a-body",
+        "hidden-in-a-header",
+        "hidden-in-a-query",
+    ]
+    form = {name: known[name] for name in ("client_id", "client_secret")} | {"grant_type": "client_credentials"}
+    secrets.append(rest.token_for(**form).json["access_token"])
+    rest.call("PATCH", f"sobjects/Contact/{contact(rest)}", {"Title": secrets[2]}, X_Secret=secrets[3])
+    for name in ("token", "code", "sid", "oauth_token", "assertion", "something_new"):
+        rest.call("GET", f"/services/oauth2/revoke?{name}={secrets[4]}&q=shown")
+    rest.call("GET", f"/services/data/{secrets[1]}/limits?q={secrets[1]}")
+    rest.call("GET", f"/services/data/{quote(secrets[1])}/limits")
+    log = json.dumps(rest.org.spy()) + json.dumps(rest.org.requests())
+    assert "token=\\u2026&q=shown" in log
+    for secret in secrets:
+        assert secret not in log
+        assert (secret.partition("!")[2] or secret) not in log

@@ -1,10 +1,11 @@
-"""Faults of single records: what triggers, locks and rules of an org answer to an update (salesforce.md 5.5)."""
+"""An error of one record among many."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from practice_org.errors import RefusalError
 from practice_org.faults.base import RecordFault
+from practice_org.faults.options import option
 
 KNOWN: dict[str, tuple[int, str]] = {
     "UNABLE_TO_LOCK_ROW": (400, "unable to obtain exclusive access to this record or 1 records"),
@@ -28,12 +29,17 @@ KNOWN: dict[str, tuple[int, str]] = {
 
 @dataclass(kw_only=True)
 class Reject(RecordFault):
-    """That code for each struck record; the text follows from a known code."""
+    """Single records of a write are refused, as triggers, locks and rules of an org do; the others are written."""
 
-    kind: ClassVar[str] = "reject"
-    code: str = "UNABLE_TO_LOCK_ROW"
-    message: str | None = None
-    fields: list[str] | None = None
+    source: ClassVar[str] = "salesforce.md 2.4, 3.2, 5.5"
+    client_must: ClassVar[str] = (
+        "Read the result of each record; try a locked row again, follow a merged or converted one, put others aside "
+        "with the reason for a person, and hold nothing else up for them."
+    )
+
+    code: str = option("UNABLE_TO_LOCK_ROW", "The record's statusCode.", known=tuple(KNOWN))
+    message: str | None = option(None, "The text; null: the code's own.")
+    fields: list[str] | None = option(None, "The fields that the error names.")
 
     def refusal(self) -> RefusalError:
         status, message = KNOWN.get(self.code, (400, self.code))

@@ -1,0 +1,1 @@
+"""One kind of fault per module; the module's name is the kind's."""
