@@ -13,6 +13,8 @@ STATES: list[tuple[Standing, Verdict]] = [
     (FINE, "in Salesforce"),
     (replace(FINE, proof_age_hours=27.0), "not proved"),
     (replace(FINE, sync_on=False), "switch off"),
+    (replace(FINE, balance=Balance()), "nothing yet"),
+    (replace(FINE, balance=Balance(no_address=1, confirmed=1)), "in Salesforce"),
     (replace(FINE, looked_for=1), "looked for"),
     (replace(FINE, sync_on=False, looked_for=1), "looked for"),
     (replace(FINE, balance=replace(EVEN, confirmed=1, owed=1)), "on the way"),

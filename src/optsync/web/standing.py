@@ -25,6 +25,7 @@ Verdict = Literal[
     "on the way",
     "looked for",
     "not proved",
+    "nothing yet",
     "switch off",
     "in Salesforce",
 ]
@@ -71,6 +72,10 @@ SENTENCES: dict[Verdict, tuple[Tone, str]] = {
     "on the way": ("info", "Catching up: %(waiting)s boxes are on their way."),
     "looked for": ("info", "Catching up. People still to be looked for in Salesforce: %(looked_for)s."),
     "not proved": ("warn", "Not proved: no sync run has proved agreement in the last %(proof_hours)s hours."),
+    "nothing yet": (
+        "info",
+        "Connected. No unsubscribe has been recorded yet; the first one goes to Salesforce at once.",
+    ),
     "switch off": (
         "ok",
         (
@@ -131,6 +136,7 @@ class Standing:
             ),
             (self.balance.owed + self.balance.held > 0, "on the way"),
             (self.looked_for > 0, "looked for"),
+            (self.balance.recorded == 0 and self.balance.no_address == 0, "nothing yet"),
             (not self.sync_on, "switch off"),
             (proof_missing, "not proved"),
         ]

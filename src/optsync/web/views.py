@@ -5,6 +5,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from psycopg.rows import dict_row
@@ -15,6 +16,7 @@ from optsync.core.rejections import REJECTIONS
 from optsync.ledger import check, targets
 from optsync.ledger import people as ledger_people
 from optsync.ledger.queries import sql
+from optsync.web import propagation
 from optsync.web import standing as standings
 from optsync.web.middleware import open_to_all
 from optsync.web.schedule import NextRun, next_run
@@ -57,7 +59,50 @@ def overview(request: HttpRequest) -> HttpResponse:
     if org:
         context |= tiles_of(org.org_id, standing) | {"runs": recent_runs(org.org_id, RUNS_ON_OVERVIEW)}
         context["parked"] = [parked_group(group) for group in standing.parked]
+        context["propagation"] = histogram_of(propagation.look(desk().connection(), org.org_id))
+    context["steps"] = steps_of(standing)
     return page(request, "overview", "overview", **context)
+
+
+def steps_of(standing: Standing) -> list[dict[str, Any]]:
+    """The way from a fresh installation to the first proof; empty once it has been gone."""
+    steps = [
+        (standing.connected, _("Connect Salesforce"), "optsync connect --credentials FILE"),
+        (standing.balance.recorded > 0, _("Bring the first unsubscribes"), "optsync import FILE"),
+        (standing.sync_on, _("Switch the nightly sync on"), "optsync settings sync on"),
+        (standing.proved_at is not None, _("Let a sync run prove that both sides agree"), "optsync sync"),
+    ]
+    if all(done for done, *_rest in steps):
+        return []
+    return [{"done": done, "title": title, "command": command} for done, title, command in steps]
+
+
+def histogram_of(found: propagation.Propagation | None) -> dict[str, Any] | None:
+    """The bars with their labels and widths in per cent of the longest; None when nothing was confirmed lately."""
+    if found is None:
+        return None
+    names = ["< 1 s", "1–2 s", "2–5 s", "5–15 s", "15–60 s", "1–5 min", "> 5 min"]
+    longest = max(found.bars)
+    return {
+        "bars": [
+            {"name": name, "count": count, "width": round(100 * count / longest)}
+            for name, count in zip(names, found.bars, strict=True)
+        ],
+        "count": len(found.seconds),
+        "median": duration(found.percentile(50)),
+        "p99": duration(found.percentile(99)),
+        "slowest": duration(found.seconds[-1]),
+    }
+
+
+def duration(seconds: float) -> str:
+    """A duration as a person reads it: 0.08 s, 12 s, 3 min, 5 h."""
+    if seconds < 10:
+        return f"{number_format(seconds, 2)} s"
+    if seconds < 120:
+        return f"{number_format(round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{number_format(minutes)} min" if minutes < 120 else f"{number_format(minutes // 60)} h"
 
 
 def hero_of(standing: Standing) -> dict[str, Any]:

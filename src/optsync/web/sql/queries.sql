@@ -63,3 +63,14 @@ FROM run WHERE run_id = %(run)s;
 -- name: newest_run
 -- The number of an org's newest run.
 SELECT max(run_id) FROM run WHERE org_id = %(org)s;
+
+-- name: propagation
+-- Seconds from an unsubscribe to the first box that Salesforce confirmed. Imports and what Salesforce told us are left out.
+SELECT extract(epoch FROM confirmed.at - o.at)::float8 AS took
+FROM (SELECT event_id, at, subject FROM event
+      WHERE kind = 'opted out' AND scope = 0 AND source NOT IN ('import', 'salesforce sync', 'follows record')
+        AND event_id > (SELECT max(event_id) - 50000 FROM event)
+      ORDER BY event_id DESC LIMIT 500) o,
+     LATERAL (SELECT min(at) AS at FROM event
+              WHERE subject = o.subject AND kind = 'confirmed' AND org_id = %(org)s AND event_id > o.event_id) confirmed
+WHERE confirmed.at IS NOT NULL ORDER BY took;
