@@ -26,18 +26,18 @@ class Refusal:
         """When it is tried again."""
         return explain(self.code, self.message).retry
 
-    @property
-    def may_be_of_another(self) -> bool:
-        """Whether another record of the call may be the cause: an uncaught failure of Apex refuses all of them alike.
 
-        Source: Apex Developer Guide, "Bulk DML Exception Handling": only errors that are set aside spare the others.
-        """
-        code = explain(self.code, self.message).code
-        in_trigger = code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" and "execution of" in self.message
-        return in_trigger or code == "CANNOT_EXECUTE_FLOW_TRIGGER" or code.startswith("APEX")
+def may_be_of_another(code: str | None, message: str) -> bool:
+    """Whether another record of the same call may be the cause: an uncaught failure of Apex refuses all of them alike.
+
+    Source: Apex Developer Guide, "Bulk DML Exception Handling": only errors that are set aside spare the others.
+    """
+    known = explain(code, message).code
+    in_trigger = known == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" and "execution of" in message
+    return in_trigger or known == "CANNOT_EXECUTE_FLOW_TRIGGER" or known.startswith("APEX")
 
 
 def failed_together(refusals: Sequence[Refusal]) -> list[ClaimedMark]:
     """The marks of a call that were refused in the same words, though one of their records may be the only cause."""
-    shared = Counter(refusal.reason for refusal in refusals if refusal.may_be_of_another)
+    shared = Counter(one.reason for one in refusals if may_be_of_another(one.code, one.message))
     return [refusal.mark for refusal in refusals if shared[refusal.reason] > 1]

@@ -181,21 +181,35 @@ def test_a_trigger_that_fails_on_one_record_does_not_hold_up_those_that_went_wit
     world.push()
     assert [lead for lead in leads if not world.is_ticked(lead)] == [poison]
     assert world.marks()[poison, 1][0] == PARKED
-    assert world.org.spy()["update_calls"] == 9, "16 together, then two halves four times"
+    assert world.org.spy()["update_calls"] <= 11, "16 together, one or two alone, then two halves four times"
     world.check_safe()
 
 
-def test_a_trigger_that_fails_on_everything_costs_a_bounded_number_of_calls(world: World) -> None:
+def test_a_trigger_that_fails_on_everything_costs_two_calls_more(world: World) -> None:
     leads = [world.org.create("Lead", Email=f"p{n}@example.com") for n in range(64)]
     world.org.rule("trigger", "Lead")
     world.link(*[(lead, f"p{n}@example.com") for n, lead in enumerate(leads)])
     for number in range(64):
         world.opt_out(f"p{number}@example.com")
     result = world.push()
-    assert (result.parked, result.calls) == (64, 1 + batch.SEARCH_CALLS_MAX)
+    assert (result.parked, result.calls) == (64, 3), "all together, then two alone"
     world.org.clear_rules()
     world.push_again()
     assert all(world.is_ticked(lead) for lead in leads)
+
+
+def test_a_trigger_that_fails_on_many_records_costs_a_bounded_number_of_calls(world: World) -> None:
+    leads = [world.org.create("Lead", Email=f"p{n}@example.com", Phone="5" if n % 20 else None) for n in range(100)]
+    world.org.rule("trigger", "Lead", when="Phone = null")
+    world.link(*[(lead, f"p{n}@example.com") for n, lead in enumerate(leads)])
+    for number in range(100):
+        world.opt_out(f"p{number}@example.com")
+    result = world.push()
+    assert result.calls <= 3 + batch.SEARCH_CALLS_MAX
+    assert result.parked + result.ticked == 100
+    for _ in range(20):
+        world.push_again()
+    assert [lead for lead in leads if not world.is_ticked(lead)] == leads[::20]
 
 
 def test_a_record_that_was_purged_between_read_and_write_is_kept_in_sight(world: World) -> None:
