@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from practice_org import clock, soql
+from practice_org import clock
 from practice_org.bulk_common import abort, asked_state, checked_layout, find_job, wait_in_queue
 from practice_org.csv_rows import DELIMITERS, LINE_ENDINGS, Layout, Rows
 from practice_org.errors import RefusalError, not_found
@@ -19,7 +19,7 @@ from practice_org.faults.transport import reset_connection
 from practice_org.http import Call, answer, route
 from practice_org.jobs import QueryJob
 from practice_org.org import Org
-from practice_org.query import canonical, columns_of
+from practice_org.query import columns_of, read
 from practice_org.schema import PEOPLE
 from practice_org.selection import bind
 from practice_org.spool import Spool
@@ -57,7 +57,7 @@ async def create(call: Call) -> Response:
         raise RefusalError("INVALIDJOB", f"operation must be query or queryAll: {operation}")
     delimiter, line_end = checked_layout(body)
     try:
-        parsed = _checked(call.org, str(body.get("query", "")))
+        parsed = await _checked(call.org, str(body.get("query", "")))
     except RefusalError as refusal:
         code = refusal.code if call.org.behaviour.bulk_query_error_keeps_code else "API_ERROR"
         raise RefusalError(code, refusal.message) from refusal
@@ -77,9 +77,9 @@ async def create(call: Call) -> Response:
     return answer(job.as_created())
 
 
-def _checked(org: Org, text: str) -> Query:
+async def _checked(org: Org, text: str) -> Query:
     """The statement, if Bulk takes it. Raises RefusalError."""
-    parsed = canonical(soql.parse(text, org.now().date()), org.access)
+    parsed = await read(org, text)
     if parsed.object_name not in PEOPLE:
         raise RefusalError("INVALIDENTITY", f"Entity '{parsed.object_name}' is not supported by the Bulk API.")
     if parsed.is_aggregate:
