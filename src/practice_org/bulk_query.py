@@ -18,8 +18,9 @@ from practice_org.faults import Page
 from practice_org.faults.transport import reset_connection
 from practice_org.http import Call, answer, route
 from practice_org.jobs import QueryJob
+from practice_org.ordering import ordered, part
 from practice_org.org import Org
-from practice_org.query import columns_of, read
+from practice_org.query import columns_of, matching, read
 from practice_org.schema import PEOPLE
 from practice_org.selection import bind
 from practice_org.spool import Spool
@@ -102,7 +103,13 @@ async def _run(org: Org, job: QueryJob, parsed: Query) -> None:
     layout = Layout(DELIMITERS[job.delimiter], LINE_ENDINGS[job.line_end])
     job.header = layout.header([known.name for known in fields])
     job.spool = Spool()
-    for chunk, rows in Rows(match, fields, layout).chunks():
+    rendered = Rows(match, fields, layout)
+    if parsed.order or parsed.limit is not None:
+        found = part(parsed, ordered(parsed.order, parsed, table, org.access, await matching(match)))
+        chunks = rendered.of(found)
+    else:
+        chunks = rendered.chunks()
+    for chunk, rows in chunks:
         job.spool.add(chunk, rows)
         await clock.sleep(0)
     job.spool.finish()
