@@ -19,6 +19,8 @@ class Behaviour:
     """Open point (d): the table in the documentation spells it nextRecordUrl."""
     update_missing_record_status: int = 404
     """Open point (h): INVALID_CROSS_REFERENCE_KEY on a single PATCH."""
+    insufficient_access_status: int = 400
+    """Open point (h): INSUFFICIENT_ACCESS_OR_READONLY on a single PATCH; 403 is seen too."""
     failed_trigger_fails_its_chunk: bool = True
     """An uncaught failure refuses all records that went through the trigger together, up to 200 (salesforce.md 5.7)."""
     duplicate_rules_run_on_any_edit: bool = True

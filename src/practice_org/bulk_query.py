@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from practice_org import clock, soql
+from practice_org import clock
 from practice_org.bulk_common import abort, asked_state, checked_layout, find_job, wait_in_queue
 from practice_org.csv_rows import DELIMITERS, LINE_ENDINGS, Layout, Rows
 from practice_org.errors import RefusalError, not_found
@@ -18,8 +18,9 @@ from practice_org.faults.results import Page
 from practice_org.faults.transport import reset_connection
 from practice_org.http import Call, answer, route
 from practice_org.jobs import QueryJob
+from practice_org.ordering import ordered, part
 from practice_org.org import Org
-from practice_org.query import canonical, columns_of
+from practice_org.query import columns_of, matching, read
 from practice_org.schema import PEOPLE
 from practice_org.selection import bind
 from practice_org.spool import Spool
@@ -57,7 +58,7 @@ async def create(call: Call) -> Response:
         raise RefusalError("INVALIDJOB", f"operation must be query or queryAll: {operation}")
     delimiter, line_end = checked_layout(body)
     try:
-        parsed = _checked(call.org, str(body.get("query", "")))
+        parsed = await _checked(call.org, str(body.get("query", "")))
     except RefusalError as refusal:
         code = refusal.code if call.org.behaviour.bulk_query_error_keeps_code else "API_ERROR"
         raise RefusalError(code, refusal.message) from refusal
@@ -77,9 +78,9 @@ async def create(call: Call) -> Response:
     return answer(job.as_created())
 
 
-def _checked(org: Org, text: str) -> Query:
+async def _checked(org: Org, text: str) -> Query:
     """The statement, if Bulk takes it. Raises RefusalError."""
-    parsed = canonical(soql.parse(text, org.now().date()), org.access)
+    parsed = await read(org, text)
     if parsed.object_name not in PEOPLE:
         raise RefusalError("INVALIDENTITY", f"Entity '{parsed.object_name}' is not supported by the Bulk API.")
     if parsed.is_aggregate:
@@ -102,7 +103,13 @@ async def _run(org: Org, job: QueryJob, parsed: Query) -> None:
     layout = Layout(DELIMITERS[job.delimiter], LINE_ENDINGS[job.line_end])
     job.header = layout.header([known.name for known in fields])
     job.spool = Spool()
-    for chunk, rows in Rows(match, fields, layout).chunks():
+    rendered = Rows(match, fields, layout)
+    if parsed.order or parsed.limit is not None:
+        found = part(parsed, ordered(parsed.order, parsed, table, org.access, await matching(match)))
+        chunks = rendered.of(found)
+    else:
+        chunks = rendered.chunks()
+    for chunk, rows in chunks:
         job.spool.add(chunk, rows)
         await clock.sleep(0)
     job.spool.finish()

@@ -5,7 +5,7 @@ Every value is quoted; booleans are true and false, instants end in Z, null is e
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress, islice
@@ -63,6 +63,10 @@ class Rows:
             yield self._block(first, [number - first for number in numbers[start:end] if self._passes(number)])
             start = end
         yield from self._singly(iter(numbers[live:]))
+
+    def of(self, numbers: Iterable[int]) -> Iterator[tuple[bytes, int]]:
+        """The same for these records alone, in the order given."""
+        return self._singly(iter(numbers))
 
     def _passes(self, number: int) -> bool:
         match = self.match

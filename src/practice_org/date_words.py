@@ -7,7 +7,7 @@ import re
 from datetime import date, timedelta
 
 from practice_org.soql import malformed
-from practice_org.statement import Compare, Condition, Group, Literal, Negation, Within
+from practice_org.statement import Compare, Group, Literal, Negation, Spelled, Within
 
 _FIXED = re.compile(r"(LAST|THIS|NEXT)_(?:FISCAL_)?(WEEK|MONTH|QUARTER|YEAR)")
 _COUNTED = re.compile(r"(LAST|NEXT)_N_(?:FISCAL_)?(DAY|WEEK|MONTH|QUARTER|YEAR)S:(\d+)")
@@ -58,7 +58,7 @@ def _month(number: int) -> date:
     return date(year, month + 1, 1)
 
 
-def spelled_out(condition: Compare | Within, kind: str, today: date) -> Condition:
+def spelled_out(condition: Compare | Within, kind: str, today: date) -> Spelled:
     """The same condition without date words, for a field of type date or datetime. Raises RefusalError."""
     if isinstance(condition, Within):
         if all(literal.kind != "date_word" for literal in condition.literals):
@@ -75,7 +75,7 @@ def spelled_out(condition: Compare | Within, kind: str, today: date) -> Conditio
     since = Compare(field, ">=", Literal(kind, f"{first}{clock}"))
     before_end = Compare(field, "<", Literal(kind, f"{end}{clock}"))
     within = Group("and", (since, before_end))
-    meanings: dict[str, Condition] = {
+    meanings: dict[str, Spelled] = {
         "=": within,
         "!=": Negation(within),
         ">=": since,

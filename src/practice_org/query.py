@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,9 +17,9 @@ from practice_org.http import Call, answer, route
 from practice_org.ordering import ordered, part
 from practice_org.org import Org
 from practice_org.rendering import as_json, attributes, shown
-from practice_org.schema import PEOPLE, PREFIXES, Field, Value
-from practice_org.selection import Match, Tester, bind, check_fields, readable
-from practice_org.soql import bad_object
+from practice_org.schema import PEOPLE, Field, Value
+from practice_org.selection import Match, Tester, bind, canonical, check_fields, readable
+from practice_org.semi_joins import without_joins
 from practice_org.statement import Query
 
 PAGE_MAX, PAGE_MIN = 2_000, 200
@@ -62,7 +62,7 @@ async def _first_page(call: Call, *, binned: bool) -> Response:
     text = call.query("q")
     if text is None:
         raise RefusalError("MALFORMED_QUERY", "SOQL statements cannot be empty or null")
-    parsed = canonical(soql.parse(text, call.org.now().date()), call.org.access)
+    parsed = await read(call.org, text)
     if (call.query("columns") or "").lower() == "true":
         return answer(describe_columns(parsed, call.org.access))
     if parsed.object_name not in PEOPLE:
@@ -92,12 +92,21 @@ def columns_of(parsed: Query, access: Access) -> list[Field]:
     return [readable(parsed, access, column.field) for column in parsed.columns]
 
 
-def canonical(parsed: Query, access: Access) -> Query:
-    """The query with its object's name in Salesforce's spelling. Raises RefusalError INVALID_TYPE."""
-    for name in PREFIXES:
-        if name.lower() == parsed.object_name.lower() and access.objects[name] != "absent":
-            return replace(parsed, object_name=name)
-    raise bad_object(parsed)
+async def read(org: Org, text: str) -> Query:
+    """A statement ready to be answered: its object is known, its inner statements are answered. Raises RefusalError."""
+
+    async def ids_of(inner: Query) -> list[str]:
+        name = readable(inner, org.access, inner.columns[0].field).name
+        if inner.object_name not in PEOPLE:
+            rows = _FixedRows(org.fixed_rows(inner.object_name))
+            return [
+                str(value) for number in _matching_rows(inner, rows, org.access) if (value := rows.value(number, name))
+            ]
+        match = bind(inner, org.tables[inner.object_name], org.access, binned=False)
+        return [str(value) for number in await matching(match) if (value := match.table.value(number, name))]
+
+    parsed = canonical(soql.parse(text, org.now().date()), org.access)
+    return await without_joins(parsed, org.access, ids_of)
 
 
 async def matching(match: Match) -> "array[int]":
@@ -136,12 +145,16 @@ class _FixedRows:
         return self.rows[number].get(name)
 
 
+def _matching_rows(parsed: Query, records: _FixedRows, access: Access) -> "array[int]":
+    test = Tester(parsed, records, access).test(parsed.where) if parsed.where is not None else None
+    return array("q", (number for number in range(len(records.rows)) if test is None or test(number)))
+
+
 def _fixed_rows(call: Call, parsed: Query) -> dict[str, object]:
     """The rows of Organization or User that match."""
     records, access = _FixedRows(call.org.fixed_rows(parsed.object_name)), call.org.access
     check_fields(parsed, access)
-    test = Tester(parsed, records, access).test(parsed.where) if parsed.where is not None else None
-    numbers = array("q", (number for number in range(len(records.rows)) if test is None or test(number)))
+    numbers = _matching_rows(parsed, records, access)
     if parsed.aggregates or parsed.grouped:
         return figures(parsed, records, access, numbers)
     if not parsed.columns:

@@ -106,6 +106,8 @@ async def update(call: Call) -> Response:
     except RefusalError as refusal:
         if refusal.code == "INVALID_CROSS_REFERENCE_KEY":
             refusal.status = call.org.behaviour.update_missing_record_status
+        if refusal.code == "INSUFFICIENT_ACCESS_OR_READONLY":
+            refusal.status = call.org.behaviour.insufficient_access_status
         raise
     return Response(status_code=204)
 

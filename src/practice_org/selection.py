@@ -6,7 +6,7 @@ selection that surely holds all its matches; only where that is not exact are th
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from practice_org import ids
@@ -15,9 +15,9 @@ from practice_org.date_words import spelled_out
 from practice_org.errors import RefusalError
 from practice_org.people import LAST_BIRTH
 from practice_org.records import Table
-from practice_org.schema import Field, Value
-from practice_org.soql import bad_column, bad_field, bad_parent
-from practice_org.statement import Compare, Condition, Group, Literal, Negation, Query, Within
+from practice_org.schema import PREFIXES, Field, Value
+from practice_org.soql import bad_column, bad_field, bad_object, bad_parent, malformed
+from practice_org.statement import Compare, Condition, Group, Joined, Literal, Negation, Query, Spelled, Within
 
 Test = Callable[[int], bool]
 
@@ -98,6 +98,14 @@ def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:
     return Match(table, binder.select(query.where), binder.test(query.where), binned)
 
 
+def canonical(query: Query, access: Access) -> Query:
+    """The query with its object's name in Salesforce's spelling. Raises RefusalError INVALID_TYPE."""
+    for name in PREFIXES:
+        if name.lower() == query.object_name.lower() and access.objects[name] != "absent":
+            return replace(query, object_name=name)
+    raise bad_object(query)
+
+
 def check_fields(query: Query, access: Access) -> None:
     """Whether our user may ask for the query's fields; conditions aside. Raises RefusalError."""
     seen: set[str] = set()
@@ -143,6 +151,8 @@ class Tester:
             parts = [self.test(part) for part in condition.parts]
             joined = all if condition.joint == "and" else any
             return lambda number: joined(part(number) for part in parts)
+        if isinstance(condition, Joined):
+            raise malformed("semi join sub-selects are only for queries")
         known = readable(self.query, self.access, condition.field)
         plain = self.plain(known, condition)
         if isinstance(plain, Group | Negation):
@@ -154,7 +164,7 @@ class Tester:
         decide = _decision(plain.operator, _full(known, plain.literal.value))
         return lambda number: decide(value(number, name))
 
-    def plain(self, known: Field, condition: Compare | Within) -> Condition:
+    def plain(self, known: Field, condition: Compare | Within) -> Spelled:
         """The condition with its date words spelled out, and checked against the field's type."""
         if known.type in ("date", "datetime"):
             spelled = spelled_out(condition, known.type, self.query.today)
@@ -184,6 +194,8 @@ class _Binder(Tester):
             for part in parts[1:]:
                 result = result & part if condition.joint == "and" else result | part
             return result
+        if isinstance(condition, Joined):
+            return ANY
         known = readable(self.query, self.access, condition.field)
         plain = self.plain(known, condition)
         if isinstance(plain, Group | Negation):

@@ -21,6 +21,7 @@ from practice_org.statement import (
     Compare,
     Condition,
     Group,
+    Joined,
     Literal,
     Negation,
     Ordering,
@@ -190,6 +191,17 @@ class _Builder(Transformer[Token, Query]):
 
     def not_in(self, name: Token, *literals: Literal) -> Within:
         return Within(str(name), literals, negated=True)
+
+    def subquery(self, column: Token, name: Token, where: Condition | None) -> Query:
+        strip = _Unqualified({str(name).lower()})
+        where = where and strip.condition(where)
+        return Query((Column(strip.name(str(column))),), (), str(name), where, (), (), None, 0)
+
+    def in_query(self, name: Token, query: Query) -> Joined:
+        return Joined(str(name), query, negated=False)
+
+    def not_in_query(self, name: Token, query: Query) -> Joined:
+        return Joined(str(name), query, negated=True)
 
     def inclusion(self, name: Token, operator: Token, *literals: Token) -> Compare:
         return Compare(str(name), str(operator).lower(), self.string(literals[0]))

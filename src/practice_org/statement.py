@@ -33,6 +33,15 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """`field IN (SELECT one field …)`, or NOT IN."""
+
+    field: str
+    query: "Query"
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Conditions joined by `and` or by `or`."""
 
@@ -49,7 +58,9 @@ class Negation:
     depth: int = 1
 
 
-Condition = Compare | Within | Group | Negation
+Spelled = Compare | Within | Group | Negation
+"""A condition that no other statement has to be answered for."""
+Condition = Spelled | Joined
 
 
 @dataclass(frozen=True, slots=True)

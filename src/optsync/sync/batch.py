@@ -19,9 +19,12 @@ from optsync.sync import follow, records
 from optsync.sync.follow import Followed
 from optsync.sync.line import HIDDEN_SECONDS, ORG_WIDE_CODES, Line
 from optsync.sync.records import Row
+from optsync.sync.refusals import Refusal, failed_together
 
 SUSPECT_ATTEMPTS: Final = 3
 """After so many failures of a whole call its records are tried in halves: one of them may be the cause."""
+SEARCH_CALLS_MAX: Final = 40
+"""Calls of one round that look for the record on which code of the org fails. One among 200 is found with 18."""
 OUT_OF_SIGHT: Final = "INVALID_CROSS_REFERENCE_KEY: Salesforce does not show this record to us"
 
 Rows = dict[str, Row | None]
@@ -41,25 +44,6 @@ class PushResult:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One mark that Salesforce refused, in its own words."""
-
-    mark: ClaimedMark
-    code: str | None
-    message: str
-
-    @property
-    def reason(self) -> str:
-        """As the mark keeps it: the code, then what Salesforce said."""
-        return f"{self.code or 'UNKNOWN'}: {self.message}"
-
-    @property
-    def retry(self) -> RetryClass:
-        """When it is tried again."""
-        return explain(self.code, self.message).retry
-
-
 @dataclass
 class Batch:
     """`open` holds the marks that are claimed and not settled yet, `sent` those that were ticked but not confirmed."""
@@ -69,6 +53,7 @@ class Batch:
     open: dict[Key, ClaimedMark] = field(repr=False)
     sent: list[Key] = field(default_factory=list, repr=False)
     _to_follow: list[Refusal] = field(default_factory=list, repr=False)
+    _search_calls: int = field(default=0, repr=False)
 
     def run(self, seen: dict[str, Row]) -> None:
         """Brings every mark to its end. Raises SalesforceError when the org as a whole is in trouble."""
@@ -117,8 +102,11 @@ class Batch:
         keys = [key for key in self.open if (row := rows.get(key[1])) is not None and key[0] in row.ticked]
         self.result.already_true += self._confirm(self._still_mine(keys))
 
-    def tick(self, part: Sequence[ClaimedMark], *, allow_save: bool = False) -> None:
-        """Ticks up to 200 boxes in one call. Session and claims are checked right before it is sent (rules 10)."""
+    def tick(self, part: Sequence[ClaimedMark], *, allow_save: bool = False, searching: bool = False) -> None:
+        """Ticks up to 200 boxes in one call. Session and claims are checked right before it is sent (rules 10).
+
+        `searching` says that some of them are innocent of a refusal that all of them met.
+        """
         mine = set(self._still_mine([mark.key for mark in part if mark.key in self.open]))
         part = [mark for mark in part if mark.key in mine]
         if not part:
@@ -136,7 +124,13 @@ class Batch:
         refusals = [
             Refusal(mark, one.code, one.message or "") for mark, one in zip(part, results, strict=True) if not one.ok
         ]
-        self._settle_refusals(refusals, may_insist=not allow_save)
+        suspects = failed_together(refusals) if self._search_calls < SEARCH_CALLS_MAX else []
+        if suspects and (searching or self._passes_alone(suspects, allow_save=allow_save)):
+            self._search_calls += 2
+            left = [mark for mark in suspects if mark.key in self.open]
+            # In another order every day: where many are the cause, others come to stand beside them.
+            self._tick_in_halves(self.line.seams.random.sample(left, len(left)), allow_save=allow_save)
+        self._settle_refusals([one for one in refusals if one.mark.key in self.open], may_insist=not allow_save)
 
     def follow_refused(self) -> None:
         """Records that turned out to be converted or gone while we wrote: found again, else tried again soon."""
@@ -196,9 +190,7 @@ class Batch:
             if len(part) == 1:
                 self._settle_refusals([Refusal(part[0], error.code, error.text)], may_insist=False)
                 return
-            half = len(part) // 2
-            self.tick(part[:half], allow_save=allow_save)
-            self.tick(part[half:], allow_save=allow_save)
+            self._tick_in_halves(part, allow_save=allow_save)
             return
         if not isinstance(error, Unreachable) or error.maybe_applied:
             # Each mark waits its own time, so that a call that always fails does not hold up the others.
@@ -206,6 +198,21 @@ class Batch:
             if not isinstance(error, LimitExceeded):
                 self._put_off(refusals, RetryClass.RETRY)
         raise error
+
+    def _passes_alone(self, suspects: Sequence[ClaimedMark], *, allow_save: bool) -> bool:
+        """Whether one of two, taken by chance, is ticked when sent alone: else it is no single record's fault."""
+        before = self.result.ticked
+        for mark in self.line.seams.random.sample(suspects, 2):
+            self._search_calls += 1
+            self.tick([mark], allow_save=allow_save)
+            if self.result.ticked > before:
+                return True
+        return False
+
+    def _tick_in_halves(self, part: Sequence[ClaimedMark], *, allow_save: bool) -> None:
+        half = len(part) // 2
+        self.tick(part[:half], allow_save=allow_save, searching=True)
+        self.tick(part[half:], allow_save=allow_save, searching=True)
 
     # --- settling ----------------------------------------------------------------------------------------------------
 

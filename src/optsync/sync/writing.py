@@ -22,6 +22,7 @@ from optsync.salesforce.errors import JobFailed, SalesforceError, clean
 from optsync.seams import Seams
 from optsync.sync import push, records
 from optsync.sync.line import HIDDEN_SECONDS, Line
+from optsync.sync.refusals import may_be_of_another
 from optsync.sync.staging import Jobs, blocks_out, copy_blocks
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _finish_job(line: Line, jobs: Jobs, run_id: int, sending: Sending, written: 
         jobs.forget(sending.name)
         return
     written.jobs += 1
-    _settle(line, run_id, sending.values, written)
+    _settle(line, run_id, sending, written)
     jobs.forget(sending.name)
 
 
@@ -192,10 +193,10 @@ def _take_results(line: Line, info: bulk.JobInfo, sending: Sending) -> None:
         line.conn.execute(sql(PACKAGE, "leave_undone"), sending.values)
 
 
-def _settle(line: Line, run_id: int, values: dict[str, Any], written: Written) -> None:
+def _settle(line: Line, run_id: int, sending: Sending, written: Written) -> None:
     inner, outer = hmac_pads(line.subject_key)
-    values |= {"inner": inner, "outer": outer, "run_id": run_id}
-    _rule(line, values)
+    values = sending.values | {"inner": inner, "outer": outer, "run_id": run_id}
+    _rule(line, values, sending.boxes)
     row = line.conn.execute(sql(PACKAGE, "confirm_sent"), values).fetchone()
     written.confirmed += row[0] if row else 0
     row = line.conn.execute(sql(PACKAGE, "settle_refused"), values).fetchone()
@@ -205,18 +206,19 @@ def _settle(line: Line, run_id: int, values: dict[str, Any], written: Written) -
     written.put_off += line.conn.execute(sql(PACKAGE, "give_back"), values).rowcount
 
 
-def _rule(line: Line, values: dict[str, Any]) -> None:
-    """Each code once: what it means for the boxes that met it."""
-    for code, message, _ in line.conn.execute(sql(PACKAGE, "failure_codes")).fetchall():
+def _rule(line: Line, values: dict[str, Any], sent: int) -> None:
+    """Each code once: what it means for the boxes that met it, out of so many."""
+    for code, message, met in line.conn.execute(sql(PACKAGE, "failure_codes")).fetchall():
         ruling = explain(code, message).retry
         seconds = next_delay_seconds(ruling, 1, line.seams.random.random())
         if ruling is RetryClass.PAUSE:
             seconds = HIDDEN_SECONDS
             text = clean(message)
             marks.pause(line.conn, line.org_id, values["field"], values["prefix"], seconds, code, text)
-        if ruling is RetryClass.FOLLOW:
-            seconds = 0.0  # the push right after follows it
-        action = "park" if ruling is RetryClass.PARK else "later"
+        is_searched = 1 < met < sent and may_be_of_another(code, message)
+        if ruling is RetryClass.FOLLOW or is_searched:
+            seconds = 0.0  # the push right after follows it, or finds the one that is the cause
+        action = "park" if ruling is RetryClass.PARK and not is_searched else "later"
         line.conn.execute("INSERT INTO ruling VALUES (%s, %s, %s)", (code, action, seconds))
 
 

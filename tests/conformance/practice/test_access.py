@@ -32,6 +32,8 @@ def test_a_record_shared_for_reading_cannot_be_written(rest: Rest) -> None:
     refused = rest.call("PATCH", f"sobjects/Lead/{one}", {BOX: True})
     assert (refused.status, refused.code) == (400, "INSUFFICIENT_ACCESS_OR_READONLY")
     assert refused.json[0]["message"] == "insufficient access rights on object id"
+    rest.org.behaviour(insufficient_access_status=403)
+    assert rest.call("PATCH", f"sobjects/Lead/{one}", {BOX: True}).status == 403
     job = rest.ingest(f"Id,{BOX}\n{one},true\n", "Lead")
     assert '"INSUFFICIENT_ACCESS_OR_READONLY:' in rest.file(job, "failedResults")[1]
     assert rest.org.record(one)[BOX] is False

@@ -153,3 +153,11 @@ def test_result_pages_list_up_to_five_addresses(rest: Rest, key: str) -> None:
 )
 def test_a_statement_that_bulk_does_not_take_is_refused_at_once(rest: Rest, text: str) -> None:
     assert rest.call("POST", "jobs/query", {"operation": "query", "query": text}).status == 400
+
+
+def test_order_and_limit_hold_for_bulk_too(rest: Rest) -> None:
+    text = "SELECT Id, Email FROM Contact WHERE Email != null ORDER BY Email DESC LIMIT 7"
+    job = rest.bulk_query(text)
+    lines = rest.call("GET", f"jobs/query/{job}/results").body.decode().splitlines()
+    assert lines[1:] == [f'"{row["Id"]}","{row["Email"]}"' for row in rest.rows(text)]
+    assert rest.job("query", job)["numberRecordsProcessed"] == 7

@@ -8,6 +8,7 @@ from practice_org.date_words import period
 from tests.conformance.practice.rest import Rest
 
 BOX = "HasOptedOutOfEmail"
+JOIN = "Id IN (SELECT ConvertedContactId FROM Lead)"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,46 @@ def test_groups_do_not_come_in_pages(rest: Rest) -> None:
     assert answer.code == "EXCEEDED_ID_LIMIT"
     assert "does not support queryMore(), use LIMIT" in answer.json[0]["message"]
     assert len(rest.rows("SELECT Email, COUNT(Id) FROM Contact GROUP BY Email LIMIT 5")) == 5
+
+
+def test_an_inner_statement_stands_for_the_ids_it_finds(rest: Rest) -> None:
+    leads = [rest.org.create("Lead", Email=f"p{n}@example.com") for n in range(2)]
+    contacts = [rest.org.convert(lead) for lead in leads]
+    inner = "SELECT ConvertedContactId FROM Lead WHERE Lead.Email = 'p0@example.com' AND CreatedDate = TODAY"
+    ours = "CreatedBy.Name = 'Practice Admin'"
+    assert rest.rows(f"SELECT Id FROM Contact WHERE Id IN ({inner})") == [{"Id": contacts[0]}]
+    assert rest.rows(f"SELECT Id FROM Contact WHERE {ours} AND Id NOT IN ({inner})") == [{"Id": contacts[1]}]
+    assert rest.rows("SELECT Id FROM Contact WHERE Id IN (SELECT ConvertedContactId FROM Lead WHERE Id = null)") == []
+    by_admin = "OwnerId IN (SELECT Id FROM User WHERE Name LIKE '%Admin')"
+    assert rest.query(f"SELECT COUNT() FROM Contact WHERE {by_admin}").json["totalSize"] == 2
+    job = rest.bulk_query(f"SELECT Id FROM Contact WHERE Id IN ({inner})")
+    lines = rest.call("GET", f"jobs/query/{job}/results").body.decode().splitlines()
+    assert lines == ['"Id"', f'"{contacts[0]}"']
+
+
+FISCAL = [
+    *(f"{when}_FISCAL_{unit}" for when in ("LAST", "THIS", "NEXT") for unit in ("QUARTER", "YEAR")),
+    *(f"{when}_N_FISCAL_{unit}S:2" for when in ("LAST", "NEXT") for unit in ("QUARTER", "YEAR")),
+    *(f"N_FISCAL_{unit}S_AGO:2" for unit in ("QUARTER", "YEAR")),
+]
+
+
+@pytest.mark.parametrize("word", FISCAL)
+def test_fiscal_periods_are_those_of_the_calendar(word: str) -> None:
+    assert period(word, date(2026, 3, 4)) == period(word.replace("_FISCAL", ""), date(2026, 3, 4))
+
+
+def test_every_date_word_is_read(rest: Rest) -> None:
+    plain = [f"{when}_{unit}" for when in ("LAST", "THIS", "NEXT") for unit in ("WEEK", "MONTH", "QUARTER", "YEAR")]
+    counted = [
+        f"{when}_N_{unit}S:3" for when in ("LAST", "NEXT") for unit in ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
+    ]
+    ago = [f"N_{unit}S_AGO:3" for unit in ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")]
+    days = ["YESTERDAY", "TODAY", "TOMORROW", "LAST_90_DAYS", "NEXT_90_DAYS"]
+    for word in (*days, *plain, *counted, *ago, *FISCAL):
+        for field in ("CreatedDate", "ConvertedDate"):
+            answer = rest.query(f"SELECT COUNT() FROM Lead WHERE {field} = {word}")
+            assert answer.status == 200, (word, answer.body)
 
 
 def test_counts_respect_a_limit(rest: Rest) -> None:
@@ -227,7 +268,14 @@ def test_a_date_word_compares_as_its_period(rest: Rest, condition: str, found: b
         ("SELECT FROM Lead", "MALFORMED_QUERY", "token: 'FROM'"),
         ("SELECT * FROM Lead", "MALFORMED_QUERY", "token: '*'"),
         ("", "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
-        ("SELECT Id FROM Lead WHERE Id IN (SELECT Id FROM Lead)", "MALFORMED_QUERY", "unexpected token"),
+        ("SELECT Id FROM Lead WHERE Id IN (SELECT Id FROM Lead)", "MALFORMED_QUERY", "on the same object type"),
+        (f"SELECT Id FROM Contact WHERE {JOIN} OR Email = null", "MALFORMED_QUERY", "not allowed with the 'OR'"),
+        (f"SELECT Id FROM Contact WHERE {JOIN} AND {JOIN} AND {JOIN}", "MALFORMED_QUERY", "Maximum 2 semi join"),
+        (f"SELECT Id FROM Lead WHERE OwnerId IN (SELECT Id FROM User WHERE {JOIN})", "MALFORMED_QUERY", "Nesting of"),
+        ("SELECT Id FROM Contact WHERE Id IN (SELECT Email FROM Lead)", "INVALID_FIELD", "point to the same object"),
+        ("SELECT Id FROM Contact WHERE Email IN (SELECT Email FROM Lead)", "INVALID_FIELD", "point to the same object"),
+        ("SELECT Id FROM Contact WHERE Id IN (SELECT Id FROM Lead)", "INVALID_FIELD", "point to the same object"),
+        ("SELECT Id FROM Contact WHERE Id IN (SELECT Id FROM Nothing)", "INVALID_TYPE", "'Nothing' is not supported"),
         (f"SELECT Id FROM Lead WHERE {BOX} > true", "INVALID_FIELD", "invalid operator"),
         ("SELECT Id FROM Lead WHERE Id LIKE '00Q%'", "INVALID_FIELD", "invalid operator on id field"),
         (
