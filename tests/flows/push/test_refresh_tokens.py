@@ -172,13 +172,16 @@ def test_a_renewal_does_not_overwrite_what_was_connected_meanwhile(world: World)
     assert stored(world) == newer
 
 
-def test_a_renewal_that_cannot_be_stored_is_not_used(world: World) -> None:
+def test_a_database_that_cannot_store_the_next_token_fails_before_one_is_spent(world: World) -> None:
     world.org.behaviour(refresh_token_rotates=True)
     connect_by_consent(world)
     world.conn.execute("ALTER TABLE connection ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
     with not_signed_in(world) as session, pytest.raises(psycopg.Error):
         session.request("GET", "limits")
-    assert "limits" not in world.org.spy()["routes"]
+    assert world.org.spy()["routes"] == {}
+    world.conn.execute("ALTER TABLE connection DROP CONSTRAINT full_disk")
+    with world.session() as session:
+        assert session.request("GET", "limits").status == 200
 
 
 def test_a_connect_whose_session_ended_on_the_way_stores_the_next_token(world: World) -> None:
