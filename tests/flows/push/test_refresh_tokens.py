@@ -149,6 +149,24 @@ def test_a_revoked_refresh_token_pauses_pushes_and_loses_nothing(world: World) -
     world.check_safe()
 
 
+@pytest.mark.parametrize("rotates", [False, True])
+def test_an_answer_that_gets_lost_costs_the_approval_only_where_tokens_rotate(world: World, rotates: bool) -> None:
+    world.org.behaviour(refresh_token_rotates=rotates)
+    connect_by_consent(world)
+    lead = world.org.create("Lead", Email="ann@example.com")
+    world.org.expire_sessions()
+    world.org.fault("reset", route="oauth.token", moment="after")
+    world.opt_out("ann@example.com")
+    world.push()
+    assert world.is_ticked(lead) is not rotates
+    if rotates:
+        assert len(world.events("pushes paused")) == 1
+        connect_by_consent(world)
+        world.push()
+    assert world.is_ticked(lead)
+    world.check_safe()
+
+
 def test_a_token_of_rotated_keys_is_stored_under_the_newest_key(world: World) -> None:
     world.org.behaviour(refresh_token_rotates=True)
     connect_by_consent(world)
