@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+PHONE_WIDTH = 360
 FAULTS = (Path(__file__).parents[2] / "web" / "faults_of_a_page.js").read_text(encoding="utf-8")
 
 pytestmark = [
@@ -37,12 +38,12 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page(browser: "Browser") -> Iterator["Page"]:
-    """A fresh window in which the app answers at its callback."""
+    """A window of a phone in which the app answers at its callback."""
 
     def welcome(route: "Route") -> None:
         route.fulfill(body="back at the app")
 
-    context = browser.new_context()
+    context = browser.new_context(viewport={"width": PHONE_WIDTH, "height": 700})
     context.route(f"{CALLBACK}**", welcome)
     yield context.new_page()
     context.close()
@@ -54,6 +55,7 @@ def test_a_press_of_a_button_leads_back_to_the_app(rest: Rest, page: "Page", but
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.goto(rest.org.url + page_address(rest))
     assert page.evaluate(FAULTS) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE_WIDTH
     assert page.get_by_text("this is not Salesforce").is_visible()
     page.get_by_role("button", name=button).click()
     page.wait_for_url(f"{CALLBACK}**")
