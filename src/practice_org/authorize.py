@@ -131,7 +131,7 @@ def _error_page(error: OAuthError) -> Response:
 def _page(content: str, status: int = 200) -> Response:
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Sign in · Practice org</title><style>{STYLE}</style>"
+        f"<title>Sign in · Practice org</title><style>{STYLE}code {{ overflow-wrap: anywhere }}</style>"
         '<p class="banner">Practice org: this is not Salesforce. Nothing here leaves this machine.</p>'
         f"{content}"
     )

@@ -39,14 +39,16 @@ class StoredCredential:
 
     @contextmanager
     def hold(self) -> Iterator["HeldCredential"]:
-        """The newest credential, under the org's lock. Raises Unreachable, BadCredential, psycopg.OperationalError."""
+        """The newest credential, under the org's lock. Raises Unreachable, BadCredential, psycopg.Error."""
         with psycopg.connect(autocommit=True, **self._parameters) as conn:
             conn.execute(f"SET lock_timeout = '{PATIENCE_SECONDS}s'")
             try:
                 conn.execute(sql(PACKAGE, "lock_renewal"), {"org_id": self._org_id})
             except psycopg.errors.LockNotAvailable as error:
                 raise Unreachable("another process's sign-in took too long", maybe_applied=False) from error
-            yield self._read(conn)
+            held = self._read(conn)
+            conn.execute(sql(PACKAGE, "try_keeping"), {"org_id": self._org_id})
+            yield held
 
     def _read(self, conn: psycopg.Connection) -> "HeldCredential":
         row = conn.execute(sql(PACKAGE, "credential"), {"org_id": self._org_id}).fetchone()

@@ -15,8 +15,8 @@ VERIFIER = "v" * 64
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 
 
-def open_page(rest: Rest, **changed: str | None) -> Answer:
-    """The consent page; None leaves a parameter out."""
+def page_address(rest: Rest, **changed: str | None) -> str:
+    """Where our app sends a person; None leaves a parameter out."""
     asked = {
         "response_type": "code",
         "client_id": rest.org.credentials["client_id"],
@@ -26,14 +26,24 @@ def open_page(rest: Rest, **changed: str | None) -> Answer:
         "code_challenge_method": "S256",
     } | changed
     known = {name: value for name, value in asked.items() if value is not None}
-    return rest.call("GET", f"{AUTHORIZE}?{urlencode(known)}")
+    return f"{AUTHORIZE}?{urlencode(known)}"
+
+
+def open_page(rest: Rest, **changed: str | None) -> Answer:
+    """The consent page."""
+    return rest.call("GET", page_address(rest, **changed))
+
+
+def sealed_in(page: Answer) -> str:
+    """What the page's form carries."""
+    found = re.search(r'name="asked" value="([^"]*)"', page.body.decode())
+    assert found is not None, page.body
+    return unescape(found[1])
 
 
 def decide(rest: Rest, page: Answer, decision: str = "allow", **headers: str) -> Answer:
     """A press of one of its buttons."""
-    found = re.search(r'name="asked" value="([^"]*)"', page.body.decode())
-    assert found is not None, page.body
-    form = urlencode({"asked": unescape(found[1]), "decision": decision}).encode()
+    form = urlencode({"asked": sealed_in(page), "decision": decision}).encode()
     return rest.call("POST", AUTHORIZE, form, Content_Type="application/x-www-form-urlencoded", **headers)
 
 

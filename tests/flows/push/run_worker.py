@@ -1,6 +1,6 @@
 """A worker process for tests: as `python -m optsync.sync.worker`, with other limits when asked.
 
-Arguments: --fence SECONDS, --senders N.
+Arguments: --fence SECONDS, --log-level LEVEL.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from optsync.sync import worker
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--fence", type=float, default=worker.FENCE_SECONDS)
+    parser.add_argument("--log-level", default="error")
     options = parser.parse_args()
-    configure_logging("error")
+    configure_logging(options.log_level)
     env, seams = read_environment(), real()
     vault = Vault.load_or_create(env, seams)
     with open_database(env) as database:

@@ -149,6 +149,24 @@ def test_a_revoked_refresh_token_pauses_pushes_and_loses_nothing(world: World) -
     world.check_safe()
 
 
+@pytest.mark.parametrize("rotates", [False, True])
+def test_an_answer_that_gets_lost_costs_the_approval_only_where_tokens_rotate(world: World, rotates: bool) -> None:
+    world.org.behaviour(refresh_token_rotates=rotates)
+    connect_by_consent(world)
+    lead = world.org.create("Lead", Email="ann@example.com")
+    world.org.expire_sessions()
+    world.org.fault("reset", route="oauth.token", moment="after")
+    world.opt_out("ann@example.com")
+    world.push()
+    assert world.is_ticked(lead) is not rotates
+    if rotates:
+        assert len(world.events("pushes paused")) == 1
+        connect_by_consent(world)
+        world.push()
+    assert world.is_ticked(lead)
+    world.check_safe()
+
+
 def test_a_token_of_rotated_keys_is_stored_under_the_newest_key(world: World) -> None:
     world.org.behaviour(refresh_token_rotates=True)
     connect_by_consent(world)
@@ -172,13 +190,16 @@ def test_a_renewal_does_not_overwrite_what_was_connected_meanwhile(world: World)
     assert stored(world) == newer
 
 
-def test_a_renewal_that_cannot_be_stored_is_not_used(world: World) -> None:
+def test_a_database_that_cannot_store_the_next_token_fails_before_one_is_spent(world: World) -> None:
     world.org.behaviour(refresh_token_rotates=True)
     connect_by_consent(world)
     world.conn.execute("ALTER TABLE connection ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
     with not_signed_in(world) as session, pytest.raises(psycopg.Error):
         session.request("GET", "limits")
-    assert "limits" not in world.org.spy()["routes"]
+    assert world.org.spy()["routes"] == {}
+    world.conn.execute("ALTER TABLE connection DROP CONSTRAINT full_disk")
+    with world.session() as session:
+        assert session.request("GET", "limits").status == 200
 
 
 def test_a_connect_whose_session_ended_on_the_way_stores_the_next_token(world: World) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from optsync.core.rejections import REJECTIONS, RetryClass, explain
 from optsync.ledger import marks
+from optsync.web import standing
 from tests.flows.push.world import EMAIL, SALES, World
 
 OF_ONE_RECORD = [
@@ -179,6 +180,15 @@ def test_a_credential_that_is_revoked_stops_the_org_with_one_alert_and_all_goes_
     world.org.clear_faults()
     world.push_again()
     assert world.is_ticked(lead)
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "invalid_client", "invalid_client_id", "unsupported_grant_type"])
+def test_every_refused_sign_in_is_told_as_one(world: World, error: str) -> None:
+    world.org.fault("html", route="oauth.token", status=400, body=f'{{"error": "{error}"}}', times=None)
+    world.org.expire_sessions()
+    world.opt_out("ann@example.com")
+    world.push()
+    assert standing.look(world.conn, world.org_id).verdict == "sign-in refused"
 
 
 def test_the_daily_limit_pauses_the_org_and_pushes_go_on_when_there_is_budget(world: World) -> None:

@@ -1,9 +1,11 @@
-"""What it takes to sign in appears nowhere in the clear: not in the database, in no error and in no repr."""
+"""What it takes to sign in appears nowhere in the clear: not in the database, in no log, in no error and in no repr."""
 
 import json
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -14,7 +16,11 @@ from optsync.connection.connect import connect
 from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import open_session
-from tests.flows.push.world import World
+from tests.flows.push.test_refresh_tokens import connect_by_consent
+from tests.flows.push.world import WAIT_SECONDS_MAX, World, wait_until, worker_process
+
+TOKEN_STARTS = ("!AQMA", "5Aep861", "aPrx")
+"""How every access token, refresh token and authorization code of the practice org begins."""
 
 
 def secrets_of(world: World) -> list[str]:
@@ -55,6 +61,33 @@ def test_a_dump_of_the_database_holds_no_secret(world: World) -> None:
     stored = "\n".join(everything_stored(world.conn))
     assert given["client_id"] in stored, "the dump was read"
     assert [secret for secret in secrets_of(world) if secret in stored] == []
+
+
+def test_no_token_of_any_renewal_reaches_the_log_or_the_database(world: World, tmp_path: Path) -> None:
+    world.org.behaviour(refresh_token_rotates=True)
+    connect_by_consent(world)
+    leads = [world.org.create("Lead", Email=f"lead{number}@example.com") for number in range(2)]
+    log = tmp_path / "worker.log"
+    with log.open("wb") as writing, worker_process(world, "--log-level", "debug", log=writing) as worker:
+        for number, lead in enumerate(leads):
+            world.org.expire_sessions()
+            world.opt_out(f"lead{number}@example.com")
+            wait_until(partial(world.is_ticked, lead), "the box is ticked")
+        world.conn.execute("ALTER TABLE connection ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
+        world.org.expire_sessions()
+        world.opt_out("lead3@example.com")
+        wait_until(lambda: b"shift ended" in log.read_bytes(), "a renewal that fails is logged")
+        world.org.behaviour(refresh_token_idle_seconds=0)
+        world.conn.execute("ALTER TABLE connection DROP CONSTRAINT full_disk")
+        world.opt_out("lead2@example.com")
+        wait_until(lambda: world.events("pushes paused"), "the refused token pauses pushes")
+        worker.terminate()
+        worker.wait(WAIT_SECONDS_MAX)
+    told, stored = log.read_text(), "\n".join(everything_stored(world.conn))
+    checks = doctor.run(world.conn, lambda: world.vault, world.org_id, world.database, world.seams)
+    assert "expired access/refresh token" in stored, "the dump was read, and the refusal is in it"
+    secrets = [*secrets_of(world), *TOKEN_STARTS, "grant_type"]
+    assert [secret for secret in secrets if secret in told + stored + repr(checks)] == []
 
 
 def test_no_error_of_a_sign_in_and_no_repr_tells_a_secret(world: World) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from optsync.config.database import Connection, Database
 from optsync.config.vault import Vault
@@ -160,8 +160,11 @@ def become_worker(lock: Connection) -> int:
 
 
 @contextlib.contextmanager
-def worker_process(world: World, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker as an operating-system process on this world's database; killed at the end if it still lives."""
+def worker_process(world: World, *arguments: str, log: IO[bytes] | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker as an operating-system process on this world's database; killed at the end if it still lives.
+
+    What it prints goes to `log`, or to where this process prints.
+    """
     environ = {
         **os.environ,
         "OPTSYNC_DATABASE_URL": as_url(world.database.dsn),
@@ -170,7 +173,7 @@ def worker_process(world: World, *arguments: str) -> Iterator["subprocess.Popen[
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", "tests.flows.push.run_worker", *arguments]
-    process = subprocess.Popen(command, env=environ, cwd=ROOT)
+    process = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=log, stderr=log)
     try:
         yield process
     finally:

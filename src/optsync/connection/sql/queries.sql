@@ -38,6 +38,10 @@ UPDATE connection SET credential = %(credential)s WHERE org_id = %(org_id)s;
 -- One process at a time renews an org's sign-in; held until the session ends.
 SELECT pg_advisory_lock(7006, %(org_id)s);
 
+-- name: try_keeping
+-- The same write as keep_credential, without a change: a full or read-only database must fail before a token is spent.
+UPDATE connection SET credential = credential WHERE org_id = %(org_id)s;
+
 -- name: keep_credential
 -- The same sign-in with its next refresh token, unless the org was connected anew meanwhile.
 UPDATE connection SET credential = %(credential)s WHERE org_id = %(org_id)s AND revision = %(revision)s;

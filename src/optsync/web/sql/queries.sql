@@ -13,10 +13,11 @@ WHERE secret_hash = %(secret_hash)s AND used_at IS NULL AND expires_at > clock()
 RETURNING secret_hash;
 
 -- name: standing
--- What the verdict on one org needs besides its balance.
+-- What the verdict on one org needs besides its balance. The errors of a sign-in (OAuth's) are in lower case, all other
+-- codes are not.
 SELECT s.sync_on_since IS NOT NULL AS sync_on,
        EXISTS (SELECT FROM pause p WHERE p.org_id = s.org_id AND p.prefix = '' AND p.field = 0 AND p.until > clock()
-               AND p.code IN ('INVALID_SESSION_ID', 'invalid_grant', 'invalid_client', 'SIGN_IN')) AS sign_in_refused,
+               AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS sign_in_refused,
        coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
        (SELECT count(DISTINCT i.address_id)::int FROM hold h JOIN hold_item i USING (hold_id)
         WHERE h.decided_at IS NULL) AS held_people,
@@ -36,7 +37,7 @@ WHERE s.org_id = %(org)s;
 -- name: sign_in_refused
 -- Whether pushes of an org wait because Salesforce refuses our sign-in; the verdict above asks the same.
 SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AND p.field = 0 AND p.until > clock()
-               AND p.code IN ('INVALID_SESSION_ID', 'invalid_grant', 'invalid_client', 'SIGN_IN'));
+               AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code)));
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
