@@ -21,6 +21,10 @@ class Behaviour:
     """Open point (h): INVALID_CROSS_REFERENCE_KEY on a single PATCH."""
     converted_lead_writable: bool = False
     """Some orgs accept the write on the dead Lead (salesforce.md 0.12)."""
+    person_contact_writable: bool = False
+    """Open point (g): whether a Person Account's Contact takes a write, or only the Account does."""
+    merged_person_contact_has_master: bool = True
+    """Whether the Contact of a Person Account that lost a merge points to the survivor's; no recording was found."""
     failed_rows_carry_id: bool = False
     """sf__Id of failed ingest rows: documented since v53, often empty (salesforce.md 3.2)."""
     bulk_query_error_keeps_code: bool = True

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from practice_org import person_accounts
 from practice_org.errors import RefusalError, converted_lead, no_such_column
 from practice_org.org import Org
 from practice_org.records import Change, Table
@@ -14,7 +15,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def table_for(org: Org, object_name: str) -> Table:
-    """The table of Lead or Contact, by its name without regard to case. Raises RefusalError NOT_FOUND."""
+    """The table of Lead, Contact or Account, by its name without regard to case. Raises RefusalError NOT_FOUND."""
     for name in PEOPLE:
         if name.lower() == object_name.lower() and org.access.objects[name] != "absent":
             return org.tables[name]
@@ -28,10 +29,11 @@ def update_record(org: Org, table: Table, record_id: object, fields: Mapping[str
     full_id = table.id_of(number)
     if table.value(number, "IsConverted") and not org.behaviour.converted_lead_writable:
         raise converted_lead()
+    person_accounts.refuse_contact(org, table, number)
     refusal = org.faults.for_record(table.name, full_id)
     if refusal is not None:
         raise refusal
-    table.write(number, values, by=INTEGRATION_USER, at=org.now())
+    person_accounts.write(org, table, number, values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     _run_flow(org, table, number, values)
     return full_id
@@ -42,11 +44,13 @@ def create_record(org: Org, table: Table, fields: Mapping[str, object]) -> str:
     _check_rights(org, table)
     values = _checked(org, table, fields, creating=True)
     required = ["LastName", "Company"] if table.name == "Lead" else ["LastName"]
+    if table.name == "Account" and not values.get("LastName"):
+        required = ["Name"]
     missing = [name for name in required if not values.get(name)]
     if missing:
         text = f"Required fields are missing: [{', '.join(missing)}]"
         raise RefusalError("REQUIRED_FIELD_MISSING", text, fields=missing)
-    number = table.create(values, by=INTEGRATION_USER, at=org.now())
+    number = person_accounts.create(org, table, values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     return table.id_of(number)
 
@@ -54,7 +58,7 @@ def create_record(org: Org, table: Table, fields: Mapping[str, object]) -> str:
 def delete_record(org: Org, table: Table, record_id: object) -> str:
     """Moves one record to the recycle bin and returns its id. Raises RefusalError."""
     number = _locate(org, table, record_id)
-    table.bin(number, by=INTEGRATION_USER, at=org.now())
+    person_accounts.bin_both(org, table, number, by=INTEGRATION_USER, at=org.now())
     return table.id_of(number)
 
 
@@ -79,7 +83,8 @@ def _run_flow(org: Org, table: Table, number: int, values: Change) -> None:
     """The org's automation takes an opt-out back right after the update that set it."""
     ticked = [name for name in org.opt_out_fields(table.name) if values.get(name) is True]
     if ticked and org.flow.strikes():
-        table.write(number, dict.fromkeys(ticked, False), by=INTEGRATION_USER, at=org.now())
+        unticked: Change = dict.fromkeys(ticked, False)
+        person_accounts.write(org, table, number, unticked, by=INTEGRATION_USER, at=org.now())
 
 
 def _checked(org: Org, table: Table, fields: Mapping[str, object], *, creating: bool) -> Change:
