@@ -152,7 +152,8 @@ class Grant:
 class Session:
     """One user's session with one org, for any number of threads: signs in when first needed and once more on 401.
 
-    `limit` is what the last answer said about API calls, None before the first. Reads are repeated a few times when
+    `limit` is what the last answer said about API calls, None before the first; `person_accounts` when describe was
+    asked for them and whether the org has them (`describe.has_person_accounts`). Reads are repeated a few times when
     Salesforce is busy or unreachable; writes are sent once.
     """
 
@@ -161,6 +162,7 @@ class Session:
         self.http = http
         self.seams = seams
         self.limit: ApiUsage | None = None
+        self.person_accounts: tuple[float, bool] | None = None
         self._login = check_login_url(credential.login_url, credential.practice)
         self._grant: Grant | None = None
         self._spent: Grant | None = None

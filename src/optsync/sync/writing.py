@@ -20,7 +20,7 @@ from optsync.ledger.queries import sql
 from optsync.salesforce import bulk
 from optsync.salesforce.errors import JobFailed, SalesforceError, clean
 from optsync.seams import Seams
-from optsync.sync import push, records
+from optsync.sync import push
 from optsync.sync.line import HIDDEN_SECONDS, Line
 from optsync.sync.staging import Jobs, blocks_out, copy_blocks
 
@@ -121,7 +121,7 @@ def _start_job(
         "before": worker_before,
     }
     kind = PREFIXES[prefix]
-    field_name = records.name_on(line.fields[field_no], kind)
+    field_name = line.fields[field_no].name_on(kind)
     name = f"ingest {prefix} {field_no}"
     claim = sql(PACKAGE, "inherit_claims" if name in jobs.known else "claim_for_job")
     boxes = line.conn.execute(claim, values).rowcount
