@@ -55,6 +55,11 @@ def email_on(kind: Kind) -> str:
     return "PersonEmail" if kind == "Account" else "Email"
 
 
+def may_be_a_person(session: Session, code: str) -> bool:
+    """Whether a Contact was refused, perhaps, as that of a Person Account, whose boxes are read-only there."""
+    return code == "INSUFFICIENT_ACCESS_OR_READONLY" and describe.has_person_accounts(session)
+
+
 def by_id(
     session: Session, record_ids: Sequence[str], fields: Iterable[OptOutField]
 ) -> Iterator[tuple[Kind, dict[str, Row | None]]]:

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.sql import SQL
 
 from optsync.core.addresses import hmac_pads
-from optsync.core.record_ids import PREFIXES
+from optsync.core.record_ids import PREFIXES, prefix_of
 from optsync.core.rejections import RetryClass, explain
 from optsync.core.retry import next_delay_seconds
 from optsync.ledger import marks
@@ -20,7 +20,7 @@ from optsync.ledger.queries import sql
 from optsync.salesforce import bulk
 from optsync.salesforce.errors import JobFailed, SalesforceError, clean
 from optsync.seams import Seams
-from optsync.sync import push
+from optsync.sync import push, records
 from optsync.sync.line import HIDDEN_SECONDS, Line
 from optsync.sync.staging import Jobs, blocks_out, copy_blocks
 
@@ -209,6 +209,8 @@ def _rule(line: Line, values: dict[str, Any]) -> None:
     """Each code once: what it means for the boxes that met it."""
     for code, message, _ in line.conn.execute(sql(PACKAGE, "failure_codes")).fetchall():
         ruling = explain(code, message).retry
+        if values["prefix"] == prefix_of("Contact") and records.may_be_a_person(line.session, code):
+            ruling = RetryClass.FOLLOW
         seconds = next_delay_seconds(ruling, 1, line.seams.random.random())
         if ruling is RetryClass.PAUSE:
             seconds = HIDDEN_SECONDS
