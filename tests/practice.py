@@ -77,7 +77,7 @@ class PracticeOrg:
 
     def reset(self, **options: object) -> None:
         """A fresh org: leads, contacts, opted_out, sales_opted_out, seed, package, grant_opt_out, lead_field,
-        contact_field.
+        contact_field, person_accounts (how many; None = an org without the feature).
 
         What is left out is as the server was started. Sessions stay valid; faults, switches and the spy start afresh.
         """
@@ -109,6 +109,10 @@ class PracticeOrg:
         """
         body = {"contact_id": contact_id, "copy_opt_out": copy_opt_out}
         return str(self.call("POST", f"/records/{lead_id}/convert", body)["contact_id"])
+
+    def make_person_account(self, contact_id: str) -> str:
+        """Turns a Contact into a Person Account; returns the Account's id."""
+        return str(self.call("POST", f"/records/{contact_id}/person-account")["account_id"])
 
     def merge(self, loser_id: str, into: str, *, keep_opt_out: bool | None = None) -> None:
         """Merges one record into another of its type. None: the survivor's boxes stay; True: ticked if either was;

@@ -16,7 +16,9 @@ class Access:
     """Which fields exist and what our one user may do with them."""
 
     package_fields: dict[str, str]
-    """Lead and Contact to the API name of the package's checkbox there."""
+    """The objects that hold people to the API name of the package's checkbox there."""
+    person_accounts: bool = False
+    """Whether the org has the feature; without it its fields do not exist."""
     fields: dict[str, dict[str, Field]] = field(default_factory=dict)
     """Object to lower-case field name to every field that exists, visible or not."""
     levels: dict[tuple[str, str], Level] = field(default_factory=dict)
@@ -26,7 +28,7 @@ class Access:
     _checkboxes: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.fields = {name: standard_fields(name) for name in PREFIXES}
+        self.fields = {name: standard_fields(name, person_accounts=self.person_accounts) for name in PREFIXES}
         for object_name, fields in self.fields.items():
             for known in fields.values():
                 self.levels[object_name, known.name] = "absent" if known.hidden else "edit"
@@ -35,8 +37,7 @@ class Access:
     def install_package(self, *, installed: bool) -> None:
         """Adds the package's checkbox for all users, or removes it with its access."""
         self.package_installed = installed
-        for object_name in PEOPLE:
-            name = self.package_fields[object_name]
+        for object_name, name in self.package_fields.items():
             if installed:
                 self.fields[object_name][name.lower()] = package_field(name)
                 self.levels[object_name, name] = "edit"
@@ -51,7 +52,7 @@ class Access:
         self.levels[object_name, known.name] = level
 
     def grant_object(self, object_name: str, level: Level) -> None:
-        """Sets the user's right to Lead or Contact. Raises RefusalError for another object."""
+        """Sets the user's right to Lead, Contact or Account. Raises RefusalError for another object."""
         if object_name not in PEOPLE:
             raise RefusalError("INVALID_TYPE", f"object must be one of {', '.join(PEOPLE)}")
         self.objects[object_name] = level

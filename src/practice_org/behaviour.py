@@ -35,6 +35,10 @@ class Behaviour:
     """Rows of a batch of an ingest job; batches run in parallel (salesforce.md 3.2)."""
     bulk_chunk_seconds: float = 0.0
     """How long a batch holds the rows of 200 records, and the Accounts of its Contacts, before it goes on."""
+    person_contact_writable: bool = False
+    """Open point (g): whether a Person Account's Contact takes a write, or only the Account does."""
+    merged_person_contact_has_master: bool = True
+    """Whether the Contact of a Person Account that lost a merge points to the survivor's; no recording was found."""
     failed_rows_carry_id: bool = False
     """sf__Id of failed ingest rows: documented since v53, often empty (salesforce.md 3.2)."""
     bulk_query_error_keeps_code: bool = True

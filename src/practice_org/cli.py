@@ -56,6 +56,7 @@ for command in (fault, requests):
 @click.option("--contacts", type=click.IntRange(0, RECORDS_MAX), default=0, show_default=True, help="And Contacts.")
 @click.option("--opted-out", type=click.FloatRange(0, 100), default=0.0, help="Per cent with Email Opt Out ticked.")
 @click.option("--sales-opted-out", type=click.FloatRange(0, 100), default=0.0, help="The same for the package's box.")
+@click.option("--person-accounts", type=click.IntRange(0, 100_000), default=None, help="Have the feature, and so many.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same people.")
 @click.option(
     "--credentials",

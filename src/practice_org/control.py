@@ -32,6 +32,7 @@ def routes(org: Org) -> list[Route]:
         "/records/{id}/lock": {"POST": lock},
         "/records/{id}/row-lock": {"POST": lock_row},
         "/records/{id}/convert": {"POST": convert},
+        "/records/{id}/person-account": {"POST": make_person},
         "/records/{id}/merge": {"POST": merge},
         "/records/{id}/delete": {"POST": delete},
         "/records/{id}/undelete": {"POST": undelete},
@@ -104,6 +105,11 @@ async def convert(call: Call) -> object:
     contact_id = body.get("contact_id")
     into = str(contact_id) if contact_id else None
     return {"contact_id": human.convert(call.org, call.params["id"], into, copy_opt_out=_flag(body, "copy_opt_out"))}
+
+
+async def make_person(call: Call) -> object:
+    """A Contact becomes a Person Account."""
+    return {"account_id": human.make_person(call.org, call.params["id"])}
 
 
 async def merge(call: Call) -> object:

@@ -150,8 +150,8 @@ class Columns:
         if name == "Email":
             number, emails = str(block + 1) if block else "", self._emails
             return [f"{stem}{number}@{domain}" if stem else "" for stem, domain in map(emails.__getitem__, places)]
-        if name in ("IsDeleted", "MasterRecordId"):
-            return ["false" if name == "IsDeleted" else ""] * len(places)
+        if name in ("IsDeleted", "IsPersonAccount", "MasterRecordId"):
+            return ["" if name == "MasterRecordId" else "false"] * len(places)
         if name == "IsConverted":
             converted = crowd.converted_places(first)
             return ["true" if place in converted else "false" for place in places]

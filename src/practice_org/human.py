@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from practice_org import ids
+from practice_org import ids, person_accounts
 from practice_org.errors import RefusalError
 from practice_org.org import Org
 from practice_org.records import Change, Table, object_of
-from practice_org.schema import Value
+from practice_org.schema import Value, account_name
 from practice_org.users import HUMAN
 
 
@@ -15,7 +15,7 @@ def locate(org: Org, record_id: str) -> tuple[Table, int]:
     full = ids.normalise(record_id) or record_id
     table = org.tables.get(object_of(full) or "")
     if table is None:
-        raise RefusalError("NOT_FOUND", "no Lead or Contact has that id", status=404)
+        raise RefusalError("NOT_FOUND", "no Lead, Contact or Account has that id", status=404)
     return table, table.locate(full)
 
 
@@ -32,27 +32,36 @@ def find(org: Org, address: str) -> list[dict[str, Value]]:
 
 
 def create(org: Org, values: Mapping[str, object]) -> str:
-    """A record as a person types it in; returns its id. `type` says Lead or Contact."""
+    """A record as a person types it in; returns its id. `type` says Lead, Contact or Account."""
     table = org.tables.get(str(values.get("type")))
     if table is None:
-        raise RefusalError("INVALID_TYPE", "type must be Lead or Contact")
+        raise RefusalError("INVALID_TYPE", "type must be Lead, Contact or Account")
     typed = _checked(org, table, {name: value for name, value in values.items() if name != "type"})
-    defaults: Change = {"LastName": "Practice"}
+    defaults: Change = {} if table.name == "Account" and "Name" in typed else {"LastName": "Practice"}
     if table.name == "Lead":
         defaults["Company"] = "Practice Works"
-    return table.id_of(table.create(defaults | typed, by=HUMAN, at=org.now()))
+    return table.id_of(person_accounts.create(org, table, defaults | typed, by=HUMAN, at=org.now()))
 
 
 def edit(org: Org, record_id: str, values: Mapping[str, object]) -> None:
     """Changes any field, also one that the API user may not see; SystemModstamp moves."""
     table, number = locate(org, record_id)
-    table.write(number, _checked(org, table, values), by=HUMAN, at=org.now())
+    person_accounts.write(org, table, number, _checked(org, table, values), by=HUMAN, at=org.now())
+
+
+def make_person(org: Org, record_id: str) -> str:
+    """Turns a Contact into a Person Account; returns the Account's id."""
+    table, number = locate(org, record_id)
+    if table.name != "Contact" or number in table.deleted or person_accounts.is_person(table, number):
+        raise RefusalError("INVALID_OPERATION", "only a live Contact can become a Person Account")
+    return person_accounts.make_person(org, number, by=HUMAN, at=org.now())
 
 
 def convert(org: Org, record_id: str, contact_id: str | None, *, copy_opt_out: bool | None) -> str:
     """Converts a Lead, into a new Contact or an existing one; returns the Contact's id.
 
-    `copy_opt_out` None copies the boxes into a new Contact and leaves an existing one as it is.
+    `copy_opt_out` None copies the boxes into a new Contact and leaves an existing one as it is. A Lead without company
+    becomes a Person Account where the org has them, and the id is that of its Contact.
     """
     table, number = locate(org, record_id)
     contacts = org.tables["Contact"]
@@ -65,10 +74,12 @@ def convert(org: Org, record_id: str, contact_id: str | None, *, copy_opt_out: b
             name: table.value(number, name) for name in ("FirstName", "LastName", "Email", "Phone", "Title")
         }
         into = contacts.create(person | boxes, by=HUMAN, at=org.now())
+        if org.access.person_accounts and not table.value(number, "Company"):
+            person_accounts.make_person(org, into, by=HUMAN, at=org.now())
     else:
         into = contacts.locate_live(contact_id)
         if boxes:
-            contacts.write(into, boxes, by=HUMAN, at=org.now())
+            person_accounts.write(org, contacts, into, boxes, by=HUMAN, at=org.now())
     converted: Change = {
         "IsConverted": True,
         "ConvertedContactId": contacts.id_of(into),
@@ -86,27 +97,30 @@ def merge(org: Org, record_id: str, into_id: str, *, keep_opt_out: bool | None) 
     """
     table, number = locate(org, record_id)
     into = table.locate_live(into_id)
-    if number == into or number in table.deleted:
+    is_person = person_accounts.is_person(table, number)
+    if table.name == "Contact" and is_person:
+        raise RefusalError("INVALID_OPERATION", "a Person Account is merged as an Account")
+    if number == into or number in table.deleted or is_person != person_accounts.is_person(table, into):
         raise RefusalError("INVALID_OPERATION", "a live record can be merged into another live record of its type")
     boxes = _boxes(org, table, number)
     if keep_opt_out is not None:
         kept: Change = {
             name: keep_opt_out and bool(ticked or table.value(into, name)) for name, ticked in boxes.items()
         }
-        table.write(into, kept, by=HUMAN, at=org.now())
-    table.bin(number, by=HUMAN, at=org.now(), master=into)
+        person_accounts.write(org, table, into, kept, by=HUMAN, at=org.now())
+    person_accounts.bin_both(org, table, number, by=HUMAN, at=org.now(), master=into)
 
 
 def delete(org: Org, record_id: str) -> None:
     """Moves a record to the recycle bin."""
     table, number = locate(org, record_id)
-    table.bin(number, by=HUMAN, at=org.now())
+    person_accounts.bin_both(org, table, number, by=HUMAN, at=org.now())
 
 
 def undelete(org: Org, record_id: str) -> None:
     """Takes a record out of the recycle bin."""
     table, number = locate(org, record_id)
-    table.restore(number, by=HUMAN, at=org.now())
+    person_accounts.restore_both(org, table, number, by=HUMAN, at=org.now())
 
 
 def purge(org: Org, record_id: str) -> None:
@@ -139,9 +153,13 @@ def _checked(org: Org, table: Table, values: Mapping[str, object]) -> Change:
 
 
 def count_opted_out(org: Org, field: str) -> dict[str, int]:
-    """Live records of each object whose box is ticked; 0 where the object lacks it."""
+    """Live records of each object whose box is ticked; 0 where the object lacks it. Person Accounts count once each."""
     counts = {}
-    for name, table in org.tables.items():
-        exists = field.lower() in org.access.fields[name]
-        counts[name] = len(table.ticked(field) - table.deleted) if exists else 0
+    for name in org.access.package_fields:
+        table, spelled = org.tables[name], account_name(field) if name == "Account" else field
+        exists = spelled.lower() in org.access.fields[name]
+        ticked = table.ticked(spelled) - table.deleted if exists else set()
+        if name == "Contact":
+            ticked -= table.ticked("IsPersonAccount")
+        counts[name] = len(ticked)
     return counts

@@ -16,11 +16,20 @@ from practice_org.faults.base import Faults
 from practice_org.jobs import Jobs
 from practice_org.limits import Limits
 from practice_org.maintenance import in_maintenance, is_bulk_job, is_write
-from practice_org.people import BORN_AT, Crowd, instant_text, scatter_opt_outs
+from practice_org.people import BORN_AT, CONTACTS_PER_ACCOUNT, Crowd, instant_text, scatter_opt_outs
+from practice_org.person_accounts import make_person_accounts
 from practice_org.records import Table
 from practice_org.row_locks import RowLocks
 from practice_org.rules import Rules
-from practice_org.schema import CUSTOM_FIELD, DEFAULT_PACKAGE_FIELD, EMAIL_OPT_OUT, PEOPLE, Value
+from practice_org.schema import (
+    CUSTOM_FIELD,
+    DEFAULT_PACKAGE_FIELD,
+    EMAIL_OPT_OUT,
+    PEOPLE,
+    PERSON_EMAIL_OPT_OUT,
+    Value,
+    account_name,
+)
 from practice_org.sessions import Identity, Sessions
 from practice_org.sharing import Permissions, Sharing
 from practice_org.spy import Spy
@@ -46,6 +55,8 @@ class Options:
     contact_field: str = DEFAULT_PACKAGE_FIELD
     callbacks: tuple[str, ...] = (DEFAULT_CALLBACK,)
     """Where the web-server flow may send people back to, to the letter."""
+    person_accounts: int | None = None
+    """How many Person Accounts there are; None is an org without the feature."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for shares and names that no org can have."""
@@ -58,6 +69,11 @@ class Options:
         for callback in self.callbacks:
             if not CALLBACK.fullmatch(callback):
                 raise ValueError(f"not a callback address, such as {DEFAULT_CALLBACK}: {callback}")
+
+
+def email_opt_out(object_name: str) -> str:
+    """The API name of Email Opt Out on an object."""
+    return PERSON_EMAIL_OPT_OUT if object_name == "Account" else EMAIL_OPT_OUT
 
 
 @dataclass
@@ -102,21 +118,32 @@ class Org:
         self.latency_ms = 0.0
         self.jobs = Jobs()
         self.cursors = Cursors()
-        self.access = Access({"Lead": options.lead_field, "Contact": options.contact_field})
+        names = {"Lead": options.lead_field, "Contact": options.contact_field}
+        if options.person_accounts is not None:
+            names["Account"] = account_name(options.contact_field)
+        self.access = Access(names, person_accounts=options.person_accounts is not None)
         if options.package:
             self.access.install_package(installed=True)
         if options.grant_opt_out:
-            for object_name in PEOPLE:
-                self.access.grant(object_name, EMAIL_OPT_OUT, "edit")
+            for object_name in names:
+                self.access.grant(object_name, email_opt_out(object_name), "edit")
         self.tables = {name: self._make_table(name) for name in PEOPLE}
+        make_person_accounts(self)
 
     def _make_table(self, object_name: str) -> Table:
         options = self.options
-        size = options.leads if object_name == "Lead" else options.contacts
-        percents = {
-            EMAIL_OPT_OUT: options.opted_out,
-            self.access.package_fields[object_name]: options.sales_opted_out,
+        sizes = {
+            "Lead": options.leads,
+            "Contact": options.contacts,
+            "Account": -(-options.contacts // CONTACTS_PER_ACCOUNT),
         }
+        size = sizes[object_name]
+        percents = {}
+        if object_name != "Account":
+            percents = {
+                EMAIL_OPT_OUT: options.opted_out,
+                self.access.package_fields[object_name]: options.sales_opted_out,
+            }
         ticks = scatter_opt_outs(object_name, options.seed, size, percents)
         crowd = Crowd(object_name, options.seed, size, options.contacts, ticks)
         return Table(crowd, lambda: self.access.checkboxes(object_name), sharing=Sharing(self.permissions))
@@ -134,15 +161,19 @@ class Org:
 
     def changed_options(self, values: dict[str, object]) -> Options:
         """The options of the start, with some replaced. Raises TypeError or ValueError for what does not fit."""
-        known = {name: type(value) for name, value in vars(self.started).items()}
+        known = {name: type(value) for name, value in vars(self.started).items()} | {"person_accounts": int}
         unknown = set(values) - set(known)
         if unknown:
             raise ValueError(f"no such option: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}")
-        return replace(self.started, **{name: known[name](value) for name, value in values.items()})
+        return replace(
+            self.started, **{name: known[name](value) for name, value in values.items() if value is not None}
+        )
 
     def opt_out_fields(self, object_name: str) -> list[str]:
         """The opt-out checkboxes that exist on the object, visible to our user or not."""
-        names = [EMAIL_OPT_OUT]
+        if object_name not in self.access.package_fields:
+            return []
+        names = [email_opt_out(object_name)]
         if self.access.package_installed:
             names.append(self.access.package_fields[object_name])
         return names

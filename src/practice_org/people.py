@@ -32,6 +32,8 @@ SAME_IN_EVERY_BLOCK = frozenset(
 BORN_AT = datetime(2025, 3, 3, 8, 0, tzinfo=UTC)
 """Generated records were created and last changed within the six months after this instant."""
 
+CONTACTS_PER_ACCOUNT = 3
+"""Generated Contacts work for generated companies."""
 SHARE_WITHOUT_EMAIL = 0.02
 SHARE_LEAD_AND_CONTACT = 0.05
 SHARE_SAME_OBJECT = 0.02
@@ -142,12 +144,13 @@ class Crowd:
 
     def __init__(self, object_name: str, seed: int, size: int, contacts: int, ticks: dict[str, Ticks]) -> None:
         self.object_name = object_name
+        self.contacts = contacts
         self.prefix = PREFIXES[object_name]
         self.size = size
         self.binned = int(size * BINNED_PER_RECORD)
         self.total = self.size + self.binned
         self.plan = make_plan(seed)
-        self.people = self.plan.people[object_name]
+        self.people = self.plan.people.get(object_name, [])  # the generated Accounts are companies
         self._ticks = ticks
         self._convertible = min(size, contacts) if object_name == "Lead" else 0
         self._converted_places = frozenset(self.plan.converted) if self._convertible else frozenset()
@@ -203,9 +206,10 @@ class Crowd:
 
     def value_at(self, place: int, field: str) -> Value:
         """The value at birth of a field of SAME_IN_EVERY_BLOCK, for a live record at that place of any block."""
+        if not self.people or field not in ("LastName", "FirstName", "Name"):
+            return self.value(place, field)
         person = self.people[place]
-        names = {"LastName": person.last, "FirstName": person.first, "Name": f"{person.first} {person.last}"}
-        return names[field] if field in names else self.value(place, field)
+        return {"LastName": person.last, "FirstName": person.first, "Name": f"{person.first} {person.last}"}[field]
 
     def find(self, address: str) -> list[int]:
         """The numbers whose address at birth is `address`, without regard to case; found by arithmetic."""
@@ -261,6 +265,11 @@ def _makers(crowd: Crowd) -> dict[str, Callable[[int], Value]]:
     def converted_to(prefix: str) -> Callable[[int], Value]:
         return lambda n: record_id(prefix, n) if crowd.is_converted(n) else None
 
+    def account(number: int) -> Value:
+        return record_id(
+            PREFIXES["Account"], number // CONTACTS_PER_ACCOUNT % max(1, -(-crowd.contacts // CONTACTS_PER_ACCOUNT))
+        )
+
     makers: dict[str, Callable[[int], Value]] = {
         "Id": lambda n: record_id(crowd.prefix, n),
         "IsDeleted": lambda n: n >= crowd.size,
@@ -278,8 +287,12 @@ def _makers(crowd: Crowd) -> dict[str, Callable[[int], Value]]:
         "LastModifiedById": lambda n: INTEGRATION_USER,
         "SystemModstamp": lambda n: _instant(n % BLOCK),
     }
+    if crowd.object_name == "Account":
+        system = ("Id", "IsDeleted", "MasterRecordId", "OwnerId", "CreatedDate", "CreatedById")
+        stamps = ("LastModifiedDate", "LastModifiedById", "SystemModstamp")
+        return {name: makers[name] for name in system + stamps} | {"Name": pick(names.COMPANIES)}
     if crowd.object_name == "Contact":
-        return makers | {"AccountId": lambda n: record_id("001", n // 3), "MailingCity": pick(names.CITIES)}
+        return makers | {"AccountId": account, "MailingCity": pick(names.CITIES)}
     return makers | {
         "Company": pick(names.COMPANIES),
         "City": pick(names.CITIES),
@@ -288,7 +301,7 @@ def _makers(crowd: Crowd) -> dict[str, Callable[[int], Value]]:
         "IsConverted": crowd.is_converted,
         "ConvertedDate": lambda n: _converted_date(n) if crowd.is_converted(n) else None,
         "ConvertedContactId": converted_to(PREFIXES["Contact"]),
-        "ConvertedAccountId": lambda n: record_id("001", n // 3) if crowd.is_converted(n) else None,
+        "ConvertedAccountId": lambda n: account(n) if crowd.is_converted(n) else None,
     }
 
 

@@ -17,7 +17,7 @@ from practice_org.users import USERS
 
 Change = dict[str, Value]
 
-SYSTEM_FLAGS = frozenset({"IsDeleted", "IsConverted"})
+SYSTEM_FLAGS = frozenset({"IsDeleted", "IsConverted", "IsPersonAccount"})
 
 
 @dataclass
@@ -45,6 +45,11 @@ class Table:
         """The object's API name."""
         return self.crowd.object_name
 
+    @property
+    def email_field(self) -> str:
+        """The API name of the address by which records are found."""
+        return "PersonEmail" if self.name == "Account" else "Email"
+
     def id_of(self, number: int) -> str:
         """The 18-character id."""
         return ids.record_id(self.crowd.prefix, number)
@@ -64,7 +69,7 @@ class Table:
             return change[name]
         if number >= self.crowd.total:
             return False if name in self.checkboxes() or name in SYSTEM_FLAGS else None
-        if name in self.checkboxes():
+        if name in self.checkboxes() or name == "IsPersonAccount":
             return number in self.ticked(name)
         return self.crowd.value(number, name)
 
@@ -90,7 +95,7 @@ class Table:
         """The numbers of all records, binned ones too, with that address, compared without case; ascending."""
         key = address.lower()
         candidates = {*self.crowd.find(key), *self._changed_emails.get(key, ())}
-        return sorted(n for n in candidates - self.purged if str(self.value(n, "Email") or "").lower() == key)
+        return sorted(n for n in candidates - self.purged if str(self.value(n, self.email_field) or "").lower() == key)
 
     def locate(self, text: object) -> int:
         """The number of the record with that 15- or 18-character id, live or binned. Raises as an update does."""
@@ -179,7 +184,7 @@ class Table:
         if "FirstName" in values or "LastName" in values:
             parts = (self.value(number, "FirstName"), self.value(number, "LastName"))
             self.changes[number]["Name"] = " ".join(str(part) for part in parts if part)
-        email = values.get("Email")
+        email = values.get(self.email_field)
         if isinstance(email, str):
             self._changed_emails.setdefault(email.lower(), set()).add(number)
 

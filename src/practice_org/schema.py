@@ -1,4 +1,4 @@
-"""The fields of Lead and Contact, and which of them a fresh org hides (salesforce.md 0.1, 5.1)."""
+"""The fields of Lead, Contact and Account, and which of them a fresh org hides (salesforce.md 0.1, 5.1)."""
 
 import re
 from dataclasses import dataclass
@@ -82,6 +82,36 @@ _CONTACT = (
     _text("Department", "Department", 80),
 )
 
+_ACCOUNT = (
+    _system("Id", "Account ID", "id"),
+    _system("IsDeleted", "Deleted", "boolean"),
+    _system("MasterRecordId", "Master Record ID", "reference", nillable=True),
+    _text("Name", "Account Name", 255, required=True),
+    _text("Phone", "Account Phone", 40, "phone"),
+    _system("OwnerId", "Owner ID", "reference", to=("User",)),
+    _system("CreatedDate", "Created Date", "datetime"),
+    _system("CreatedById", "Created By ID", "reference", to=("User",)),
+    _system("LastModifiedDate", "Last Modified Date", "datetime"),
+    _system("LastModifiedById", "Last Modified By ID", "reference", to=("User",)),
+    _system("SystemModstamp", "System Modstamp", "datetime"),
+)
+
+PERSON_EMAIL_OPT_OUT = "PersonHasOptedOutOfEmail"
+_OF_PERSON_ACCOUNTS = {
+    "Contact": (_system("IsPersonAccount", "Is Person Account", "boolean"),),
+    "Account": (
+        _text("LastName", "Last Name", 80),
+        _text("FirstName", "First Name", 40),
+        _text("Salutation", "Salutation", 40, "picklist"),
+        _system("IsPersonAccount", "Is Person Account", "boolean"),
+        _system("PersonContactId", "Contact ID", "reference", nillable=True, to=("Contact",)),
+        _text("PersonEmail", "Email", 80, "email"),
+        _checkbox(PERSON_EMAIL_OPT_OUT, "Email Opt Out", hidden=True),
+        _checkbox("PersonDoNotCall", "Do Not Call", hidden=True),
+    ),
+}
+"""Fields that exist only where the org has Person Accounts (salesforce.md 5.1)."""
+
 _ORGANIZATION = (
     _system("Id", "Organization ID", "id"),
     _system("Name", "Name", "string"),
@@ -119,11 +149,17 @@ _USER = (
     _system("SystemModstamp", "System Modstamp", "datetime"),
 )
 
-PREFIXES = {"Lead": "00Q", "Contact": "003", "Organization": "00D", "User": "005"}
-PEOPLE = ("Lead", "Contact")
-"""The two objects that hold people; the others have one row each and are read-only."""
+PREFIXES = {"Lead": "00Q", "Contact": "003", "Account": "001", "Organization": "00D", "User": "005"}
+PEOPLE = ("Lead", "Contact", "Account")
+"""The objects that hold people, Account where the org has Person Accounts; the others are read-only."""
 
-_STANDARD = {"Lead": _COMMON + _LEAD, "Contact": _COMMON + _CONTACT, "Organization": _ORGANIZATION, "User": _USER}
+_STANDARD = {
+    "Lead": _COMMON + _LEAD,
+    "Contact": _COMMON + _CONTACT,
+    "Account": _ACCOUNT,
+    "Organization": _ORGANIZATION,
+    "User": _USER,
+}
 
 DEFAULT_PACKAGE_FIELD = "mkto_si__Marketo_Sales_Opt_Out__c"
 """The true API name is not public (salesforce.md 5.2), so it can be chosen, per object if need be."""
@@ -137,6 +173,16 @@ def package_field(name: str) -> Field:
     return _checkbox(name, PACKAGE_LABEL, custom=True)
 
 
-def standard_fields(object_name: str) -> dict[str, Field]:
+def standard_fields(object_name: str, *, person_accounts: bool = False) -> dict[str, Field]:
     """Every standard field of the object by its lower-case name: Salesforce compares field names without case."""
-    return {field.name.lower(): field for field in _STANDARD[object_name]}
+    more = _OF_PERSON_ACCOUNTS.get(object_name, ()) if person_accounts else ()
+    return {field.name.lower(): field for field in _STANDARD[object_name] + more}
+
+
+def account_name(contact_field: str) -> str:
+    """What a field of Contact is called on a Person Account: X__pc for X__c, else PersonX; names are not prefixed."""
+    if contact_field in ("LastName", "FirstName", "Salutation"):
+        return contact_field
+    if contact_field.endswith("__c"):
+        return contact_field.removesuffix("__c") + "__pc"
+    return f"Person{contact_field}"

@@ -225,7 +225,7 @@ class _Binder(Tester):
             return Selection(self.table.without_email())
         if len(texts) < len(literals):
             return ANY
-        if known.name == "Email":
+        if known.name == self.table.email_field:
             return Selection({number for text in texts for number in self.table.find(text)})
         if known.name == "Id":
             return Selection(self._by_id(texts))
@@ -234,7 +234,7 @@ class _Binder(Tester):
     def _checked(self, known: Field, wanted: bool) -> Selection:
         if known.name == "IsDeleted":
             return Selection(self.table.deleted, complement=not wanted)
-        if known.name == "IsConverted" or known.name in self.table.checkboxes():
+        if known.name in ("IsConverted", "IsPersonAccount") or known.name in self.table.checkboxes():
             return Selection(self.table.ticked(known.name), complement=not wanted)
         return ANY
 

@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping
 
-from practice_org import ids
+from practice_org import ids, person_accounts
 from practice_org.errors import RefusalError, converted_lead, no_such_column
 from practice_org.http import Call
 from practice_org.maintenance import in_maintenance
@@ -22,7 +22,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def table_for(org: Org, object_name: str) -> Table:
-    """The table of Lead or Contact, by its name without regard to case. Raises RefusalError NOT_FOUND."""
+    """The table of Lead, Contact or Account, by its name without regard to case. Raises RefusalError NOT_FOUND."""
     for name in PEOPLE:
         if name.lower() == object_name.lower() and org.access.objects[name] != "absent":
             return org.tables[name]
@@ -44,12 +44,13 @@ def update_record(
     full_id = table.id_of(number)
     if table.value(number, "IsConverted") and not org.permissions.view_and_edit_converted_leads:
         raise converted_lead()
+    person_accounts.refuse_contact(org, table, number)
     refusal = org.faults.for_record(table.name, full_id)
     if refusal is not None:
         raise refusal
     org.row_locks.check(keys_of(table, number) if org.row_locks else ())
     org.rules.check(Draft(table, number, values), org.access, org.now().date(), org.behaviour, saving)
-    table.write(number, values, by=INTEGRATION_USER, at=org.now())
+    person_accounts.write(org, table, number, values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     _run_flow(org, table, number, values)
     return full_id
@@ -60,12 +61,14 @@ def create_record(org: Org, table: Table, fields: Mapping[str, object], saving: 
     _check_rights(org, table)
     values = _checked(org, table, fields, creating=True)
     required = ["LastName", "Company"] if table.name == "Lead" else ["LastName"]
+    if table.name == "Account" and not values.get("LastName"):
+        required = ["Name"]
     missing = [name for name in required if not values.get(name)]
     if missing:
         text = f"Required fields are missing: [{', '.join(missing)}]"
         raise RefusalError("REQUIRED_FIELD_MISSING", text, fields=missing)
     org.rules.check(Draft(table, None, values), org.access, org.now().date(), org.behaviour, saving)
-    number = table.create(values, by=INTEGRATION_USER, at=org.now())
+    number = person_accounts.create(org, table, values, by=INTEGRATION_USER, at=org.now())
     org.spy.records_written += 1
     return table.id_of(number)
 
@@ -73,7 +76,7 @@ def create_record(org: Org, table: Table, fields: Mapping[str, object], saving: 
 def delete_record(org: Org, table: Table, record_id: object) -> str:
     """Moves one record to the recycle bin and returns its id. Raises RefusalError."""
     number = _locate(org, table, record_id)
-    table.bin(number, by=INTEGRATION_USER, at=org.now())
+    person_accounts.bin_both(org, table, number, by=INTEGRATION_USER, at=org.now())
     return table.id_of(number)
 
 
@@ -126,7 +129,8 @@ def _run_flow(org: Org, table: Table, number: int, values: Change) -> None:
     """The org's automation takes an opt-out back right after the update that set it."""
     ticked = [name for name in org.opt_out_fields(table.name) if values.get(name) is True]
     if ticked and org.flow.strikes():
-        table.write(number, dict.fromkeys(ticked, False), by=INTEGRATION_USER, at=org.now())
+        unticked: Change = dict.fromkeys(ticked, False)
+        person_accounts.write(org, table, number, unticked, by=INTEGRATION_USER, at=org.now())
 
 
 def _checked(org: Org, table: Table, fields: Mapping[str, object], *, creating: bool) -> Change:

@@ -8,9 +8,10 @@ import psycopg
 
 from optsync.connection import fields, sessions, settings
 from optsync.connection.connect import PACKAGE, connections
-from optsync.connection.fields import PERSON_OBJECTS, Described, PersonObject
+from optsync.connection.fields import Described
 from optsync.connection.settings import Settings
 from optsync.core.problems import Problem
+from optsync.core.record_ids import Kind
 from optsync.ledger import chain, marks, targets
 from optsync.ledger.queries import sql
 from optsync.salesforce import limits, versions
@@ -130,17 +131,17 @@ def _check_fields(conn: psycopg.Connection, described: Described, chosen: Settin
             continue
         field = fields.OptOutField(known.lead_name, known.contact_name, known.label)
         found = {finding.object_name: finding for finding in described.findings(field)}
-        for name in PERSON_OBJECTS:
+        for name in described.objects:
             title = f"{known.label} can be written on {name}"
             if name in found:
                 fix = "give the integration user Edit on the field: Setup > Permission Sets > Object Settings"
                 yield Check(f"field.{name}.{known.field}", title, "fail", str(found[name]), fix)
             else:
                 yield Check(f"field.{name}.{known.field}", title, "pass")
-    yield from (_check_object(described, name) for name in PERSON_OBJECTS)
+    yield from (_check_object(described, name) for name in described.objects)
 
 
-def _check_object(described: Described, name: PersonObject) -> Check:
+def _check_object(described: Described, name: Kind) -> Check:
     found, title = described.objects[name], f"{name} records can be edited"
     if found is not None and found.updateable:
         return Check(f"object.{name}", title, "pass")

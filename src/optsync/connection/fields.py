@@ -1,4 +1,4 @@
-"""The opt-out fields of one org as our user sees them: what exists on Lead and Contact, and may we write it?"""
+"""The opt-out fields of one org as our user sees them: what exists on Lead, Contact and Account, may we write it?"""
 
 import re
 from collections.abc import Iterator
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from optsync.core.problems import Problem
+from optsync.core.record_ids import Kind
+from optsync.core.targets import account_name
 from optsync.salesforce import describe
 from optsync.salesforce.describe import Field, ObjectDescription
 from optsync.salesforce.errors import ApiRefused
 from optsync.salesforce.session import Session
 
 SALES_LABEL: Final = "Marketo Sales Opt Out"
-PersonObject = Literal["Lead", "Contact"]
-PERSON_OBJECTS: Final[tuple[PersonObject, ...]] = ("Lead", "Contact")
+PERSON_OBJECTS: Final[tuple[Kind, ...]] = ("Lead", "Contact")
+"""Where admins make fields. An Account has those of its Contact, where the org has Person Accounts."""
 
 _OPT_OUT_NAME = re.compile(r"opt(?:ed)?[\s_-]*out|unsubscri", re.IGNORECASE)
 
@@ -28,6 +30,12 @@ class OptOutField:
     contact_name: str
     label: str
 
+    def name_on(self, kind: Kind) -> str:
+        """The API name on that object."""
+        if kind == "Account":
+            return account_name(self.contact_name)
+        return self.lead_name if kind == "Lead" else self.contact_name
+
 
 EMAIL: Final = OptOutField("HasOptedOutOfEmail", "HasOptedOutOfEmail", "Email Opt Out")
 """The standard checkbox of every org."""
@@ -37,7 +45,7 @@ EMAIL: Final = OptOutField("HasOptedOutOfEmail", "HasOptedOutOfEmail", "Email Op
 class Finding:
     """One thing that keeps a field from being used on one object."""
 
-    object_name: PersonObject
+    object_name: Kind
     field_name: str
     defect: Defect
 
@@ -55,14 +63,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Lead and Contact as our user sees them; None where the object itself is hidden."""
+    """Lead, Contact and, where the org has Person Accounts, Account as our user sees them; None for a hidden object."""
 
-    objects: dict[PersonObject, ObjectDescription | None]
+    objects: dict[Kind, ObjectDescription | None]
 
     def findings(self, field: OptOutField) -> list[Finding]:
         """What keeps this field from being written, by object; empty when it can be used."""
-        names: dict[PersonObject, str] = {"Lead": field.lead_name, "Contact": field.contact_name}
-        return [finding for name in PERSON_OBJECTS for finding in self._findings_on(name, names[name])]
+        return [finding for name in self.objects for finding in self._findings_on(name, field.name_on(name))]
 
     def custom_fields(self) -> list[OptOutField]:
         """Custom checkboxes on both objects that speak of opting out, paired by API name, else by label."""
@@ -74,7 +81,7 @@ class Described:
                 found.append(OptOutField(lead.name, same[0].name, lead.label))
         return found
 
-    def objects_without_custom_field(self) -> list[PersonObject]:
+    def objects_without_custom_field(self) -> list[Kind]:
         """The objects without such a checkbox; both, when each has one that the other lacks."""
         return [name for name in PERSON_OBJECTS if not any(self._custom_on(name))] or list(PERSON_OBJECTS)
 
@@ -84,17 +91,18 @@ class Described:
         for field in (EMAIL, *self.custom_fields()):
             if wanted in (field.lead_name.lower(), field.contact_name.lower()):
                 return field
-        known = [field for described in self.objects.values() if described for field in described.fields.values()]
+        both = [described for name in PERSON_OBJECTS if (described := self.objects[name])]
+        known = [field for described in both for field in described.fields.values()]
         same = next((field for field in known if field.name.lower() == wanted), None)
         return OptOutField(same.name, same.name, same.label) if same else OptOutField(api_name, api_name, api_name)
 
-    def _custom_on(self, name: PersonObject) -> Iterator[Field]:
+    def _custom_on(self, name: Kind) -> Iterator[Field]:
         described = self.objects[name]
         for field in described.fields.values() if described else ():
             if field.custom and field.type == "boolean" and _OPT_OUT_NAME.search(f"{field.name} {field.label}"):
                 yield field
 
-    def _findings_on(self, name: PersonObject, field_name: str) -> list[Finding]:
+    def _findings_on(self, name: Kind, field_name: str) -> list[Finding]:
         described = self.objects[name]
         if described is None:
             return [Finding(name, field_name, "object hidden")]
@@ -103,18 +111,25 @@ class Described:
             return [Finding(name, field_name, "missing")]
         if field.type != "boolean":
             return [Finding(name, field_name, "not a checkbox")]
-        if not field.custom and field_name not in (EMAIL.lead_name, EMAIL.contact_name):
+        if not field.custom and field_name != EMAIL.name_on(name):
             return [Finding(name, field_name, "standard")]
         return [] if field.updateable else [Finding(name, field_name, "read-only")]
 
 
 def look_at(session: Session) -> Described:
-    """Describes Lead and Contact: two API calls. Raises SalesforceError."""
-    return Described({name: _describe(session, name) for name in PERSON_OBJECTS})
+    """Describes Lead and Contact, and Account where the org has Person Accounts: two or three API calls.
+
+    Raises SalesforceError.
+    """
+    objects = {name: _describe(session, name) for name in PERSON_OBJECTS}
+    describe.note_person_accounts(session, objects["Contact"])
+    if describe.has_person_accounts(session):
+        objects["Account"] = _describe(session, "Account")
+    return Described(objects)
 
 
 def refuse_unusable(described: Described, field: OptOutField) -> None:
-    """Raises Problem, naming the object, when the field cannot be written on Lead and on Contact (requirement 2)."""
+    """Raises Problem, naming the object, when the field cannot be written on every object (requirement 2)."""
     findings = described.findings(field)
     if findings:
         next_step = (
@@ -125,15 +140,15 @@ def refuse_unusable(described: Described, field: OptOutField) -> None:
         raise Problem(
             f"{field.label} cannot be used on {' and '.join(finding.object_name for finding in findings)}: "
             + "; ".join(map(str, findings)),
-            "nothing was changed: a field that is not there on both objects would leave people mailable",
+            "nothing was changed: a field that is not there on every object would leave people mailable",
             next_step,
         )
 
 
-def _describe(session: Session, name: PersonObject) -> ObjectDescription | None:
+def _describe(session: Session, name: Kind) -> ObjectDescription | None:
     try:
         return describe.object_fields(session, name)
     except ApiRefused as error:
-        if error.status == 404 or error.code in ("NOT_FOUND", "INVALID_TYPE"):
+        if describe.is_hidden(error):
             return None
         raise

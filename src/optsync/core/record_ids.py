@@ -42,6 +42,11 @@ def suffix_of(id15: str) -> str:
     return _SUFFIX[int(bits[10:15], 2)] + _SUFFIX[int(bits[5:10], 2)] + _SUFFIX[int(bits[:5], 2)]
 
 
+def prefix_of(kind: Kind) -> str:
+    """The key prefix of an object's ids."""
+    return next(prefix for prefix, name in PREFIXES.items() if name == kind)
+
+
 def kind_of(id18: str) -> Kind | None:
     """Lead, Contact or Account by the id's prefix; None for any other object."""
     return PREFIXES.get(id18[:3])

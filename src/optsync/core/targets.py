@@ -37,6 +37,16 @@ BOTH_FIELDS: Final = EMAIL_ONLY | CUSTOM_ONLY
 _WRITTEN: Final = {Choice.EMAIL: EMAIL_ONLY, Choice.SALES: CUSTOM_ONLY, Choice.BOTH: BOTH_FIELDS}
 
 
+def account_name(contact_name: str) -> str:
+    """What an opt-out field of Contact is called on the Account of a Person Account: X__pc for X__c, else PersonX.
+
+    Source: Salesforce Help, "Person Account Fields".
+    """
+    if contact_name.endswith("__c"):
+        return contact_name.removesuffix("__c") + "__pc"
+    return f"Person{contact_name}"
+
+
 def write_fields(policy: Policy) -> frozenset[FieldRole]:
     """The fields a new opt-out is due in. With the switch off it is Email Opt Out, whatever was chosen earlier."""
     return _WRITTEN[policy.choice] if policy.switch_on else EMAIL_ONLY

@@ -8,6 +8,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from optsync.core.problems import Problem
+from optsync.core.targets import account_name
 from optsync.ledger.queries import sql
 
 EMAIL_OPT_OUT = 1
@@ -26,7 +27,9 @@ class OptOutField:
     label: str
 
     def name_on(self, kind: str) -> str:
-        """The API name on Lead, or on Contact and Account."""
+        """The API name on Lead, Contact or Account; on a Person Account it is the Contact's, in Account spelling."""
+        if kind == "Account":
+            return account_name(self.contact_name)
         return self.lead_name if kind == "Lead" else self.contact_name
 
 

@@ -37,12 +37,14 @@ T = TypeVar("T")
 class Session:
     """One user's session with one org, for any number of threads: signs in when first needed and once more on 401.
 
-    Reads are repeated a few times when Salesforce is busy or unreachable; writes are sent once.
+    `person_accounts` is when describe was asked for them and whether the org has them (`describe.has_person_accounts`),
+    None before. Reads are repeated a few times when Salesforce is busy or unreachable; writes are sent once.
     """
 
     def __init__(self, sign_in: SignIn, http: "Http", seams: Seams, headers: AnswerHeaders) -> None:
         self.http = http
         self.seams = seams
+        self.person_accounts: tuple[float, bool] | None = None
         self._sign_in = sign_in
         self._heard = headers
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Final
 
 from optsync.core.addresses import normalize
-from optsync.core.record_ids import PREFIXES, Kind
+from optsync.core.record_ids import Kind, prefix_of
 from optsync.core.rejections import RetryClass, explain
 from optsync.core.retry import next_delay_seconds
 from optsync.ledger import marks, people
@@ -173,7 +173,7 @@ class Batch:
             yield ordered[start : start + collections.MAX_TICKED_RECORDS]
 
     def _tick_of(self, mark: ClaimedMark) -> Tick:
-        return Tick(mark.kind, mark.record_id, records.name_on(self.line.fields[mark.field], mark.kind))
+        return Tick(mark.kind, mark.record_id, self.line.fields[mark.field].name_on(mark.kind))
 
     def _still_mine(self, keys: list[Key]) -> list[Key]:
         """Those of the claims that are still ours; the others leave the batch, whoever has them settles them."""
@@ -281,10 +281,9 @@ class Batch:
     def _pause(self, kind: Kind, code: str | None, message: str) -> None:
         """One pause and one alert for a field of an object (or the whole object); its marks are given back untried."""
         line = self.line
-        prefix = next(prefix for prefix, name in PREFIXES.items() if name == kind)
-        named = [one for one in line.fields.values() if records.name_on(one, kind) in message]
+        named = [one for one in line.fields.values() if one.name_on(kind) in message]
         field_no = max(named, key=lambda one: len(one.lead_name)).field if named else 0
-        marks.pause(line.conn, line.org_id, field_no, prefix, HIDDEN_SECONDS, code or "UNKNOWN", message)
+        marks.pause(line.conn, line.org_id, field_no, prefix_of(kind), HIDDEN_SECONDS, code or "UNKNOWN", message)
         self._release([key for key, mark in self.open.items() if mark.kind == kind and field_no in (0, key[0])])
 
     def _release(self, keys: Sequence[Key]) -> None:

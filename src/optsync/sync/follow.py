@@ -1,5 +1,7 @@
 """A converted or merged record hands its opt-out over to what it became; a deleted one is forgotten (rules 4).
 
+The Contact of a Person Account counts as converted into its Account.
+
 Resolved before writing: some orgs accept a write on a converted Lead, where nobody would ever see it.
 """
 
@@ -42,11 +44,11 @@ class _Chain:
 def follow(line: Line, record_ids: Iterable[str], converted: Sequence[Row] = ()) -> Followed:
     """Finds what these records became and hands their links, marks and opt-outs over. Raises SalesforceError.
 
-    `converted` are Leads whose conversion was just read; `record_ids` are looked up from the start. A record that
+    `converted` are records that were just read as such; `record_ids` are looked up from the start. A record that
     Salesforce does not show at all is left alone and named: it may be hidden from us rather than gone.
     """
     chains = {record_id: _Chain(record_id) for record_id in record_ids}
-    chains |= {row.record_id: _Chain(row.converted_contact_id or row.record_id) for row in converted}
+    chains |= {row.record_id: _Chain(row.converted_to or row.record_id) for row in converted}
     for _ in range(MAX_HOPS):
         open_chains = [chain for chain in chains.values() if not chain.is_over]
         if not open_chains:
@@ -65,8 +67,8 @@ def _go_on(line: Line, chains: Sequence[_Chain]) -> None:
         row = rows.get(chain.at)
         if row is not None and not row.is_converted:
             chain.end, chain.is_over = row, True
-        elif row is not None and row.converted_contact_id:
-            chain.at = row.converted_contact_id
+        elif row is not None and row.converted_to:
+            chain.at = row.converted_to
         elif row is None and masters.get(chain.at):
             chain.at = str(masters[chain.at])
         else:

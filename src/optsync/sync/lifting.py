@@ -15,7 +15,7 @@ from optsync.connection.connect import connections
 from optsync.connection.sessions import Sessions, check_org
 from optsync.core.addresses import normalize
 from optsync.core.problems import Problem
-from optsync.core.record_ids import Kind
+from optsync.core.record_ids import Kind, kind_of
 from optsync.ledger import lifts, record, targets
 from optsync.ledger.lifts import WaitingLift
 from optsync.ledger.queries import sql
@@ -169,7 +169,7 @@ def _read(
     line: Line, address_id: int, normal: str | None, fields: Sequence[targets.OptOutField]
 ) -> tuple[list[Row], list[str]]:
     """The live records of an address, by e-mail and by link, and those that Salesforce does not show to us."""
-    for kind in lookups.LOOKED_UP_KINDS if normal is not None else ():
+    for kind in records.kinds_of(line.session) if normal is not None else ():
         lookups.link(line, list(records.by_email(line.session, kind, [normal or ""], fields)))
     rows: list[Row] = []
     unseen: list[str] = []
@@ -189,5 +189,12 @@ def _read(
 
 
 def _unseen(line: Line, record_id: str) -> Box:
-    kind: Kind = "Lead" if record_id.startswith("00Q") else "Contact"
-    return Box(line.org_id, record_id, kind, 0, "", None, "Salesforce does not show this record to us")
+    return Box(
+        line.org_id,
+        record_id,
+        kind_of(record_id) or "Contact",
+        0,
+        "",
+        None,
+        "Salesforce does not show this record to us",
+    )

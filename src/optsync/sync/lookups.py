@@ -11,7 +11,7 @@ from typing import Final
 import psycopg
 
 from optsync.config.logging import get_logger
-from optsync.core.record_ids import Kind
+from optsync.core.record_ids import Kind, prefix_of
 from optsync.core.rejections import RetryClass, explain
 from optsync.core.retry import DAILY_SECONDS
 from optsync.ledger import marks, people
@@ -25,9 +25,6 @@ from optsync.sync.records import Row
 
 PACKAGE: Final = "optsync.sync"
 log = get_logger("optsync.sync.lookups")
-LOOKED_UP_KINDS: Final[tuple[Kind, ...]] = ("Lead", "Contact")
-
-
 Wanted = list[tuple[int, str | None]]
 """Claimed look-ups: (address id, normal form; None once erased)."""
 
@@ -99,17 +96,16 @@ def _is_about_query(error: SalesforceError) -> bool:
 
 
 def _read(line: Line, addresses: Sequence[str]) -> tuple[dict[str, Row], bool]:
-    """The records of these addresses, and whether both objects could be read."""
+    """The records of these addresses, and whether every object could be read."""
     found: dict[str, Row] = {}
     is_whole = True
-    for kind in LOOKED_UP_KINDS:
+    for kind in records.kinds_of(line.session):
         try:
             found |= _read_kind(line, kind, addresses)
         except ApiRefused as error:
             if explain(error.code, error.text).retry is not RetryClass.PAUSE or error.code in ORG_WIDE_CODES:
                 raise
-            prefix = "00Q" if kind == "Lead" else "003"
-            marks.pause(line.conn, line.org_id, 0, prefix, HIDDEN_SECONDS, error.code or "", error.text)
+            marks.pause(line.conn, line.org_id, 0, prefix_of(kind), HIDDEN_SECONDS, error.code or "", error.text)
             is_whole = False
     return found, is_whole
 

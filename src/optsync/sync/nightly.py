@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
@@ -395,7 +395,7 @@ def _read_again(run: Run) -> None:
     show ticks that came since and that nobody could have answered; without them every such tick counts as new."""
     run.report.counts |= {name: count for name, count in run.begun.counts.items() if isinstance(count, int)}
     with run.phase("reading"):
-        if all(f"ticked {kind}" in run.jobs.known for kind in staging.OBJECTS):
+        if all(f"ticked {kind}" in run.jobs.known for kind in run.reader.objects):
             run.reader.read_ticked("staged", "ticked")
         else:
             run.reader.make_table("staged")
@@ -429,9 +429,11 @@ def _changes_since(run: Run) -> datetime | None:
     return datetime.fromisoformat(options["since"]) if options["since"] else None
 
 
-def _boxes_read(run: Run) -> list[list[int]]:
-    """Which boxes are read and whose ticks count: others than the last time tell of a changed permission or choice."""
-    return [list(run.scope.fields), list(run.scope.read)]
+def _boxes_read(run: Run) -> list[list[Any]]:
+    """Which boxes are read, whose ticks count, and whether Accounts are: others than the last time tell of a changed
+    permission, choice or org."""
+    read: list[list[Any]] = [list(run.scope.fields), list(run.scope.read)]
+    return [*read, ["Account"]] if "Account" in run.reader.objects else read
 
 
 def _last_sizes(house: House) -> dict[str, int]:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Final, Literal
+from typing import Final
 
 import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 from psycopg.sql import Literal as SqlLiteral
 
-from optsync.core.record_ids import kind_of, to_18
+from optsync.core.record_ids import Kind, kind_of, to_18
 from optsync.ledger.targets import OptOutField
 from optsync.salesforce import bulk, query
 from optsync.salesforce.errors import ApiRefused, OddAnswer
@@ -23,8 +23,6 @@ from optsync.salesforce.session import Session
 from optsync.seams import Seams
 from optsync.sync import records
 
-PersonObject = Literal["Lead", "Contact"]
-OBJECTS: Final[tuple[PersonObject, ...]] = ("Lead", "Contact")
 Rows = list[tuple[object, ...]]
 PAGES_MAX_RECORDS: Final = 8_000
 """Up to here plain query pages are read, above a Bulk job: four pages cost what a job does (docs/decisions/0009)."""
@@ -64,6 +62,11 @@ class Reader:
     sizes: dict[str, int] = field(default_factory=dict)
     progress: Callable[[str, int], None] = lambda what, records: None
 
+    @property
+    def objects(self) -> tuple[Kind, ...]:
+        """The objects to read."""
+        return records.kinds_of(self.session)
+
     def make_table(self, name: str) -> None:
         """An empty table of that name."""
         boxes = SQL(", ").join(SQL("{} boolean").format(_box(one)) for one in self.fields)
@@ -80,16 +83,16 @@ class Reader:
 
     def read_ticked(self, table: str, label: str) -> int:
         """All records with any of the boxes ticked: S. Returns how many."""
-        return self._read_both(table, label, lambda kind: " OR ".join(f"{name} = true" for name in self._names(kind)))
+        return self._read_all(table, label, lambda kind: " OR ".join(f"{name} = true" for name in self._names(kind)))
 
     def read_changed(self, table: str, since_at: datetime) -> int:
         """Records created or changed since then whose boxes are all unticked."""
         since = since_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return self._read_both(table, "changed", lambda kind: f"SystemModstamp >= {since} AND {self._unticked(kind)}")
+        return self._read_all(table, "changed", lambda kind: f"SystemModstamp >= {since} AND {self._unticked(kind)}")
 
     def read_unticked(self, table: str) -> int:
         """Every record whose boxes are all unticked: the sweep."""
-        return self._read_both(table, "sweep", self._unticked)
+        return self._read_all(table, "sweep", self._unticked)
 
     def add_uncounted(self, table: str, read: int) -> None:
         """Adds the staged records that are ticked only in boxes whose tick does not count (`read` has the bits of those
@@ -108,8 +111,10 @@ class Reader:
         self.conn.execute("DROP TABLE IF EXISTS deleted")
         self.conn.execute('CREATE TEMP TABLE deleted (record_id text COLLATE "C" NOT NULL, master text COLLATE "C")')
         total = 0
-        for kind in OBJECTS:
+        for kind in self.objects:
             soql = f"SELECT Id, MasterRecordId FROM {kind} WHERE IsDeleted = true"
+            if kind == "Account":
+                soql += f" AND {records.own_records(self.session, kind)}"
             question = Question(f"deleted {kind}", soql, ("Id", "MasterRecordId"), all_rows=True)
             total += self._take(question, self._ask(question), SQL("COPY deleted (record_id, master) FROM STDIN"))
         return total
@@ -125,21 +130,23 @@ class Reader:
                 with cursor.copy(self.copy_into(table, with_converted=True)) as copy:
                     for row in found:
                         ticks = [one.field in row.ticked for one in self.fields]
-                        copy.write_row((row.record_id, row.email, row.is_converted, row.converted_contact_id, *ticks))
+                        copy.write_row((row.record_id, row.email, row.is_converted, row.converted_to, *ticks))
         return count
 
-    def _read_both(self, table: str, label: str, condition: Callable[[PersonObject], str]) -> int:
+    def _read_all(self, table: str, label: str, condition: Callable[[Kind], str]) -> int:
         self.make_table(table)
-        questions = [(kind, self._question(kind, f"{label} {kind}", condition(kind))) for kind in OBJECTS]
-        few = [self._ask(question) for _, question in questions]  # Salesforce works on both jobs at once
+        questions = [(kind, self._question(kind, f"{label} {kind}", condition(kind))) for kind in self.objects]
+        few = [self._ask(question) for _, question in questions]  # Salesforce works on all jobs at once
         total = 0
         for (kind, question), rows in zip(questions, few, strict=True):
             total += self._take(question, rows, self.copy_into(table, with_converted=kind == "Lead"))
         self.conn.execute(SQL("ANALYZE {}").format(Identifier(table)))
         return total
 
-    def _question(self, kind: PersonObject, label: str, condition: str) -> "Question":
-        columns = ("Id", "Email", *(records.LEAD_FIELDS if kind == "Lead" else ()), *self._names(kind))
+    def _question(self, kind: Kind, label: str, condition: str) -> "Question":
+        if own := records.own_records(self.session, kind):
+            condition = f"{own} AND ({condition})"
+        columns = ("Id", records.email_on(kind), *(records.LEAD_FIELDS if kind == "Lead" else ()), *self._names(kind))
         return Question(label, f"SELECT {', '.join(columns)} FROM {kind} WHERE {condition}", columns)
 
     def _ask(self, question: "Question") -> Rows | None:
@@ -191,10 +198,10 @@ class Reader:
         self.progress(question.label, count)
         self.conn.execute("SELECT 1")  # a connection that says nothing for long looks dead to proxies on the way
 
-    def _names(self, kind: PersonObject) -> list[str]:
-        return [records.name_on(one, kind) for one in self.fields]
+    def _names(self, kind: Kind) -> list[str]:
+        return [one.name_on(kind) for one in self.fields]
 
-    def _unticked(self, kind: PersonObject) -> str:
+    def _unticked(self, kind: Kind) -> str:
         return " AND ".join(f"{name} = false" for name in self._names(kind))
 
     def copy_into(self, table: str, *, with_converted: bool) -> Composed:

@@ -14,11 +14,13 @@ from optsync.ledger.queries import sql
 from optsync.salesforce.query import MAX_LIST_VALUES, PAGE_RECORDS
 from optsync.sync import apply
 from optsync.sync.apply import Scope
-from optsync.sync.staging import OBJECTS, PAGES_MAX_RECORDS, Reader
+from optsync.sync.staging import PAGES_MAX_RECORDS, Reader
 
 PACKAGE: Final = "optsync.sync"
 OVERLAP: Final = timedelta(minutes=60)
 """How far before the last start changes are read again: commits become visible late. Correctness rests on the sweep."""
+OBJECTS: Final = 2
+"""How many questions a look-up is at least; where Accounts are asked for, too, the sweep has them to read, too."""
 EVERY: Final = timedelta(days=7)
 LOOKUP_CALLS_MAX: Final = 50
 """Up to here addresses are asked for one by one in GETs of 400, above all unticked records are read instead."""
@@ -38,7 +40,7 @@ def is_due(last_at: datetime | None, now: datetime, *, asked: bool) -> bool:
 
 def is_cheaper(addresses: int) -> bool:
     """Whether reading all unticked records beats looking that many addresses up exactly."""
-    return len(OBJECTS) * -(-addresses // MAX_LIST_VALUES) > LOOKUP_CALLS_MAX
+    return OBJECTS * -(-addresses // MAX_LIST_VALUES) > LOOKUP_CALLS_MAX
 
 
 def too_many_wait(conn: psycopg.Connection, org_id: int) -> bool:
@@ -50,13 +52,13 @@ def too_many_wait(conn: psycopg.Connection, org_id: int) -> bool:
 def can_ask_for_everyone(conn: psycopg.Connection, org_id: int, sizes: Mapping[str, int]) -> bool:
     """Whether looking every opted-out address up exactly finds the same for fewer calls and bytes than reading the
     unticked records, whose number the last sweep told. An erased address can only be found by reading."""
-    rows = [sizes.get(f"sweep {kind}") for kind in OBJECTS]
+    rows = [count for name, count in sizes.items() if name.startswith("sweep ")]
     found = conn.execute(sql(PACKAGE, "count_everyone")).fetchone()
     addresses, erased = found or (0, 0)
-    if erased or any(count is None for count in rows):
+    if erased or not rows:
         return False
-    look_ups = len(OBJECTS) * -(-addresses // MAX_LIST_VALUES) + addresses * ROW_BYTES / CALL_BYTES
-    return bool(look_ups + MARGIN < sum(_reading_costs(count or 0) for count in rows))
+    look_ups = len(rows) * -(-addresses // MAX_LIST_VALUES) + addresses * ROW_BYTES / CALL_BYTES
+    return bool(look_ups + MARGIN < sum(map(_reading_costs, rows)))
 
 
 def _reading_costs(rows: int) -> float:

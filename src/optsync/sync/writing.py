@@ -12,7 +12,7 @@ import psycopg
 from psycopg.sql import SQL
 
 from optsync.core.addresses import hmac_pads
-from optsync.core.record_ids import PREFIXES
+from optsync.core.record_ids import PREFIXES, prefix_of
 from optsync.core.rejections import RetryClass, explain
 from optsync.core.retry import next_delay_seconds
 from optsync.ledger import marks
@@ -122,7 +122,7 @@ def _start_job(
         "before": worker_before,
     }
     kind = PREFIXES[prefix]
-    field_name = records.name_on(line.fields[field_no], kind)
+    field_name = line.fields[field_no].name_on(kind)
     name = f"ingest {prefix} {field_no}"
     claim = sql(PACKAGE, "inherit_claims" if name in jobs.known else "claim_for_job")
     boxes = line.conn.execute(claim, values).rowcount
@@ -210,6 +210,8 @@ def _rule(line: Line, values: dict[str, Any], sent: int) -> None:
     """Each code once: what it means for the boxes that met it, out of so many."""
     for code, message, met in line.conn.execute(sql(PACKAGE, "failure_codes")).fetchall():
         ruling = explain(code, message).retry
+        if values["prefix"] == prefix_of("Contact") and records.may_be_a_person(line.session, code):
+            ruling = RetryClass.FOLLOW
         seconds = next_delay_seconds(ruling, 1, line.seams.random.random())
         if ruling is RetryClass.PAUSE:
             seconds = HIDDEN_SECONDS

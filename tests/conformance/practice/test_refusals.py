@@ -361,4 +361,4 @@ def test_a_rule_that_makes_no_sense_is_refused(rest: Rest, kind: str, values: di
     with pytest.raises(ControlError):
         rest.org.rule(kind, "Lead", **values)
     with pytest.raises(ControlError):
-        rest.org.rule("validation", "Account")
+        rest.org.rule("validation", "Organization")

@@ -84,7 +84,7 @@ WHERE c.stored
 
 -- name: follow_merged
 -- A linked record that lost a merge hands over to the end of its chain.
-SELECT count(follow_record(%(org)s, g.record_id, g.survivor, CASE left(g.survivor, 3) WHEN '00Q' THEN 'L' ELSE 'C' END::"char",
+SELECT count(follow_record(%(org)s, g.record_id, g.survivor, CASE left(g.survivor, 3) WHEN '00Q' THEN 'L' WHEN '003' THEN 'C' ELSE 'A' END::"char",
                            coalesce(n.normal, ta.normal), subject_of(coalesce(n.normal, ta.normal), NULL, %(inner)s, %(outer)s), 'm',
                            subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s)))
 FROM gone g JOIN record r ON r.org_id = %(org)s AND r.record_id = g.record_id

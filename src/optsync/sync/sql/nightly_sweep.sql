@@ -50,7 +50,7 @@ WHERE p.scope = 0 AND p.lifted_at IS NULL AND (r.record_id IS NULL OR r.address_
 -- name: link_fresh
 -- The same after the apply, for those opted out since the run began, by its ticks or by a door: their other records are
 -- linked and owed at once.
-SELECT link_records(%(org)s::smallint, array_agg(f.record_id), array_agg(CASE left(f.record_id, 3) WHEN '00Q' THEN 'L' ELSE 'C' END),
+SELECT link_records(%(org)s::smallint, array_agg(f.record_id), array_agg(CASE left(f.record_id, 3) WHEN '00Q' THEN 'L' WHEN '003' THEN 'C' ELSE 'A' END),
                     array_agg(f.normal), array_agg(subject_of(f.normal, NULL, %(inner)s, %(outer)s)), 'n')
 FROM (SELECT n.record_id, n.normal
       FROM opt_out p JOIN address a USING (address_id)
