@@ -131,10 +131,9 @@ class Table:
         return gone | hidden if gone and hidden else gone or hidden
 
     def numbers(self, *, binned: bool = False) -> Iterator[int]:
-        """Every record's number in order, binned ones only on request."""
-        if binned:
-            return iter(range(self.next_number))
-        return (number for number in range(self.next_number) if number not in self.deleted)
+        """Every record's number in order, binned ones only on request, purged ones never."""
+        gone = self.purged if binned else self.deleted
+        return (number for number in range(self.next_number) if number not in gone)
 
     def write(self, number: int, values: Change, *, by: str, at: datetime) -> None:
         """Stores values and stamps the record. No rule is checked here."""
