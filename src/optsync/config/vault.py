@@ -74,7 +74,7 @@ class Vault:
             pass
         try:
             return fernet_of(self.as_filed()).decrypt(sealed)
-        except (InvalidToken, OSError, Problem):
+        except InvalidToken:
             raise Problem(
                 "a stored Salesforce credential cannot be decrypted",
                 f"the key file {self.path} is not the one it was stored with; opt-outs are still recorded and kept",
@@ -82,8 +82,11 @@ class Vault:
             ) from None
 
     def as_filed(self) -> "Vault":
-        """The keys as the file holds them now: another process may have rotated them. Raises OSError, Problem."""
-        return read_vault(self.path)
+        """The keys as the file holds them now: another process may have rotated them. These when it cannot be read."""
+        try:
+            return read_vault(self.path)
+        except (OSError, Problem):
+            return self
 
     def encrypt_again(self, sealed: bytes) -> bytes:
         """The same secret under the newest key, for a rotation."""

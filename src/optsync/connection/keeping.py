@@ -46,6 +46,7 @@ class StoredCredential:
                 conn.execute(sql(PACKAGE, "lock_renewal"), {"org_id": self._org_id})
             except psycopg.errors.LockNotAvailable as error:
                 raise Unreachable("another process's sign-in took too long", maybe_applied=False) from error
+            conn.execute("RESET lock_timeout")  # what follows is short, and a spent token's successor must get in
             held = self._read(conn)
             conn.execute(sql(PACKAGE, "try_keeping"), {"org_id": self._org_id})
             yield held

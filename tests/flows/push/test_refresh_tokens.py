@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from optsync.config.database import Connection
+from optsync.config.database import Connection, Database
 from optsync.connection import doctor
 from optsync.connection.connect import connect, encrypt_again
 from optsync.connection.keeping import StoredCredential
@@ -178,6 +178,26 @@ def test_a_token_of_rotated_keys_is_stored_under_the_newest_key(world: World) ->
     row = world.conn.execute("SELECT credential FROM connection WHERE org_id = %s", [world.org_id]).fetchone()
     assert row is not None
     assert b"refresh_token" in Fernet(newest[0].encode()).decrypt(row[0])
+
+
+def test_a_renewal_does_without_a_key_file_that_went_away_while_this_process_ran(world: World) -> None:
+    world.org.behaviour(refresh_token_rotates=True)
+    given = connect_by_consent(world)
+    with not_signed_in(world) as session:
+        world.vault.path.unlink()
+        assert session.request("GET", "limits").status == 200
+    assert stored(world).refresh_token not in (None, given)
+
+
+def test_a_renewals_database_session_is_like_the_one_that_opened_it(world: World) -> None:
+    connect_by_consent(world)
+    shifted = Database(f"{world.database.dsn} password=a-password", clock_offset_seconds=3_600.0)
+    settings = "SELECT current_setting('optsync.clock_offset'), current_setting('synchronous_commit')"
+    with shifted.connect() as conn, StoredCredential(conn, world.vault, world.org_id).hold() as held:
+        assert held.conn is not conn
+        assert held.conn.execute(settings).fetchone() == conn.execute(settings).fetchone() == ("3600.0", "on")
+        assert held.conn.info.password == "a-password"
+        assert "a-password" not in repr(held)
 
 
 def test_a_renewal_does_not_overwrite_what_was_connected_meanwhile(world: World) -> None:
