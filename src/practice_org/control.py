@@ -11,6 +11,7 @@ from practice_org.access import checked_level
 from practice_org.errors import RefusalError
 from practice_org.faults.base import make_fault
 from practice_org.faults.registry import KINDS, describe_kind
+from practice_org.here import is_from_here
 from practice_org.http import Call, answer
 from practice_org.org import Flow, Org
 from practice_org.schema import EMAIL_OPT_OUT
@@ -51,6 +52,8 @@ def routes(org: Org) -> list[Route]:
 
 def _route(org: Org, path: str, controls: dict[str, Control]) -> Route:
     async def endpoint(request: Request) -> Response:
+        if not is_from_here(request, org):
+            return answer({"error": "FORBIDDEN", "message": "controls answer to this machine only"}, 403)
         call = Call(org, request, Seen(0.0, request.method, "control", path), await request.body())
         try:
             return answer(await controls[request.method](call))

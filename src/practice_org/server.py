@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from practice_org import bulk, clock, collections, control, credentials, describe, oauth, page, query, rest, unknown
+from practice_org import bulk, clock, collections, control, credentials, describe, oauth, pages, query, rest, unknown
 from practice_org.doors import Door, open_door
 from practice_org.faults.transport import TRANSPORT
 from practice_org.org import Options, Org
@@ -124,7 +124,7 @@ def make_app(org: Org) -> Starlette:
         yield
         org.jobs.close()
 
-    families = (oauth, describe, collections, query, bulk, rest, control, page, unknown)
+    families = (oauth, describe, collections, query, bulk, rest, control, pages, unknown)
     routes = [item for family in families for item in family.routes(org)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 
