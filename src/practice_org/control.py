@@ -1,5 +1,6 @@
 """The control API under /practice/api: what tests and the demo do to the org. It never counts as an API call."""
 
+import math
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -59,7 +60,7 @@ def _route(org: Org, path: str, controls: dict[str, Control]) -> Route:
             return answer(await controls[request.method](call))
         except RefusalError as refusal:
             return answer({"error": refusal.code, "message": refusal.message}, refusal.status)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             return answer({"error": type(error).__name__, "message": str(error)}, 400)
 
     return Route(path, endpoint, methods=list(controls))
@@ -249,6 +250,6 @@ def _flag(body: dict[str, object], name: str) -> bool | None:
 
 def _number(body: dict[str, object], name: str, default: float) -> float:
     value = body.get(name, default)
-    if not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number")
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number of at least 0")
     return float(value)
