@@ -19,14 +19,13 @@ from practice_org.errors import OAuthError
 from practice_org.http import OPEN, Call, route
 from practice_org.oauth_client import read_form
 from practice_org.org import Org
-from practice_org.page import STYLE
 
 APP_SCOPES = ("api", "refresh_token", "offline_access", "id", "openid")
 DEFAULT_SCOPE = "api refresh_token"
 PAGE_SECONDS = 3_600
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
@@ -131,9 +130,10 @@ def _error_page(error: OAuthError) -> Response:
 def _page(content: str, status: int = 200) -> Response:
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>Sign in · Practice org</title><style>{STYLE}code {{ overflow-wrap: anywhere }}</style>"
-        '<p class="banner">Practice org: this is not Salesforce. Nothing here leaves this machine.</p>'
-        f"{content}"
+        '<title>Sign in · Practice org</title><link rel="stylesheet" href="/practice/practice.css">'
+        '<link rel="icon" href="data:,">'
+        '<p class="banner"><strong>Practice org: this is not Salesforce.</strong> Nothing here leaves this machine.</p>'
+        f'<main><section class="card">{content}</section></main>'
     )
     return HTMLResponse(text, status, HEADERS)
 

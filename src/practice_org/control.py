@@ -1,5 +1,6 @@
 """The control API under /practice/api: what tests and the demo do to the org. It never counts as an API call."""
 
+import math
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from practice_org.edition import Edition
 from practice_org.errors import RefusalError
 from practice_org.faults.base import make_fault
 from practice_org.faults.registry import KINDS, describe_kind
+from practice_org.here import is_from_here
 from practice_org.http import Call, answer
 from practice_org.org import Flow, Org
 from practice_org.row_locks import keys_of
@@ -61,12 +63,14 @@ def routes(org: Org) -> list[Route]:
 
 def _route(org: Org, path: str, controls: dict[str, Control]) -> Route:
     async def endpoint(request: Request) -> Response:
+        if not is_from_here(request, org):
+            return answer({"error": "FORBIDDEN", "message": "controls answer to this machine only"}, 403)
         call = Call(org, request, Seen(0.0, request.method, "control", path), await request.body())
         try:
             return answer(await controls[request.method](call))
         except RefusalError as refusal:
             return answer({"error": refusal.code, "message": refusal.message}, refusal.status)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             return answer({"error": type(error).__name__, "message": str(error)}, 400)
 
     return Route(path, endpoint, methods=list(controls))
@@ -307,6 +311,6 @@ def _flag(body: dict[str, object], name: str) -> bool | None:
 
 def _number(body: dict[str, object], name: str, default: float) -> float:
     value = body.get(name, default)
-    if not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number")
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number of at least 0")
     return float(value)

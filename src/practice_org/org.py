@@ -59,7 +59,9 @@ class Options:
     """How many Person Accounts there are; None is an org without the feature."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for shares and names that no org can have."""
+        """Raises ValueError for numbers, shares and names that no org can have."""
+        if self.leads < 0 or self.contacts < 0:
+            raise ValueError("there cannot be fewer than no Leads or Contacts")
         for share in (self.opted_out, self.sales_opted_out):
             if not 0 <= share <= 100:
                 raise ValueError(f"the share of opted-out people must be 0 to 100 per cent: {share}")

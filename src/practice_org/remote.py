@@ -65,7 +65,7 @@ def _trusting() -> ssl.SSLContext:
 
 
 _FILE_HELP = "The file that the org was started with."
-_HTTP_HELP = "Its address instead, such as 127.0.0.1:8200."
+_HTTP_HELP = "Its address instead, such as 127.0.0.1:8200 or https://127.0.0.1:8443."
 
 
 def address_options() -> list[click.Option]:

@@ -30,7 +30,7 @@ from practice_org import (
     external_ids,
     identity,
     oauth,
-    page,
+    pages,
     query,
     replication,
     rest,
@@ -146,7 +146,7 @@ def make_app(org: Org) -> Starlette:
 
     sobjects = (describe, replication, external_ids, rest)
     composites = (collections, batch, tree, composite)
-    families = (identity, oauth, authorize, soap, *sobjects, *composites, query, bulk, control, page, unknown)
+    families = (identity, oauth, authorize, soap, *sobjects, *composites, query, bulk, control, pages, unknown)
     routes = [item for family in families for item in family.routes(org)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 

@@ -5,6 +5,7 @@ import pytest
 from optsync.connection.connect import connections
 from optsync.ledger import marks
 from tests.installation import Site
+from tests.practice import PracticeOrg
 
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
 
@@ -24,6 +25,16 @@ def test_pages_that_are_not_there_and_forms_that_are_too_old_are_told_in_the_rea
     assert (missing.status, "Diese Seite gibt es nicht" in text) == (404, True)
     old, text = site.request("POST", "/sign-out", "", {"Cookie": cookie, "Accept-Language": "de"})
     assert (old.status, "Dieses Formular ist zu alt" in text) == (403, True)
+
+
+def test_every_page_on_a_practice_org_says_so_and_leads_to_its_pages(
+    site: Site, cookie: str, practice_org: PracticeOrg
+) -> None:
+    for path in PAGES:
+        text = site.request("GET", path, headers={"Cookie": cookie, "Accept-Language": "en"})[1]
+        assert "Practice org: no real Salesforce is touched" in text
+        assert f'<a href="{practice_org.url}/practice">' in text
+    assert practice_org.url not in site.request("GET", "/sign-in")[1]
 
 
 def test_a_pause_is_told_with_its_cause_and_what_to_do(site: Site, cookie: str) -> None:

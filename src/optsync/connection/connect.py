@@ -49,6 +49,7 @@ class Connection:
     name: str
     is_practice: bool
     is_sandbox: bool
+    login_url: str
 
 
 def connect(
@@ -91,7 +92,13 @@ def connections(conn: psycopg.Connection) -> list[Connection]:
         rows = cursor.execute(sql(PACKAGE, "connections")).fetchall()
     return [
         Connection(
-            row["org_id"], row["salesforce_id"], row["revision"], row["org_name"], row["is_practice"], row["is_sandbox"]
+            row["org_id"],
+            row["salesforce_id"],
+            row["revision"],
+            row["org_name"],
+            row["is_practice"],
+            row["is_sandbox"],
+            row["login_url"],
         )
         for row in rows
     ]

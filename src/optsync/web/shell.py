@@ -17,7 +17,8 @@ class Shell:
     """The frame of a page. `connection` and `tone` are the pill's."""
 
     admin: str | None
-    practice_org: bool
+    practice_pages: str | None
+    """Where a practice org shows itself, on the machine that optsync runs on; None for a real org."""
     connection: str
     tone: str
 
@@ -31,12 +32,13 @@ def shell_of(request: HttpRequest, org: Connection | None) -> Shell:
     """The frame for this browser; nothing about the org is shown to who is not signed in."""
     admin = admin_of(request)
     if admin is None:
-        return Shell(None, False, "", "idle")
+        return Shell(None, None, "", "idle")
     if org is None:
-        return Shell(admin, False, _("Not connected"), "warn")
+        return Shell(admin, None, _("Not connected"), "warn")
+    practice_pages = f"{org.login_url}/practice" if org.is_practice else None
     if sign_in_is_refused(org):
-        return Shell(admin, org.is_practice, _("Sign-in refused"), "bad")
-    return Shell(admin, org.is_practice, org.name, "ok")
+        return Shell(admin, practice_pages, _("Sign-in refused"), "bad")
+    return Shell(admin, practice_pages, org.name, "ok")
 
 
 def sign_in_is_refused(org: Connection) -> bool:

@@ -1,16 +1,22 @@
 """Whatever is sent, the org answers as Salesforce would: no answer of status 500 is of its own making.
 
-OPTSYNC_FUZZ_REQUESTS says how many requests are tried; 20,000 take some minutes.
+OPTSYNC_FUZZ_REQUESTS says how many requests each test tries; 20,000 take some minutes. The paths of all routes are
+tried, also that of a new one that nobody named here.
 """
 
 import json
 import os
+import re
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from practice_org import clock
+from practice_org.org import Options, Org
+from practice_org.server import make_app
+from practice_org.sessions import Identity
 from tests.conformance.practice.rest import API, Rest
 
 REQUESTS = int(os.environ.get("OPTSYNC_FUZZ_REQUESTS", "200"))
@@ -58,7 +64,7 @@ PATHS = [
         "/id/a/b",
         "/x",
     ),
-    *("/services/data/v٣/limits", "/services/data/v62.00/limits", "/practice"),
+    *("/services/data/v٣/limits", "/services/data/v62.00/limits"),
     *(
         f"{API}{path}"
         for path in ("", "/limits", "/limits/recordCount", "/query", "/queryAll", "/sobjects", "/tooling")
@@ -75,6 +81,22 @@ PATHS = [
     *(f"{API}/jobs/query{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/results")),
     *(f"{API}/jobs/ingest{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/batches", "/x/y")),
 ]
+
+
+def paths_of_all_routes() -> list[str]:
+    """One address for each route of the server, with something at home there in the place of its parameters."""
+    org = Org(Options(), Identity("http://127.0.0.1:1", "00DPr0000000001MAA", "u", "c", "s", "t", b""), clock.now)
+    here = {"version": "62.0", "object": "Lead", "id": LEAD, "kind": "refuse", "file": "failedResults"}
+    found = {
+        re.sub(r"\{(\w+)(?::\w+)?\}", lambda part: here.get(part[1], "x"), str(getattr(route, "path", "/")))
+        for route in make_app(org).routes
+    }
+    return sorted(found)
+
+
+EVERY_PATH = sorted({*PATHS, *paths_of_all_routes()})
+API_PATHS = [path for path in EVERY_PATH if not path.startswith("/practice")]
+OWN_PATHS = [path for path in EVERY_PATH if path.startswith("/practice")]
 
 statements = st.one_of(
     st.lists(st.sampled_from(WORDS + NAMES + LITERALS), max_size=12).map(" ".join),
@@ -151,7 +173,7 @@ parameters = st.fixed_dictionaries(
 @settings(max_examples=REQUESTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD"]),
-    path=st.sampled_from(PATHS),
+    path=st.sampled_from(API_PATHS),
     asked=parameters,
     body=bodies,
     allowed=st.sampled_from([True, True, True, False]),
@@ -168,3 +190,46 @@ def test_no_request_breaks_the_org(
         assert isinstance(errors, list)
         for error in errors:
             assert {"message", "errorCode"} <= set(error) or {"success", "errors"} <= set(error)
+
+
+own_keys = st.sampled_from(
+    [
+        *NAMES,
+        *("kind", "route", "path", "skip", "times", "rate", "moment", "holding", "code", "status", "records", "fields"),
+        *("seconds", "bytes_kept", "object", "field", "access", "installed", "locked", "unsets", "ms", "daily", "used"),
+        *("type", "contact_id", "copy_opt_out", "into", "keep_opt_out", "long_lived", "do", "id", "q", "level", "copy"),
+    ]
+)
+own_values = st.one_of(
+    scalars,
+    st.floats(),
+    st.lists(scalars, max_size=3),
+    st.sampled_from(["refuse", "reject", "nul", "hold", "edit", "absent", "save", "merge", "convert", "package"]),
+)
+forms = st.dictionaries(
+    own_keys, st.text(max_size=20) | st.sampled_from([LEAD, CONTACT, "save", "merge", "edit", "yes"])
+)
+
+
+@settings(max_examples=REQUESTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "POST", "PATCH", "DELETE", "HEAD"]),
+    path=st.sampled_from(OWN_PATHS),
+    asked=st.dictionaries(
+        st.sampled_from(["q", "email", "after", "field", "done", "pause"]), scalars.map(str), max_size=2
+    ),
+    controls=st.dictionaries(own_keys, own_values, max_size=5).map(json.dumps) | st.text(max_size=40),
+    form=forms,
+)
+def test_no_control_and_no_page_breaks_the_org(
+    rest: Rest, method: str, path: str, asked: dict[str, str], controls: str, form: dict[str, str]
+) -> None:
+    page = rest.call("GET", "/practice/access").body.decode()
+    token = page.partition('name="token" value="')[2].partition('"')[0]
+    is_control = path.startswith("/practice/api")
+    body = controls if is_control else urlencode(form | {"token": token}, errors="replace")
+    address = path + ("?" + urlencode(asked, errors="replace") if asked else "")
+    answer = rest.call(method, address, None if method in ("GET", "HEAD") else body.encode("utf-8", "replace"))
+    assert answer.status < 500
+    if method not in ("GET", "HEAD"):
+        rest.org.reset()

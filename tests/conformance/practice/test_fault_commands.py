@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import make_certificate
 from tests.conformance.practice.rest import Rest
 from tests.conformance.practice.test_command_line import parts, run
+from tests.practice import PracticeOrg
 
 
 def told(rest: Rest, *arguments: str) -> str:
@@ -50,6 +52,14 @@ def test_an_org_is_found_by_its_address_too(rest: Rest) -> None:
     address = rest.org.url.removeprefix("http://")
     assert run("fault", "add", "reset", "--http", address).returncode == 0
     assert [one["kind"] for one in rest.org.faults()] == ["reset"]
+
+
+def test_an_org_behind_https_is_found_too(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with PracticeOrg.start(https="127.0.0.1:0", cert=certificate, key=key) as org:
+        for options in (["--credentials", str(org.credentials_file)], ["--http", org.url]):
+            assert run("fault", "add", "reset", *options).returncode == 0
+        assert len(org.faults()) == 2
 
 
 @pytest.mark.parametrize(

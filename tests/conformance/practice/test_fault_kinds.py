@@ -3,7 +3,6 @@
 import gzip
 import http.client
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conformance.practice.rest import API, Answer, Rest
+from tests.conformance.practice.test_outages import OUTAGES, knock
 from tests.practice import PracticeOrg
 
 BOX = "HasOptedOutOfEmail"
@@ -38,7 +38,7 @@ def kinds(practice_server: PracticeOrg) -> list[dict[str, Any]]:
 
 
 def test_every_kind_has_a_proof_that_it_strikes(kinds: list[dict[str, Any]]) -> None:
-    assert [kind["kind"] for kind in kinds] == sorted(STRIKES)
+    assert [kind["kind"] for kind in kinds] == sorted([*STRIKES, *OUTAGES])
 
 
 def test_every_kind_says_what_happens_how_it_is_known_and_what_a_client_must_do(kinds: list[dict[str, Any]]) -> None:
@@ -66,11 +66,6 @@ def limits(rest: Rest, kind: str, **options: object) -> Answer:
 def breaks(rest: Rest, kind: str, **options: object) -> None:
     with pytest.raises(BROKEN):
         limits(rest, kind, **options)
-
-
-def knock(rest: Rest) -> socket.socket:
-    address = urlsplit(rest.org.url)
-    return socket.create_connection((address.hostname or "", address.port or 0), timeout=0.5)
 
 
 @strikes("refuse")
@@ -176,13 +171,6 @@ def _(rest: Rest) -> None:
     assert rest.token_for(**form).json["instance_url"] == rest.org.url
 
 
-@pytest.fixture(scope="module")
-def own_org() -> Iterator[PracticeOrg]:
-    """An org of its own for outages, which break everyone's connections."""
-    with PracticeOrg.start() as server:
-        yield server
-
-
 def until_reset(rest: Rest, path: str) -> Iterator[bytes]:
     """What arrives before the connection breaks."""
     with knock(rest) as connection:
@@ -194,41 +182,6 @@ def until_reset(rest: Rest, path: str) -> Iterator[bytes]:
         except ConnectionResetError:
             return
         raise AssertionError("the connection ended in good order")
-
-
-def come_back(rest: Rest) -> None:
-    for _ in range(100):
-        try:
-            assert rest.call("GET", "limits").status == 200
-        except (OSError, *BROKEN):
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("the org did not come back")
-
-
-@strikes("connection_refused")
-def _(rest: Rest) -> None:
-    breaks(rest, "connection_refused", seconds=1)
-    with pytest.raises(ConnectionRefusedError):
-        knock(rest)
-    come_back(rest)
-
-
-@strikes("connect_timeout")
-def _(rest: Rest) -> None:
-    breaks(rest, "connect_timeout", seconds=1.5)
-    with pytest.raises(TimeoutError):
-        knock(rest)
-    come_back(rest)
-
-
-@strikes("tls_failure")
-def _(rest: Rest) -> None:
-    breaks(rest, "tls_failure", seconds=1)
-    with knock(rest) as connection, pytest.raises(ssl.SSLError, match=r"(?i)alert.handshake.failure"):
-        ssl.create_default_context().wrap_socket(connection, server_hostname="127.0.0.1")
-    come_back(rest)
 
 
 def spoiled(rest: Rest, kind: str, **options: object) -> tuple[bytes, bytes]:
@@ -317,81 +270,8 @@ def _(rest: Rest) -> None:
     assert results[0]["errors"][0]["statusCode"] == "ENTITY_IS_LOCKED"
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in STRIKES if kind not in ("connection_refused", "connect_timeout", "tls_failure")]
-)
+@pytest.mark.parametrize("kind", STRIKES)
 def test_it_strikes(rest: Rest, kind: str) -> None:
     STRIKES[kind](rest)
     struck = {fault["kind"]: fault["struck"] for fault in rest.org.faults()}
     assert struck[kind] >= 1
-
-
-@pytest.mark.parametrize("kind", ["connection_refused", "connect_timeout", "tls_failure"])
-def test_an_outage_strikes_and_ends(own_org: PracticeOrg, kind: str) -> None:
-    own_org.reset()
-    STRIKES[kind](Rest(own_org))
-
-
-NETWORK_FAULTS: dict[str, tuple[str, dict[str, object]]] = {
-    "DNS fails": ("unknown_host", {}),
-    "connection refused": ("connection_refused", {}),
-    "connect times out": ("connect_timeout", {}),
-    "TLS fails": ("tls_failure", {}),
-    "reset before the request is taken": ("reset", {}),
-    "time-out before the effect": ("hold", {"moment": "before"}),
-    "time-out after the effect": ("hold", {"moment": "after"}),
-    "reset in mid-answer": ("broken_off", {"moment": "after"}),
-    "truncated body, packed too": ("short_body", {}),
-    "one byte a second": ("trickle", {"seconds": 1.0}),
-    "401 session expired": ("refuse", {"code": "INVALID_SESSION_ID"}),
-    "403 limit exceeded": ("refuse", {"code": "REQUEST_LIMIT_EXCEEDED"}),
-    "403 API disabled": ("refuse", {"code": "API_DISABLED_FOR_ORG"}),
-    "404": ("refuse", {"code": "NOT_FOUND"}),
-    "409": ("refuse", {"code": "CONFLICT"}),
-    "412": ("refuse", {"code": "PRECONDITION_FAILED"}),
-    "429": ("refuse", {"code": "TOO_MANY_REQUESTS"}),
-    "429 with Retry-After": ("refuse", {"code": "TOO_MANY_REQUESTS", "retry_after": 30}),
-    "500": ("refuse", {"code": "UNKNOWN_EXCEPTION"}),
-    "502 as HTML": ("html", {"status": 502}),
-    "503": ("refuse", {"code": "SERVER_UNAVAILABLE"}),
-    "200 with HTML": ("html", {"status": 200}),
-    "302 to another host": ("redirect", {"to": "https://login.example.com/"}),
-    "wrong content type": ("wrong_type", {}),
-    "malformed JSON": ("body", {}),
-    "CSV with a stray quote": ("stray_quote", {}),
-    "CSV with NUL": ("nul", {}),
-    "CSV with a byte order mark": ("bom", {}),
-    "CSV with another header": ("wrong_header", {}),
-    "CSV with a line break inside": ("line_break", {}),
-    "CSV without its last line end": ("no_line_end", {}),
-    "200 with failures of single records": ("reject", {"code": "UNABLE_TO_LOCK_ROW"}),
-    "a body a hundred times too large": ("giant", {"factor": 100}),
-}
-"""Everything that can go wrong on the way to an answer."""
-
-STATUS = {
-    "401 session expired": 401,
-    "403 limit exceeded": 403,
-    "403 API disabled": 403,
-    "404": 404,
-    "409": 409,
-    "412": 412,
-    "429": 429,
-    "429 with Retry-After": 429,
-    "500": 500,
-    "502 as HTML": 502,
-    "503": 503,
-    "200 with HTML": 200,
-    "302 to another host": 302,
-}
-
-
-@pytest.mark.parametrize("name", NETWORK_FAULTS)
-def test_every_fault_of_the_network_matrix_can_be_ordered(rest: Rest, name: str) -> None:
-    kind, options = NETWORK_FAULTS[name]
-    rest.org.fault(kind, **options)
-    ordered = rest.org.faults()[-1]
-    assert (ordered["kind"], ordered) == (kind, ordered | options)
-    if name in STATUS:
-        assert rest.call("GET", "limits").status == STATUS[name]
-    rest.org.clear_faults()

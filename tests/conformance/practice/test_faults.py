@@ -261,3 +261,26 @@ def test_bodies_and_secrets_are_never_in_the_request_log(rest: Rest) -> None:
     for secret in secrets:
         assert secret not in log
         assert (secret.partition("!")[2] or secret) not in log
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/limits", {"daily": float("inf")}),
+        ("/limits", {"used": -1}),
+        ("/latency", {"ms": float("nan")}),
+        ("/latency", {"ms": -5}),
+        ("/flow", {"unsets": True, "rate": float("nan")}),
+        ("/reset", {"leads": float("inf")}),
+        ("/reset", {"contacts": -5}),
+        ("/reset", {"opted_out": float("nan")}),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused_and_changes_nothing(
+    rest: Rest, path: str, body: dict[str, object]
+) -> None:
+    one = contact(rest)
+    with pytest.raises(ControlError, match=f"POST {path}: 400"):
+        rest.org.call("POST", path, body)
+    assert rest.org.record(one)["Email"] == "ada@example.com"
+    assert rest.call("GET", "limits").status == 200

@@ -1,4 +1,4 @@
-"""The process: start, credentials file, orderly end, the page."""
+"""The process: start, credentials file, orderly end."""
 
 import http.client
 import json
@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
@@ -144,28 +143,6 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def test_the_page_shows_a_record_with_its_boxes_and_says_what_it_is_not(rest: Rest) -> None:
-    lead = rest.org.create("Lead", LastName="<Berg>", Email="berg@example.com", **{BOX: True})
-    page = rest.call("GET", f"/practice?q={quote('BERG@example.com')}").body.decode()
-    assert "this is not Salesforce" in page
-    assert "&lt;Berg&gt;" in page
-    assert f'name="{BOX}" checked' in page
-    assert "Marketo Sales Opt Out" in page
-    assert lead in rest.call("GET", f"/practice?q={lead[:15]}").body.decode()
-    assert "No Lead or Contact" in rest.call("GET", "/practice?q=nobody@example.com").body.decode()
-
-
-def test_a_person_can_untick_a_box_on_the_page(rest: Rest) -> None:
-    lead = rest.org.create("Lead", Email="berg@example.com", **{BOX: True})
-    address = urlsplit(rest.org.url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-    connection.request("POST", "/practice", urlencode({"id": lead, "q": lead}))
-    assert connection.getresponse().status == 303
-    connection.close()
-    assert rest.org.record(lead)[BOX] is False
-    assert rest.org.spy()["false_writes"] == 0
 
 
 def test_a_reset_takes_milliseconds(org: PracticeOrg) -> None:

@@ -12,7 +12,7 @@ from practice_org.faults.options import option
 
 @dataclass(kw_only=True)
 class Body(RequestFault):
-    """Any body under any status and content type, `repeat` times over; as it stands, JSON that breaks off."""
+    """Any body under any status and content type, so many times over; as it stands, JSON that breaks off."""
 
     source: ClassVar[str] = "general knowledge: proxies and incidents produce every mixture"
     client_must: ClassVar[str] = "Treat what it cannot read as an unknown outcome: read again before it writes again."
