@@ -22,14 +22,22 @@ def check_assertion(call: Call, form: dict[str, str]) -> None:
     if claims.get("iss") != identity.client_id:
         raise OAuthError("invalid_client_id", "client identifier invalid")
     login = identity.base_url.replace("127.0.0.1", LOGIN_HOST)
-    if claims.get("aud") not in (identity.base_url, login, PRODUCTION_LOGIN):
+    if str(claims.get("aud")).rstrip("/") not in (identity.base_url, login, PRODUCTION_LOGIN):
         raise OAuthError("invalid_grant", "Audience validation failed")
     if claims.get("sub") != identity.username or not behaviour.app_approved:
         raise OAuthError("invalid_grant", "user hasn't approved this consumer")
-    expires, now = claims.get("exp"), call.org.now().timestamp()
-    # a wrong clock or unit in `exp` is answered so (simple-salesforce issue 491)
-    if not isinstance(expires, int | float) or not now < expires <= now + behaviour.jwt_lifetime_max_seconds:
+    expires, now = _seconds(claims.get("exp")), call.org.now().timestamp()
+    # a clock that is behind is answered so (simple-salesforce issue 491)
+    if expires is None or not now < expires <= now + behaviour.jwt_lifetime_max_seconds:
         raise OAuthError("invalid_grant", "expired authorization code")
+
+
+def _seconds(claim: object) -> float | None:
+    """An instant of the assertion, which simple-salesforce sends as text; None for anything that is no number."""
+    try:
+        return float(claim) if isinstance(claim, int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _verified_claims(assertion: str, public_key_pem: bytes) -> dict[str, object]:

@@ -117,6 +117,18 @@ async def _run(org: Org, job: QueryJob, parsed: Query) -> None:
     job.finish("JobComplete", org.now())
 
 
+async def run_unchecked(org: Org, job: QueryJob) -> None:
+    """The same for Bulk API 1.0, where a statement that cannot be done fails its job."""
+    try:
+        parsed = await _checked(org, job.query)
+        if parsed.object_name != job.object_name:
+            raise RefusalError("INVALID_TYPE", f"the job is about {job.object_name}, not {parsed.object_name}")
+    except RefusalError as refusal:
+        job.finish("Failed", org.now(), f"InvalidBatch : Failed to process query: {refusal.code}: {refusal.message}")
+        return
+    await _run(org, job, parsed)
+
+
 async def list_jobs(call: Call) -> Response:
     """All query jobs, the newest last."""
     jobs = [job.as_created() for job in call.org.jobs.by_id.values() if isinstance(job, QueryJob)]

@@ -91,7 +91,7 @@ async def composite(call: Call) -> Response:
     answers, results = Answers(), []
     for name, request in asked:
         results.append(await _result(call, answers, name, request))
-    # no one else's write lies between: parts wait for nothing, unless a fault makes them
+    # a part waits for nothing unless a fault makes it; what others wrote meanwhile would be taken back too
     if before is not None and any(cast("int", result["httpStatusCode"]) >= 400 for result in results):
         call.org.tables = before
         results = [

@@ -79,11 +79,24 @@ def answer(content: object, status: int = 200) -> Response:
     return JSONResponse(content, status_code=status)
 
 
+def refuse_as_rest(_: Request, refusal: RefusalError) -> Response:
+    """REST's array of errors."""
+    return answer(refusal.as_request_error(), refusal.status)
+
+
 @dataclass(frozen=True)
 class Rules:
     """How a family of routes is treated. Only the data API needs a session and counts."""
 
     counted: bool = True
+    session_header: str = "authorization"
+    """Where the session stands; any header but this one holds the bare token."""
+    refuse: Callable[[Request, RefusalError], Response] = refuse_as_rest
+
+    def authorization(self, request: Request) -> str:
+        """The session that the client names, as `Bearer ...`."""
+        value: str = request.headers.get(self.session_header, "")
+        return value if self.session_header == "authorization" else f"Bearer {value}"
 
 
 DATA = Rules()
@@ -156,14 +169,14 @@ async def _answer(org: Org, request: Request, seen: Seen, handler: Handler, rule
         return early
     try:
         if rules.counted:
-            org.sessions.check(request.headers.get("authorization", ""))
+            org.sessions.check(rules.authorization(request))
             org.check_request(seen.route)
             if request.scope.get(PART) is not False:
                 org.limits.spend()
             _check_version(request.path_params["version"])
         response = await handler(Call(org, request, seen, body))
     except RefusalError as refusal:
-        response = answer(refusal.as_request_error(), refusal.status)
+        response = rules.refuse(request, refusal)
     _pack(request, response)
     fault = org.faults.for_request("after", seen.route, path, body)
     late = await fault.answer(request, response) if fault else None

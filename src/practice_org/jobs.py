@@ -39,8 +39,8 @@ class Job:
             "operation": self.operation,
             "object": self.object_name,
             "createdById": INTEGRATION_USER,
-            "createdDate": _shown(self.created_at),
-            "systemModstamp": _shown(self.changed_at or self.created_at),
+            "createdDate": shown(self.created_at),
+            "systemModstamp": shown(self.changed_at or self.created_at),
             "state": self.state,
             "concurrencyMode": "Parallel",
             "contentType": "CSV",
@@ -138,5 +138,6 @@ class Jobs:
             self.remove(job)
 
 
-def _shown(instant: datetime) -> str:
+def shown(instant: datetime) -> str:
+    """As REST shows instants, an offset without colon."""
     return instant_text(instant)[:-1] + "+0000"

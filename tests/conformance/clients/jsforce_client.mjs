@@ -27,6 +27,13 @@ const scenarios = {
     });
   },
 
+  async older_bulk(conn, { object, records, soql }) {
+    conn.bulk.pollInterval = 50;
+    const written = await conn.bulk.load(object, 'update', records);
+    const read = await (await conn.bulk.query(soql)).toArray();
+    return { written, read };
+  },
+
   async sign_in(_, { loginUrl }) {
     const oauth2 = { loginUrl, clientId: org.client_id, clientSecret: org.client_secret };
     const conn = new jsforce.Connection({ oauth2, version });

@@ -91,6 +91,15 @@ def test_a_bulk_upsert_by_address(either_org: PracticeOrg) -> None:
     assert either_org.record(known)["LastName"] == "Berg"
 
 
+def test_the_older_bulk_api(either_org: PracticeOrg) -> None:
+    ids = [either_org.create("Lead", Email=f"l{number}@example.com") for number in range(3)]
+    records = [{"Id": one, BOX: True} for one in ids]
+    soql = f"SELECT Id, {BOX} FROM Lead WHERE Email = 'l1@example.com'"
+    said = jsforce(either_org, "older_bulk", object="Lead", records=records, soql=soql)
+    assert [(result["id"], result["success"]) for result in said["written"]] == [(one, True) for one in ids]
+    assert said["read"] == [{"Id": ids[1], BOX: "true"}]
+
+
 def test_sign_in_and_identity(either_org: PracticeOrg) -> None:
     known = either_org.credentials
     said = jsforce(either_org, "sign_in", loginUrl=known["login_url"])

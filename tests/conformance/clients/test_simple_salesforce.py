@@ -110,6 +110,16 @@ def test_a_bulk_upsert_by_address(https_org: PracticeOrg, salesforce: Any) -> No
     assert [record["LastName"] for record in https_org.find("new@example.com")] == ["New"]
 
 
+def test_the_older_bulk_api(https_org: PracticeOrg, salesforce: Any) -> None:
+    ids = [https_org.create("Contact", Email=f"c{number}@example.com") for number in range(3)]
+    results = salesforce.bulk.Contact.update([{"Id": one, BOX: True} for one in ids])
+    assert [(result["id"], result["success"]) for result in results] == [(one, True) for one in ids]
+    rows = salesforce.bulk.Contact.query(f"SELECT Id, {BOX} FROM Contact WHERE Email = 'c1@example.com'")
+    assert [(row["Id"], row[BOX]) for row in rows] == [(ids[1], True)]
+    upserted = salesforce.bulk.Contact.upsert([{"Email": "new@example.com", "LastName": "New"}], "Email")
+    assert upserted[0]["created"] is True
+
+
 def test_what_the_org_is(https_org: PracticeOrg, salesforce: Any) -> None:
     names = {known["name"] for known in salesforce.describe()["sobjects"]}
     assert {"Lead", "Contact", "User", "Organization"} <= names

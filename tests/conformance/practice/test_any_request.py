@@ -78,6 +78,10 @@ PATHS = [
     ),
     *(f"{API}/composite{path}" for path in ("", "/sobjects", "/sobjects/Lead", "/sobjects/Lead/Email")),
     *(f"{API}/composite{path}" for path in ("/batch", "/tree/Lead", "/graph")),
+    *(
+        f"/services/async/62.0/job{path}"
+        for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/batch", "/x/batch/y")
+    ),
     *(f"{API}/jobs/query{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/results")),
     *(f"{API}/jobs/ingest{path}" for path in ("", "/750Pr0000000001IAA", "/750Pr0000000001IAA/batches", "/x/y")),
 ]
@@ -150,7 +154,12 @@ bodies = st.one_of(
     st.lists(records, max_size=4).map(lambda some: json.dumps({"records": some})),
     st.builds(lambda text: json.dumps({"operation": "query", "query": text}), statements),
     st.sampled_from(
-        ['{"operation": "update", "object": "Lead"}', '{"state": "UploadComplete"}', "Id,Title\r\nx,y\r\n"]
+        [
+            '{"operation": "update", "object": "Lead"}',
+            "<operation>query</operation><object>Lead</object>",
+            '{"state": "UploadComplete"}',
+            "Id,Title\r\nx,y\r\n",
+        ]
     ),
     st.dictionaries(st.sampled_from(["grant_type", "assertion", "client_id", "token", "id"]), st.text()).map(urlencode),
 ).map(str.encode) | st.binary(max_size=60)
@@ -183,7 +192,7 @@ def test_no_request_breaks_the_org(
 ) -> None:
     rest.token = rest.org.credentials["access_token"] if allowed else "expired"
     address = quote(path) + ("?" + urlencode(asked, errors="replace") if asked else "")
-    answer = rest.call(method, address, None if method in ("GET", "HEAD") else body)
+    answer = rest.call(method, address, None if method in ("GET", "HEAD") else body, X_SFDC_Session=rest.token)
     assert answer.status < 500
     if path.startswith(API) and answer.status >= 400 and method != "HEAD" and answer.status not in (414, 431):
         errors: Any = answer.json

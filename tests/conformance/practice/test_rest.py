@@ -176,3 +176,14 @@ def test_json_comes_packed_to_a_client_that_takes_gzip(rest: Rest) -> None:
     plain, packed = rest.call("GET", "sobjects"), rest.call("GET", "sobjects", Accept_Encoding="gzip")
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == plain.body
+
+
+@pytest.mark.parametrize("expect", [{}, {"Expect": "100-continue"}])
+def test_a_body_may_come_in_chunks_and_be_announced(rest: Rest, expect: dict[str, str]) -> None:
+    connection = rest.org.connect()
+    pieces = (piece.encode() for piece in ('{"LastName":', ' "Berg"}'))
+    headers = {"Authorization": f"Bearer {rest.token}", "Content-Type": "application/json"} | expect
+    connection.request("POST", "/services/data/v62.0/sobjects/Contact/", pieces, headers, encode_chunked=True)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["success"]) == (201, True)
+    connection.close()
