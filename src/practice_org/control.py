@@ -179,11 +179,12 @@ async def latency(call: Call) -> object:
 
 
 async def limits(call: Call) -> object:
-    """{"daily"?: N, "used"?: M}."""
+    """{"daily"?: N, "used"?: M, "bulk_queries_left"?: Bulk query jobs as GET /limits tells them; none is refused}."""
     body, known = call.json(), call.org.limits
     known.daily = int(_number(body, "daily", known.daily))
     known.used = int(_number(body, "used", known.used))
-    return {"daily": known.daily, "used": known.used}
+    known.bulk_queries_left = int(_number(body, "bulk_queries_left", known.bulk_queries_left))
+    return vars(known)
 
 
 async def behaviour(call: Call) -> object:

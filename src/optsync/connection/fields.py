@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from optsync.core.problems import Problem
+from optsync.core.told import Told, told
 from optsync.salesforce import describe
 from optsync.salesforce.describe import Field, ObjectDescription
 from optsync.salesforce.errors import ApiRefused
@@ -41,16 +42,22 @@ class Finding:
     field_name: str
     defect: Defect
 
+    @property
+    def told(self) -> Told:
+        """The finding as a sentence."""
+        return told(SENTENCES[self.defect], object=self.object_name, field=self.field_name)
+
     def __str__(self) -> str:
-        if self.defect == "object hidden":
-            return f"{self.object_name}: the integration user may not read this object"
-        words = {
-            "missing": "does not exist, or field-level security hides it from the integration user",
-            "not a checkbox": "is not a checkbox",
-            "standard": "is a standard field of another meaning",
-            "read-only": "is read-only for the integration user",
-        }
-        return f"{self.object_name}: {self.field_name} {words[self.defect]}"
+        return str(self.told)
+
+
+SENTENCES: Final[dict[Defect, str]] = {
+    "object hidden": "%(object)s: the integration user may not read this object",
+    "missing": "%(object)s: %(field)s does not exist, or field-level security hides it from the integration user",
+    "not a checkbox": "%(object)s: %(field)s is not a checkbox",
+    "standard": "%(object)s: %(field)s is a standard field of another meaning",
+    "read-only": "%(object)s: %(field)s is read-only for the integration user",
+}
 
 
 @dataclass(frozen=True, slots=True)

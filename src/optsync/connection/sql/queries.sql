@@ -66,6 +66,12 @@ SELECT (SELECT count(*) FROM opt_out WHERE scope = 0 AND lifted_at IS NULL) AS r
        (SELECT count(*) FROM opt_out o JOIN record r USING (address_id)
         WHERE o.scope = 0 AND o.lifted_at IS NULL AND r.org_id = %(org_id)s AND r.successor IS NULL) AS records;
 
+-- name: parked
+-- How many boxes of an org wait for a person, and the most frequent reason.
+SELECT coalesce(sum(n), 0)::int, (array_agg(code ORDER BY n DESC))[1]
+FROM (SELECT split_part(reason, ':', 1) AS code, count(*) AS n FROM mark WHERE org_id = %(org_id)s AND state = 'p'
+      GROUP BY 1) parked;
+
 -- name: durability
 -- The settings on which "acknowledged means kept" rests.
 SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
