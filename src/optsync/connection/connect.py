@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from optsync.connection import fields
 from optsync.connection.fields import Finding, OptOutField
 from optsync.core.problems import Problem
+from optsync.core.told import told
 from optsync.ledger import marks, targets
 from optsync.ledger.queries import sql
 from optsync.salesforce import oauth, organization
@@ -110,9 +111,14 @@ def _refuse_other_org(conn: psycopg.Connection, credential: Credential, salesfor
     other = conn.execute(sql(PACKAGE, "org_of_sign_in"), values).fetchone()
     if other:
         raise Problem(
-            f"this sign-in used to lead to {other[2]} ({other[1]}) and leads to another org now ({salesforce_id})",
-            "the records we know belong to the first one; nothing was changed",
-            "if a sandbox was refreshed, connect it with a new app or user; else correct the login address",
+            told(
+                "this sign-in used to lead to %(name)s (%(known)s) and leads to another org now (%(found)s)",
+                name=other[2],
+                known=other[1],
+                found=salesforce_id,
+            ),
+            told("the records we know belong to the first one; nothing was changed"),
+            told("if a sandbox was refreshed, connect it with a new app or user; else correct the login address"),
         )
 
 

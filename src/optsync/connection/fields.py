@@ -124,17 +124,22 @@ def refuse_unusable(described: Described, field: OptOutField) -> None:
     """Raises Problem, naming the object, when the field cannot be written on Lead and on Contact (requirement 2)."""
     findings = described.findings(field)
     if findings:
-        next_step = (
+        next_step = told(
             "give the integration user Edit on the field (Setup > Permission Sets > Object Settings), then try again"
         )
         if any(finding.defect in ("not a checkbox", "standard") for finding in findings):
-            next_step = "name a custom checkbox that Lead and Contact both have, or email, sales or both"
+            next_step = told("name a custom checkbox that Lead and Contact both have, or email, sales or both")
         raise Problem(
-            f"{field.label} cannot be used on {' and '.join(finding.object_name for finding in findings)}: "
-            + "; ".join(map(str, findings)),
-            "nothing was changed: a field that is not there on both objects would leave people mailable",
+            told("%(field)s cannot be used: %(findings)s", field=field.label, findings=_joined(findings)),
+            told("nothing was changed: a field that is not there on both objects would leave people mailable"),
             next_step,
         )
+
+
+def _joined(findings: list[Finding]) -> Told:
+    """The findings in one line."""
+    first, *more = (finding.told for finding in findings)
+    return told("%(first)s; %(more)s", first=first, more=_joined(findings[1:])) if more else first
 
 
 def _describe(session: Session, name: PersonObject) -> ObjectDescription | None:
