@@ -160,6 +160,10 @@ class PracticeOrg:
         """Switches for what is uncertain about the real thing; see practice_org.behaviour."""
         self.call("POST", "/behaviour", switches)
 
+    def upload_certificate(self, pem: str) -> None:
+        """An administrator uploads another certificate to the app; it stays until the server ends."""
+        self.call("POST", "/app/certificate", {"pem": pem})
+
     def expire_sessions(self, *, long_lived: bool = False) -> None:
         """Ends all sessions; the access token of the credentials file only when asked."""
         self.call("POST", "/sessions/expire", {"long_lived": long_lived})

@@ -1,7 +1,10 @@
 """The control API under /practice/api: what tests and the demo do to the org. It never counts as an API call."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -38,6 +41,7 @@ def routes(org: Org) -> list[Route]:
         "/latency": {"POST": latency},
         "/limits": {"POST": limits},
         "/behaviour": {"POST": behaviour},
+        "/app/certificate": {"POST": certificate},
         "/sessions/expire": {"POST": expire},
         "/spy": {"GET": spy, "DELETE": clear_spy},
         "/opted-out": {"GET": opted_out},
@@ -191,6 +195,14 @@ async def behaviour(call: Call) -> object:
     """Switches for what is not certain about the real thing, by name."""
     call.org.behaviour.change(call.json())
     return vars(call.org.behaviour)
+
+
+async def certificate(call: Call) -> object:
+    """{"pem"}: a certificate that an administrator uploads to the app; from now on JWTs are signed with its key."""
+    public = load_pem_x509_certificate(str(call.json()["pem"]).encode()).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    call.org.identity = replace(call.org.identity, public_key_pem=pem)
+    return {"uploaded": True}
 
 
 async def expire(call: Call) -> object:

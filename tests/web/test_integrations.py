@@ -10,7 +10,7 @@ from optsync.connection.settings import Settings, load
 from optsync.core.targets import Choice
 from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.web.conftest import cookies_of
+from tests.web.conftest import submit
 
 PAGE = "/settings/unsubscribes/integrations"
 FORM = {"sync": "on", "field": "email", "time": "20:00", "zone": "America/Los_Angeles"}
@@ -24,16 +24,7 @@ def settings_of(site: Site) -> Settings:
 
 def post(site: Site, cookie: str, **values: str) -> tuple[int, str]:
     """Presses a button of the form."""
-    page, text = site.request("GET", PAGE, headers={"Cookie": cookie, "Accept-Language": "en"})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    csrf = cookies_of(page.getheader("set-cookie") or "")
-    headers = {
-        "Cookie": f"{cookie}; {csrf}",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": site.url,
-        "Accept-Language": "en",
-    }
-    answer, text = site.request("POST", PAGE, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+    answer, text = submit(site, cookie, PAGE, **values)
     return answer.status, text
 
 

@@ -7,6 +7,8 @@ from optsync.ledger import marks
 from tests.installation import Site
 
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
+PAGES += ["/settings/salesforce/doctor", "/settings/salesforce/connect", "/settings/salesforce/connect/doctor"]
+PAGES += ["/settings/salesforce/connect/first-sync"]
 
 
 @pytest.mark.parametrize("path", PAGES)

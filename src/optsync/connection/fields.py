@@ -81,6 +81,15 @@ class Described:
                 found.append(OptOutField(lead.name, same[0].name, lead.label))
         return found
 
+    def checkboxes(self) -> list[OptOutField]:
+        """Every custom checkbox that both objects have under one API name, whatever it means, by label."""
+        leads, contacts = (self.objects[name] for name in PERSON_OBJECTS)
+        if leads is None or contacts is None:
+            return []
+        both = [field for name, field in leads.fields.items() if name in contacts.fields]
+        found = [field for field in both if field.custom and field.type == "boolean"]
+        return [OptOutField(f.name, f.name, f.label) for f in sorted(found, key=lambda f: f.label.casefold())]
+
     def objects_without_custom_field(self) -> list[PersonObject]:
         """The objects without such a checkbox; both, when each has one that the other lacks."""
         return [name for name in PERSON_OBJECTS if not any(self._custom_on(name))] or list(PERSON_OBJECTS)

@@ -8,6 +8,7 @@ and "My Domain URL Formats for Government Cloud" (`.my.salesforce.mil`).
 import ipaddress
 import re
 from typing import NewType
+from urllib.parse import urlsplit
 
 from optsync.core.told import told
 from optsync.salesforce.errors import HostRefused
@@ -17,6 +18,8 @@ Origin = NewType("Origin", str)
 
 LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 MY_DOMAIN_SUFFIXES = (".my.salesforce.com", ".my.salesforce.mil")
+PAGE_SUFFIXES = (".lightning.force.com", ".my.salesforce-setup.com")
+"""Where the browser shows an org's pages; the part before is that of its My Domain."""
 
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]{1,253}|\[::1\])(?::([0-9]{1,5}))?/?", re.ASCII)
 _MY_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?", re.ASCII)
@@ -44,6 +47,26 @@ def check_instance_url(url: str, practice: bool) -> Origin:
     if not _is_my_domain(host):
         raise _refused(told("the org's API address is not a My Domain of Salesforce"))
     return _salesforce_origin(scheme, host, port)
+
+
+def my_domain_of(pasted: str) -> Origin:
+    """The login address of an org from any of its addresses that a person copies out of a browser.
+
+    Lightning and Setup pages live on hosts of their own beside My Domain. Raises HostRefused for everything else.
+    Source: Salesforce Help, "My Domain URL Formats".
+    """
+    text = pasted.strip()
+    if not text.isprintable():  # urlsplit drops line ends and tabs, and what is left might look sound
+        raise _refused(told("it is no address of a web page"))
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+    except ValueError:
+        raise _refused(told("it is no address of a web page")) from None
+    host = parts.netloc.lower()
+    for suffix in PAGE_SUFFIXES:
+        if host.endswith(suffix):
+            host = host.removesuffix(suffix) + MY_DOMAIN_SUFFIXES[0]
+    return check_login_url(f"{parts.scheme}://{host}", practice=False)
 
 
 def is_loopback_url(url: str) -> bool:

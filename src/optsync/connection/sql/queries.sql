@@ -84,3 +84,40 @@ SELECT extract(epoch FROM clock() - %(at)s::timestamptz);
 -- name: live_worker_count
 -- How many workers hold their lock now.
 SELECT count(*) FROM live_workers();
+
+-- name: draft
+-- The connection that is being set up, with its secrets encrypted.
+SELECT place, login_url, way, client_id, username, private_key, client_secret, certificate, found FROM draft_connection;
+
+-- name: begin_draft
+-- Begins a draft, or moves the one there is to another place; what else was typed stays, but not the org found.
+INSERT INTO draft_connection AS d (place, login_url, begun_by) VALUES (%(place)s, %(login_url)s, %(actor)s)
+ON CONFLICT (only_row) DO UPDATE SET place = EXCLUDED.place, login_url = EXCLUDED.login_url, found = NULL;
+
+-- name: choose_way
+-- The way to sign in; a key pair that was made before stays.
+UPDATE draft_connection
+SET way = %(way)s, found = NULL, certificate = CASE WHEN private_key IS NULL THEN %(certificate)s ELSE certificate END,
+    private_key = coalesce(private_key, %(private_key)s);
+
+-- name: fill_in
+-- What the app and the user are called; a secret that was not typed again stays.
+UPDATE draft_connection
+SET client_id = %(client_id)s, username = %(username)s, found = NULL,
+    client_secret = coalesce(%(client_secret)s, client_secret);
+
+-- name: store_found
+-- The org that the sign-in led to.
+UPDATE draft_connection SET found = %(found)s;
+
+-- name: drop_draft
+-- Forgets the draft and its secrets.
+DELETE FROM draft_connection;
+
+-- name: lock_draft_secrets
+-- Both secrets of the draft; nobody replaces them meanwhile.
+SELECT private_key, client_secret FROM draft_connection FOR UPDATE;
+
+-- name: replace_draft_secrets
+-- The same secrets under another key.
+UPDATE draft_connection SET private_key = %(private_key)s, client_secret = %(client_secret)s;
