@@ -1,6 +1,5 @@
 """Settings > Salesforce > Connect: from an address to a running sync, and every way in which it is refused."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -11,41 +10,13 @@ from optsync import seams
 from optsync.connection import drafts
 from optsync.connection.connect import connections, encrypt_again
 from optsync.connection.settings import load
-from tests.installation import Installation, Site, served
+from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.servers import Servers
 from tests.web.conftest import sign_in, submit
 from tests.web.test_safe_methods import contents
 
 BASE = "/settings/salesforce/connect"
 STEPS = [BASE, f"{BASE}/sign-in", f"{BASE}/certificate", f"{BASE}/org", f"{BASE}/doctor", f"{BASE}/first-sync"]
-
-
-@pytest.fixture(scope="module")
-def own_org() -> Iterator[PracticeOrg]:
-    """An org whose app these tests may give another certificate."""
-    with PracticeOrg.start(leads=20, contacts=30, opted_out=10, grant_opt_out=True) as org:
-        yield org
-
-
-@pytest.fixture(scope="module")
-def new_site(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """An installation that is not connected to anything yet."""
-    with (
-        postgres_servers.fresh_database("embedded") as database,
-        served(Installation(database, tmp_path_factory.mktemp("new"))) as running,
-    ):
-        yield running
-
-
-@pytest.fixture
-def admin(new_site: Site) -> Iterator[str]:
-    """A signed-in admin; nothing is being set up and nothing is connected."""
-    yield sign_in(new_site)
-    with new_site.installation.database.connect() as conn:
-        drafts.drop(conn)
-        conn.execute("DELETE FROM settings")
-        conn.execute("DELETE FROM connection")
 
 
 def page(site: Site, cookie: str, path: str, language: str = "en") -> tuple[int, str]:

@@ -20,6 +20,8 @@ from optsync.web.troubles import capitalised
 
 SIGNS = {"pass": ("ok", "✓"), "warn": ("warn", "!"), "fail": ("bad", "✕"), "skip": ("idle", "–")}
 
+WORST_FIRST = ("fail", "warn", "skip", "pass")
+
 
 @require_safe
 def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
@@ -29,7 +31,7 @@ def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
     if org is not None:
         desk_ = desk()
         found = doctors.run(desk_.connection(), lambda: desk_.vault, org.org_id, desk_.database, desk_.seams)
-        checks = [row_of(check) for check in found]
+        checks = sorted((row_of(check) for check in found), key=lambda row: WORST_FIRST.index(row["state"]))
         asks_admin = [row for row in checks if row["place"] == "salesforce" and row["state"] in ("warn", "fail")]
         context |= verdict_of(found) | {
             "groups": [
