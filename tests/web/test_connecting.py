@@ -119,6 +119,26 @@ def test_a_step_can_be_left_and_resumed_and_no_page_shows_the_secret(
         assert drafts.load(conn) is None
 
 
+def test_a_secret_and_a_key_are_never_carried_to_another_place(
+    new_site: Site, admin: str, own_org: PracticeOrg
+) -> None:
+    by_secret(new_site, admin, own_org)
+    go(new_site, admin, "/sign-in", step="way", way="jwt")
+    go(new_site, admin, "", place="my domain", address="acme.my.salesforce.com")
+    with new_site.installation.database.connect() as conn:
+        draft = drafts.load(conn)
+        assert draft is not None
+        assert (draft.way, draft.certificate, draft.has_secret) == (None, "", False)
+        assert draft.client_id == own_org.credentials["client_id"], "what is no secret need not be typed twice"
+        go(new_site, admin, "/sign-in", step="way", way="jwt")
+        real = drafts.load(conn)
+        go(new_site, admin, "", place="production", address="")
+        moved = drafts.load(conn)
+        assert real is not None
+        assert moved is not None
+        assert moved.certificate == real.certificate != "", "one certificate serves every address of Salesforce"
+
+
 def test_opening_a_step_changes_nothing(new_site: Site, admin: str, own_org: PracticeOrg) -> None:
     by_secret(new_site, admin, own_org)
     with new_site.installation.database.connect() as conn:

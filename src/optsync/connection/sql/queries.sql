@@ -90,9 +90,15 @@ SELECT count(*) FROM live_workers();
 SELECT place, login_url, way, client_id, username, private_key, client_secret, certificate, found FROM draft_connection;
 
 -- name: begin_draft
--- Begins a draft, or moves the one there is to another place; what else was typed stays, but not the org found.
+-- Begins a draft, or moves the one there is to another place; what else was typed stays, but not the org found. A secret
+-- never goes to another address than the one it was typed for, and a key never from a real org to a practice org or back.
 INSERT INTO draft_connection AS d (place, login_url, begun_by) VALUES (%(place)s, %(login_url)s, %(actor)s)
-ON CONFLICT (only_row) DO UPDATE SET place = EXCLUDED.place, login_url = EXCLUDED.login_url, found = NULL;
+ON CONFLICT (only_row) DO UPDATE
+    SET place = EXCLUDED.place, login_url = EXCLUDED.login_url, found = NULL,
+        way = CASE WHEN d.login_url = EXCLUDED.login_url THEN d.way END,
+        client_secret = CASE WHEN d.login_url = EXCLUDED.login_url THEN d.client_secret END,
+        private_key = CASE WHEN (d.place = 'practice') = (EXCLUDED.place = 'practice') THEN d.private_key END,
+        certificate = CASE WHEN (d.place = 'practice') = (EXCLUDED.place = 'practice') THEN d.certificate ELSE '' END;
 
 -- name: choose_way
 -- The way to sign in; a key pair that was made before stays.
