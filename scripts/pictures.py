@@ -63,6 +63,8 @@ def photograph(stage: Stage, browser: Browser, folder: Path, language: str, sche
     paths = {
         "overview": "/",
         "integrations": "/settings/unsubscribes/integrations",
+        "doctor": "/settings/salesforce/doctor",
+        "connect": "/settings/salesforce/connect",
         "person": "/people?address=ann.demo@example.com",
         "unsubscribe": f"/u/{token}",
     }

@@ -212,13 +212,17 @@ class PracticeOrg:
         """Every request takes that much longer."""
         self.call("POST", "/latency", {"ms": ms})
 
-    def limits(self, *, daily: int, used: int = 0) -> None:
-        """The org's allowance of API requests."""
-        self.call("POST", "/limits", {"daily": daily, "used": used})
+    def limits(self, **allowances: int) -> None:
+        """The org's allowances: daily, used (API requests), bulk_queries_left."""
+        self.call("POST", "/limits", allowances)
 
     def behaviour(self, **switches: object) -> None:
         """Switches for what is uncertain about the real thing; see practice_org.behaviour."""
         self.call("POST", "/behaviour", switches)
+
+    def upload_certificate(self, pem: str) -> None:
+        """An administrator uploads another certificate to the app; it stays until the server ends."""
+        self.call("POST", "/app/certificate", {"pem": pem})
 
     def expire_sessions(self, *, long_lived: bool = False) -> None:
         """Ends all sessions; the access token of the credentials file only when asked."""

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -54,6 +57,7 @@ def routes(org: Org) -> list[Route]:
         "/latency": {"POST": latency},
         "/limits": {"POST": limits},
         "/behaviour": {"POST": behaviour},
+        "/app/certificate": {"POST": certificate},
         "/sessions/expire": {"POST": expire},
         "/spy": {"GET": spy, "DELETE": clear_spy},
         "/opted-out": {"GET": opted_out},
@@ -260,17 +264,26 @@ async def latency(call: Call) -> object:
 
 
 async def limits(call: Call) -> object:
-    """{"daily"?: N, "used"?: M}."""
+    """{"daily"?: N, "used"?: M, "bulk_queries_left"?: Bulk query jobs as GET /limits tells them; none is refused}."""
     body, known = call.json(), call.org.limits
     known.daily = int(_number(body, "daily", known.daily))
     known.used = int(_number(body, "used", known.used))
-    return {"daily": known.daily, "used": known.used}
+    known.bulk_queries_left = int(_number(body, "bulk_queries_left", known.bulk_queries_left))
+    return vars(known)
 
 
 async def behaviour(call: Call) -> object:
     """Switches for what is not certain about the real thing, by name."""
     call.org.behaviour.change(call.json())
     return vars(call.org.behaviour)
+
+
+async def certificate(call: Call) -> object:
+    """{"pem"}: a certificate that an administrator uploads to the app; from now on JWTs are signed with its key."""
+    public = load_pem_x509_certificate(str(call.json()["pem"]).encode()).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    call.org.identity = replace(call.org.identity, public_key_pem=pem)
+    return {"uploaded": True}
 
 
 async def expire(call: Call) -> object:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from practice_org.errors import RefusalError
 
 DAILY_DEFAULT = 1_000_000
+BULK_QUERIES = 10_000
 
 
 @dataclass
@@ -13,6 +14,7 @@ class Limits:
 
     daily: int = DAILY_DEFAULT
     used: int = 0
+    bulk_queries_left: int = BULK_QUERIES
 
     def spend(self) -> None:
         """Counts one API call. Raises RefusalError REQUEST_LIMIT_EXCEEDED when the allowance is used up."""
@@ -25,7 +27,7 @@ class Limits:
         return {"Sforce-Limit-Info": f"api-usage={self.used}/{self.daily}"}
 
     def as_json(self) -> dict[str, dict[str, int]]:
-        """The body of GET /limits; the figures beside DailyApiRequests are fixed."""
+        """The body of GET /limits; what the control API does not set is fixed."""
 
         def entry(maximum: int, used: int = 0) -> dict[str, int]:
             return {"Max": maximum, "Remaining": max(0, maximum - used)}
@@ -34,7 +36,7 @@ class Limits:
             "DailyApiRequests": entry(self.daily, self.used),
             "DailyBulkApiBatches": entry(15_000),
             "DailyBulkV2QueryFileStorageMB": entry(976_562),
-            "DailyBulkV2QueryJobs": entry(10_000),
+            "DailyBulkV2QueryJobs": entry(BULK_QUERIES, BULK_QUERIES - self.bulk_queries_left),
             "DailyDeliveredPlatformEvents": entry(25_000),
             "HourlyPublishedPlatformEvents": entry(250_000),
         }

@@ -9,7 +9,7 @@ import pytest
 from optsync import seams
 from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import BadCredential, HostRefused
-from optsync.salesforce.hosts import check_address, check_instance_url, check_login_url
+from optsync.salesforce.hosts import check_address, check_instance_url, check_login_url, my_domain_of
 from optsync.salesforce.oauth import audience_of
 from optsync.salesforce.session import open_session
 from tests.hostile import HOSTILE, NOT_THIS_MACHINE
@@ -195,3 +195,44 @@ def test_secrets_are_never_shown() -> None:
 )
 def test_a_jwt_is_addressed_to_the_right_kind_of_org(login: str, audience: str) -> None:
     assert audience_of(check_login_url(login, practice=False)) == audience
+
+
+@pytest.mark.parametrize(
+    ("pasted", "login"),
+    [
+        ("acme.my.salesforce.com", "https://acme.my.salesforce.com"),
+        (" https://ACME.my.salesforce.com/home/home.jsp?x=1#y ", "https://acme.my.salesforce.com"),
+        ("https://acme.lightning.force.com/lightning/page/home", "https://acme.my.salesforce.com"),
+        ("https://acme--uat.sandbox.lightning.force.com/one", "https://acme--uat.sandbox.my.salesforce.com"),
+        ("https://acme.my.salesforce-setup.com/lightning/setup/x", "https://acme.my.salesforce.com"),
+        ("acme.my.salesforce.mil", "https://acme.my.salesforce.mil"),
+        ("login.salesforce.com", "https://login.salesforce.com"),
+    ],
+)
+def test_any_address_of_an_org_leads_to_its_login(pasted: str, login: str) -> None:
+    assert my_domain_of(pasted) == login
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        *(address for address in HOSTILE if address != "https://x.my.salesforce.com/a"),
+        "",
+        "acme",
+        "http://acme.my.salesforce.com",
+        "https://[acme.my.salesforce.com",
+        "https://acme.lightning.force.com.evil.tld/",
+        "https://evil.tld/.lightning.force.com",
+        "https://user@acme.lightning.force.com/",
+        "javascript://acme.my.salesforce.com/%0aalert(1)",
+        "http://127.0.0.1:8200",
+    ],
+)
+def test_a_pasted_address_of_anybody_else_is_refused(pasted: str) -> None:
+    try:
+        found = my_domain_of(pasted)
+    except HostRefused:
+        return
+    assert check_login_url(found, practice=False) == found
+    asked = pasted.strip().lower().removeprefix("https://")
+    assert asked.startswith(found.removeprefix("https://")), "what was cut off stood behind the host"

@@ -1,11 +1,14 @@
 """The pages over real HTTP: one server and one practice org for all tests of this folder, and a browser."""
 
+import http.client
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from optsync import seams
+from optsync.connection import drafts
 from optsync.connection.connect import connect
 from optsync.salesforce.credentials import Credential
 from optsync.web.sign_in import make_link
@@ -47,6 +50,48 @@ def sign_in(site: Site) -> str:
     answer, _ = site.request("POST", path, body, headers)
     assert answer.status == 302
     return "; ".join(cookies_of(value) for value in answer.headers.get_all("set-cookie") or [])
+
+
+@pytest.fixture(scope="package")
+def own_org() -> Iterator[PracticeOrg]:
+    """An org whose app tests may give another certificate."""
+    with PracticeOrg.start(leads=20, contacts=30, opted_out=10, grant_opt_out=True) as org:
+        yield org
+
+
+@pytest.fixture(scope="package")
+def new_site(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An installation that is not connected to anything yet."""
+    with (
+        postgres_servers.fresh_database("embedded") as database,
+        served(Installation(database, tmp_path_factory.mktemp("new"))) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def admin(new_site: Site) -> Iterator[str]:
+    """A signed-in admin; nothing is being set up and nothing is connected."""
+    yield sign_in(new_site)
+    with new_site.installation.database.connect() as conn:
+        drafts.drop(conn)
+        conn.execute("DELETE FROM settings")
+        conn.execute("DELETE FROM connection")
+
+
+def submit(
+    site: Site, cookie: str, path: str, *, language: str = "en", **values: str
+) -> "tuple[http.client.HTTPResponse, str]":
+    """Opens a page and posts its form with these values."""
+    page, text = site.request("GET", path, headers={"Cookie": cookie, "Accept-Language": language})
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    headers = {
+        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": site.url,
+        "Accept-Language": language,
+    }
+    return site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
 
 
 def cookies_of(header: str) -> str:

@@ -16,6 +16,7 @@ from optsync.public.tokens import make_token
 from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
 from tests.installation import Site
+from tests.practice import PracticeOrg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -40,6 +41,7 @@ HOSTILE = [
     '" onfocus="document.title=1" autofocus="@example.com',
 ]
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations", "/nowhere"]
+PAGES += ["/settings/salesforce/doctor", "/settings/salesforce/connect", "/settings/salesforce/connect/first-sync"]
 PAGES += [f"/people?address={quote(address)}" for address in HOSTILE[:3] + HOSTILE[4:]]
 FAULTS = Path(__file__).with_name("faults_of_a_page.js").read_text(encoding="utf-8")
 """Finds what keeps people out: unnamed controls, headings out of order, text that is hard to read."""
@@ -147,6 +149,90 @@ def test_r24_the_settings_are_reached_and_changed_by_keyboard_alone(
     page.wait_for_url("**/integrations?saved")
     assert complaints == []
     page.context.close()
+
+
+@pytest.mark.parametrize(("language", "scheme", "width"), [("en", "light", 1180), ("de", "dark", 390)])
+def test_every_step_of_connecting_fits_the_window_and_is_done_by_keyboard_alone(
+    new_site: Site,
+    admin: str,
+    own_org: PracticeOrg,
+    browser: "Browser",
+    complaints: list[str],
+    language: str,
+    scheme: str,
+    width: int,
+) -> None:
+    assert admin, "which leaves nothing behind"
+    page = opened(browser, complaints, language=language, scheme=scheme, width=width)
+    sign_in(new_site, page)
+
+    def press(control: str) -> None:
+        page.locator(f"main {control}").focus()
+        page.keyboard.press("Space" if control.startswith("#") else "Enter")
+
+    def fill(name: str, value: str) -> None:
+        page.locator(f"main [name={name}]").focus()
+        page.keyboard.type(value)
+
+    def arrive(at: str) -> None:
+        page.wait_for_url(f"**{at}*")  # a redirect carries the fragment along
+        assert page.evaluate(FAULTS) == [], at
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, at
+
+    press("a.button")
+    arrive("/settings/salesforce/connect")
+    press("#place-practice")
+    fill("address", own_org.url)
+    press("form button >> nth=0")
+    arrive("/connect/sign-in")
+    press("#way-jwt")
+    press("button[value=way]")
+    arrive("/connect/sign-in#details")
+    press("#way-client_credentials")
+    press("button[value=way]")
+    page.locator("main [name=client_secret]").wait_for()
+    fill("client_id", own_org.credentials["client_id"])
+    fill("client_secret", own_org.credentials["client_secret"])
+    press("button[value=try]")
+    arrive("/connect/org")
+    press("form button")
+    arrive(f"/connect/doctor?org={own_org.credentials['org_id']}")
+    press("form a.button")
+    arrive(f"/connect/first-sync?org={own_org.credentials['org_id']}")
+    press("button[value=look]")
+    page.locator("button[value=on]").wait_for()
+    arrive("/connect/first-sync")
+    press("button[value=on]")
+    page.wait_for_url(f"{new_site.url}/")
+    assert complaints == []
+    page.context.close()
+
+
+def test_the_text_for_the_salesforce_admin_is_copied_and_without_scripts_it_is_there_to_select(
+    site: Site, browser: "Browser", practice_org: PracticeOrg, complaints: list[str]
+) -> None:
+    practice_org.grant("Contact", "HasOptedOutOfEmail", "read")
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
+    sign_in(site, page)
+    page.goto(f"{site.url}/settings/salesforce/doctor")
+    assert page.evaluate(FAULTS) == []
+    page.get_by_role("button", name="Copy for my Salesforce admin").click()
+    page.get_by_text("Copied.").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.get_by_role("textbox", name="For my Salesforce admin").input_value()
+    assert "HasOptedOutOfEmail is read-only" in copied
+    cookies = page.context.cookies()
+    page.context.close()
+    plain = browser.new_context(java_script_enabled=False)
+    plain.add_cookies([{"name": one["name"], "value": one["value"], "url": site.url} for one in cookies])
+    page = plain.new_page()
+    page.goto(f"{site.url}/settings/salesforce/doctor")
+    assert page.get_by_role("textbox", name="For my Salesforce admin").is_visible()
+    assert not page.get_by_role("button", name="Copy for my Salesforce admin").is_visible()
+    plain.close()
+    practice_org.grant("Contact", "HasOptedOutOfEmail", "edit")
+    assert complaints == []
 
 
 def test_a_recipient_unsubscribes_without_any_script(site: Site, browser: "Browser") -> None:

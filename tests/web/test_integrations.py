@@ -1,16 +1,22 @@
 """Settings > Unsubscribes > Integrations: seen before it is saved, saved by POST, refused with the fix."""
 
+import http.client
+import json
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from optsync import seams
+from optsync.connection import fields
 from optsync.connection.connect import connections
+from optsync.connection.sessions import open_session
 from optsync.connection.settings import Settings, load
 from optsync.core.targets import Choice
+from optsync.salesforce.session import API_VERSION
 from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.web.conftest import cookies_of
+from tests.web.conftest import submit
 
 PAGE = "/settings/unsubscribes/integrations"
 FORM = {"sync": "on", "field": "email", "time": "20:00", "zone": "America/Los_Angeles"}
@@ -24,16 +30,7 @@ def settings_of(site: Site) -> Settings:
 
 def post(site: Site, cookie: str, **values: str) -> tuple[int, str]:
     """Presses a button of the form."""
-    page, text = site.request("GET", PAGE, headers={"Cookie": cookie, "Accept-Language": "en"})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    csrf = cookies_of(page.getheader("set-cookie") or "")
-    headers = {
-        "Cookie": f"{cookie}; {csrf}",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": site.url,
-        "Accept-Language": "en",
-    }
-    answer, text = site.request("POST", PAGE, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+    answer, text = submit(site, cookie, PAGE, **values)
     return answer.status, text
 
 
@@ -123,3 +120,61 @@ def test_wrong_values_are_refused_and_nothing_is_saved(site: Site, cookie: str, 
 def test_a_get_never_saves(site: Site, cookie: str) -> None:
     site.request("GET", f"{PAGE}?{urlencode(FORM | {'step': 'save'})}", headers={"Cookie": cookie})
     assert not settings_of(site).sync_on
+
+
+def with_checkbox(org: PracticeOrg, label: str, *objects: str) -> None:
+    """The next describes of these objects show a custom checkbox VIP__c, whose name says nothing of opting out."""
+    where = urlsplit(org.url)
+    for name in ("Lead", "Contact"):
+        path = f"/services/data/v{API_VERSION}/sobjects/{name}/describe"
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {org.credentials['access_token']}"})
+        described = json.loads(connection.getresponse().read())
+        connection.close()
+        if name in objects:
+            box = next(one for one in described["fields"] if one["name"] == "HasOptedOutOfEmail")
+            described["fields"].append(box | {"name": "VIP__c", "label": label, "custom": True})
+        body = json.dumps(described)
+        org.fault("html", route="describe", path=f"/{name}/", status=200, body=body)
+
+
+def test_any_checkbox_that_both_objects_have_can_be_chosen(site: Site, cookie: str, practice_org: PracticeOrg) -> None:
+    another = FORM | {"field": "another", "other": "VIP__c"}
+    with_checkbox(practice_org, "Very <b>important</b>", "Lead", "Contact")
+    status, text = post(site, cookie, step="preview", **another)
+    assert status == 200
+    assert "New unsubscribes are due in: Very &lt;b&gt;important&lt;/b&gt;." in text
+    assert 'name="other" value="VIP__c"' in text, "the button that saves asks for the same"
+    with_checkbox(practice_org, "VIP", "Lead")
+    status, text = post(site, cookie, step="preview", **another)
+    practice_org.clear_faults()
+    assert status == 422
+    assert "Contact: VIP__c does not exist" in text
+    status, text = post(site, cookie, step="preview", **(another | {"other": ""}))
+    assert (status, "No checkbox was chosen." in text) == (422, True)
+
+
+def test_the_list_offers_the_checkboxes_that_both_objects_have(site: Site, practice_org: PracticeOrg) -> None:
+    with site.installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        for objects, offered in ((("Lead", "Contact"), ["VIP__c"]), (("Contact",), [])):
+            with open_session(conn, site.installation.vault, org_id, seams.real()) as session:
+                with_checkbox(practice_org, "VIP", *objects)
+                found = fields.look_at(session).checkboxes()
+            assert [box.lead_name for box in found] == offered
+    practice_org.clear_faults()
+
+
+def test_both_fields_can_be_read_while_one_is_written(site: Site, cookie: str, practice_org: PracticeOrg) -> None:
+    both = FORM | {"read_both": "on"}
+    status, text = post(site, cookie, step="preview", **both)
+    assert (status, "there is no sales opt-out field" in text.lower()) == (422, True)
+    practice_org.package(installed=True)
+    try:
+        status, text = post(site, cookie, step="preview", **both)
+    finally:
+        practice_org.package(installed=False)
+    assert status == 200
+    assert "Each night a tick in Email Opt Out, Marketo Sales Opt Out unsubscribes a person here." in text
+    assert "Unsubscribes stay due in: Email Opt Out." in text
+    assert 'name="read_both" value="on"' in text

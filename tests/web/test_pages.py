@@ -8,6 +8,8 @@ from tests.installation import Site
 from tests.practice import PracticeOrg
 
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
+PAGES += ["/settings/salesforce/doctor", "/settings/salesforce/connect", "/settings/salesforce/connect/doctor"]
+PAGES += ["/settings/salesforce/connect/first-sync"]
 
 
 @pytest.mark.parametrize("path", PAGES)

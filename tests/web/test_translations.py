@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import optsync
+from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
 from optsync.core.rejections import REJECTIONS, explain
 from optsync.web import words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
@@ -55,9 +56,12 @@ def texts_of_code() -> set[str]:
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
         found |= {rejection.title, rejection.next}
-    for file in [*SOURCE.glob("web/*.py"), *SOURCE.glob("public/*.py")]:
+    found |= set(SENTENCES_OF_FIELDS.values())
+    for file in SOURCE.rglob("*.py"):
+        is_page = file.parent.name in ("web", "public")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if isinstance(node, ast.Call) and (name == "told" or (name == "_" and is_page)):
                 first = node.args[0]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.add(first.value)

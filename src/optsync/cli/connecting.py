@@ -81,10 +81,14 @@ def doctor(out: Output, org: str | None) -> int:
         lines.append(f"  {signs[check.state]} {check.title}{skipped}")
         if check.state in ("warn", "fail"):
             lines += [f"      Why  {check.why}", f"      Fix  {check.fix}"]
+            lines += [f"      In   {check.link}"] if check.link else []
     counts = {state: sum(check.state == state for check in checks) for state in signs}
     warnings = f"{counts['warn']} warning{'' if counts['warn'] == 1 else 's'}"
     lines.append(f"  {counts['pass']} passed, {warnings}, {counts['fail']} failed.")
-    answer = [{"id": c.id, "title": c.title, "state": c.state, "why": c.why, "fix": c.fix} for c in checks]
+    answer = [
+        {"id": c.id, "title": c.title, "state": c.state, "why": c.why, "fix": c.fix, "link": c.link, "place": c.place}
+        for c in checks
+    ]
     out.show({"counts": counts, "checks": answer}, *lines)
     return FAILED if counts["fail"] else WARNED if counts["warn"] else 0
 

@@ -19,6 +19,7 @@ from optsync.config import postgres
 from optsync.config.environment import Environment
 from optsync.config.migrations import expected_migrations
 from optsync.core.problems import Problem
+from optsync.core.told import told
 
 OLDEST_MAJOR = 15
 CONNECT_SECONDS = 10
@@ -232,7 +233,7 @@ def unsuitable(
 def through_a_pooler() -> Problem:
     """Sessions are shared behind our back."""
     return Problem(
-        "the database is reached through a transaction pooler",
-        "claims and wake-ups need a session of their own, so a killed worker's marks would not be taken over",
-        "let OPTSYNC_DATABASE_URL point at PostgreSQL itself, or set pool_mode = session in PgBouncer",
+        told("the database is reached through a transaction pooler"),
+        told("claims and wake-ups need a session of their own, so a killed worker's marks would not be taken over"),
+        told("let OPTSYNC_DATABASE_URL point at PostgreSQL itself, or set pool_mode = session in PgBouncer"),
     )

@@ -22,6 +22,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from optsync.config.environment import Environment
 from optsync.core.problems import Problem
+from optsync.core.told import told
 from optsync.seams import Seams
 
 Connection = psycopg.Connection[Any]
@@ -76,9 +77,12 @@ class Vault:
             return fernet_of(self.as_filed()).decrypt(sealed)
         except InvalidToken:
             raise Problem(
-                "a stored Salesforce credential cannot be decrypted",
-                f"the key file {self.path} is not the one it was stored with; opt-outs are still recorded and kept",
-                "bring the right key file back (it is in every backup), or connect the org again: optsync connect",
+                told("a stored Salesforce credential cannot be decrypted"),
+                told(
+                    "the key file %(file)s is not the one it was stored with; opt-outs are still recorded and kept",
+                    file=self.path,
+                ),
+                told("bring the right key file back (it is in every backup), or connect the org again"),
             ) from None
 
     def as_filed(self) -> "Vault":

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from optsync.connection import fields
 from optsync.connection.fields import Finding, OptOutField
 from optsync.core.problems import Problem
+from optsync.core.told import told
 from optsync.ledger import marks, targets
 from optsync.ledger.queries import sql
 from optsync.salesforce import organization
@@ -59,17 +60,20 @@ def connect(
     seams: Seams,
     *,
     grant: Grant | None = None,
+    expected: str | None = None,
     actor: str | None = None,
 ) -> Connected:
     """Signs in and stores the credential; the first connect of an org makes every recorded opt-out due in it.
 
     `grant` is the session that came with a web-server flow's credential. A hidden Email Opt Out is a finding, not a
     failure: opt-outs wait as owed until it is granted. Raises SalesforceError when the sign-in fails and Problem when
-    the same sign-in used to lead to another org.
+    the same sign-in used to lead to another org, or leads to another one than `expected`, the id of the org that a
+    person has confirmed.
     """
     with salesforce.open_session(credential, seams, grant=grant) as session:
         org = organization.fetch(session)
-        _refuse_other_org(conn, credential, org.id)
+        refuse_other_org(conn, credential, org.id)
+        refuse_unconfirmed(org, expected)
         described = fields.look_at(session)
         credential = session.credential  # its refresh token may have been renewed on the way
     with conn.transaction():
@@ -115,21 +119,43 @@ def encrypt_again(conn: psycopg.Connection, vault: "Vault", *, actor: str | None
         for org_id, sealed in stored:
             values = {"org_id": org_id, "credential": vault.encrypt_again(sealed)}
             conn.execute(sql(PACKAGE, "replace_credential"), values)
+        drafts = conn.execute(sql(PACKAGE, "lock_draft_secrets")).fetchall()
+        for secrets in drafts:
+            again = [vault.encrypt_again(sealed) if sealed else None for sealed in secrets]
+            conn.execute(sql(PACKAGE, "replace_draft_secrets"), {"private_key": again[0], "client_secret": again[1]})
         evidence = Jsonb({"credentials": len(stored)})
         values = {"kind": "keys rotated", "actor": actor, "org_id": None, "evidence": evidence}
         conn.execute(sql(PACKAGE, "write_event"), values)
     return len(stored)
 
 
-def _refuse_other_org(conn: psycopg.Connection, credential: Credential, salesforce_id: str) -> None:
-    """The wrong-org guard: ids of another org must never be written to (a refreshed sandbox has a new org id)."""
+def refuse_other_org(conn: psycopg.Connection, credential: Credential, salesforce_id: str) -> None:
+    """The wrong-org guard: ids of another org must never be written to (a refreshed sandbox has a new org id).
+
+    Raises Problem when the same sign-in led to another org when it was connected.
+    """
     values = {"salesforce_id": salesforce_id, **_sign_in_of(credential)}
     other = conn.execute(sql(PACKAGE, "org_of_sign_in"), values).fetchone()
     if other:
         raise Problem(
-            f"this sign-in used to lead to {other[2]} ({other[1]}) and leads to another org now ({salesforce_id})",
-            "the records we know belong to the first one; nothing was changed",
-            "if a sandbox was refreshed, connect it with a new app or user; else correct the login address",
+            told(
+                "this sign-in used to lead to %(name)s (%(known)s) and leads to another org now (%(found)s)",
+                name=other[2],
+                known=other[1],
+                found=salesforce_id,
+            ),
+            told("the records we know belong to the first one; nothing was changed"),
+            told("if a sandbox was refreshed, connect it with a new app or user; else correct the login address"),
+        )
+
+
+def refuse_unconfirmed(org: Organization, expected: str | None) -> None:
+    """Raises Problem for another org than the one that a person has confirmed; None was not asked for any."""
+    if expected not in (None, org.id):
+        raise Problem(
+            told("the sign-in leads to org %(found)s, not to %(known)s", found=org.id, known=expected),
+            told("nothing was connected: it is not the org that you have seen"),
+            told("look once more where the sign-in leads"),
         )
 
 

@@ -1,21 +1,30 @@
 """The doctor: everything between an opt-out and Salesforce, each with why it matters and how it is put right."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 
 from optsync.connection import fields, sessions, settings
-from optsync.connection.connect import PACKAGE, connections
-from optsync.connection.fields import Described
+from optsync.connection.checks import (
+    PAGE_LAYOUTS,
+    PERMISSION_SETS,
+    TITLES,
+    Check,
+    refused,
+    setup_link,
+    skipped,
+)
+from optsync.connection.checks_here import check_installation, check_keys
+from optsync.connection.fields import Described, Finding
 from optsync.connection.settings import Settings
 from optsync.core.problems import Problem
 from optsync.core.record_ids import Kind
-from optsync.ledger import chain, marks, targets
-from optsync.ledger.queries import sql
-from optsync.salesforce import limits, versions
-from optsync.salesforce.errors import SalesforceError
+from optsync.core.told import told
+from optsync.ledger import targets
+from optsync.salesforce import limits, organization, versions
+from optsync.salesforce.errors import ApiRefused, SalesforceError
+from optsync.salesforce.limits import Limit
 from optsync.salesforce.session import API_VERSION, Session
 from optsync.seams import Seams
 
@@ -23,44 +32,28 @@ if TYPE_CHECKING:
     from optsync.config.database import Database
     from optsync.config.vault import Vault
 
-State = Literal["pass", "warn", "fail", "skip"]
 LOW_BUDGET: Final = 0.2
+BULK_QUERIES_A_NIGHT: Final = 20
+"""A run reads Lead and Contact for each field, then once more for its proof; twice as many, for a run by hand."""
 SKEW_SECONDS_MAX: Final = 30.0
-UNSEALED_SECONDS_MAX: Final = 60.0
-DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. `why` says what it means, `fix` what to do; both are empty for a pass."""
-
-    id: str
-    title: str
-    state: State
-    why: str = ""
-    fix: str = ""
-
-
-TITLES: Final = {
-    "sign-in": "Salesforce accepts our sign-in",
-    "org": "The sign-in leads to the org we know",
-    "fields": "The opt-out fields can be written",
-}
+API_IS_OFF: Final = frozenset({"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED"})
+"""REST API Developer Guide, "Status Codes": an edition without the API, or an org whose API Salesforce switched off."""
+LAYOUT_DECIDES: Final = "Professional"
+"""In this edition a page layout, not field-level security, hides a field from the API (Outreach and Act-On tell their
+customers so; Salesforce Help, "Field-Level Security", names the editions that have it)."""
 
 
 def run(
     conn: psycopg.Connection, open_vault: Callable[[], "Vault"], org_id: int, database: "Database", seams: Seams
 ) -> list[Check]:
     """Every check in order. Never raises for trouble: what cannot be checked says why, what hangs on it is skipped."""
-    vaults: list[Vault] = []
-    keys = _tried("keys", "The key file fits the database and its credentials", lambda: vaults.append(open_vault()))
-    if vaults:
-        keys = _tried("keys", keys.title, lambda: _decrypt_all(conn, vaults[0]))
-    if keys.state == "pass":
-        found = [*_check_salesforce(conn, vaults[0], org_id, seams)]
+    keys, vault = check_keys(conn, open_vault)
+    if vault is None:
+        why = told("the stored credential cannot be read")
+        found = [*skipped(why, "sign-in", "org", "api", "fields")]
     else:
-        found = [*_skipped("the stored credential cannot be read", "sign-in", "org", "fields")]
-    return [*found, keys, *_check_house(conn, org_id, database)]
+        found = [*_check_salesforce(conn, vault, org_id, seams)]
+    return [*found, keys, *check_installation(conn, org_id, database)]
 
 
 def _check_salesforce(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -> Iterator[Check]:
@@ -73,6 +66,11 @@ def _check_salesforce(conn: psycopg.Connection, vault: "Vault", org_id: int, sea
         yield from _check_session(conn, session, org_id, salesforce_id)
 
 
+def _signed_out(error: SalesforceError) -> Iterator[Check]:
+    yield refused("sign-in", TITLES["sign-in"], error)
+    yield from skipped(told("the sign-in failed"), "org", "api", "fields")
+
+
 def _check_session(conn: psycopg.Connection, session: Session, org_id: int, salesforce_id: str) -> Iterator[Check]:
     """From the sign-in to the budget; a step that fails skips those that need it."""
     try:
@@ -82,49 +80,58 @@ def _check_session(conn: psycopg.Connection, session: Session, org_id: int, sale
         return
     except Problem as problem:
         yield Check("sign-in", TITLES["sign-in"], "pass")
-        yield Check("org", TITLES["org"], "fail", f"{problem.what}: {problem.means}", problem.next)
-        yield from _skipped("the sign-in leads to another org", "fields")
+        why = told("%(what)s: %(means)s", what=problem.what, means=problem.means)
+        yield Check("org", TITLES["org"], "fail", why, problem.next)
+        yield from skipped(told("the sign-in leads to another org"), "api", "fields")
         return
     yield Check("sign-in", TITLES["sign-in"], "pass")
     yield Check("org", TITLES["org"], "pass")
     yield _check_version(session)
-    try:
-        described = fields.look_at(session)
-    except SalesforceError as error:
-        yield _failed("fields", TITLES["fields"], error)
-    else:
-        yield from _check_fields(conn, described, settings.load(conn, org_id))
-    yield _check_budget(session)
+    yield from _check_api(conn, session, org_id)
     yield _check_clock(session)
 
 
-def _signed_out(error: SalesforceError) -> Iterator[Check]:
-    yield _failed("sign-in", TITLES["sign-in"], error)
-    yield from _skipped("the sign-in failed", "org", "fields")
-
-
-def _skipped(why: str, *ids: str) -> Iterator[Check]:
-    yield from (Check(check_id, TITLES[check_id], "skip", why) for check_id in ids)
-
-
-def _failed(check_id: str, title: str, error: SalesforceError) -> Check:
-    why = f"{error.message}: {error.means}" if error.means else error.message
-    return Check(check_id, title, "fail", why, error.next_step or "see docs/how-to/connect-an-org.md")
-
-
 def _check_version(session: Session) -> Check:
-    title = f"Salesforce speaks API version {API_VERSION}"
+    title = told("Salesforce speaks API version %(version)s", version=API_VERSION)
     try:
         if versions.offers_ours(session):
             return Check("version", title, "pass")
     except SalesforceError as error:
-        return _failed("version", title, error)
-    why = "it does not any more, so nothing can be read or written there"
-    return Check("version", title, "fail", why, "install a newer optsync")
+        return refused("version", title, error)
+    why = told("it does not any more, so nothing can be read or written there")
+    return Check("version", title, "fail", why, told("install a newer optsync"), place="here")
 
 
-def _check_fields(conn: psycopg.Connection, described: Described, chosen: Settings) -> Iterator[Check]:
-    """Each field that is due or read, on each object."""
+def _check_api(conn: psycopg.Connection, session: Session, org_id: int) -> Iterator[Check]:
+    """Whether this edition answers at all, then what our user may do there, and how often."""
+    try:
+        edition = organization.fetch(session).edition
+    except SalesforceError as error:
+        yield _api_refused(error)
+        yield from skipped(told("the org does not answer our user"), "fields")
+        return
+    yield Check("api", TITLES["api"], "pass")
+    try:
+        described = fields.look_at(session)
+    except SalesforceError as error:
+        yield refused("fields", TITLES["fields"], error)
+    else:
+        yield from _check_fields(conn, session, described, settings.load(conn, org_id), edition)
+    yield from _check_budgets(session)
+
+
+def _api_refused(error: SalesforceError) -> Check:
+    if not isinstance(error, ApiRefused) or error.code not in API_IS_OFF:
+        return refused("api", TITLES["api"], error)
+    why = told("this org's edition has no API, or Salesforce has switched it off: nothing can be read or written there")
+    fix = told("ask Salesforce for the API add-on, or connect an org of Enterprise, Unlimited or Developer Edition")
+    return Check("api", TITLES["api"], "fail", why, fix)
+
+
+def _check_fields(
+    conn: psycopg.Connection, session: Session, described: Described, chosen: Settings, edition: str
+) -> Iterator[Check]:
+    """Each field that is due or read, on each object, then each object."""
     wanted = targets.due_fields(conn, chosen.org_id) | chosen.written | chosen.read
     for known in targets.fields(conn, chosen.org_id):
         if known.field not in wanted:
@@ -132,110 +139,93 @@ def _check_fields(conn: psycopg.Connection, described: Described, chosen: Settin
         field = fields.OptOutField(known.lead_name, known.contact_name, known.label)
         found = {finding.object_name: finding for finding in described.findings(field)}
         for name in described.objects:
-            title = f"{known.label} can be written on {name}"
-            if name in found:
-                fix = "give the integration user Edit on the field: Setup > Permission Sets > Object Settings"
-                yield Check(f"field.{name}.{known.field}", title, "fail", str(found[name]), fix)
+            title = told("%(field)s can be written on %(object)s", field=known.label, object=name)
+            check_id = f"field.{name}.{known.field}"
+            if name not in found:
+                yield Check(check_id, title, "pass")
             else:
-                yield Check(f"field.{name}.{known.field}", title, "pass")
-    yield from (_check_object(described, name) for name in described.objects)
+                fix, page = _how_to_show(found[name], edition)
+                link = setup_link(session.instance_url, session.credential.practice, page)
+                yield Check(check_id, title, "fail", found[name].told, fix, link)
+    yield from (_check_object(session, described, name) for name in described.objects)
 
 
-def _check_object(described: Described, name: Kind) -> Check:
-    found, title = described.objects[name], f"{name} records can be edited"
+def _how_to_show(finding: Finding, edition: str) -> tuple[str, str]:
+    """What makes a field editable for our user, and the page of Setup where that is done."""
+    values = {"field": finding.field_name, "object": finding.object_name}
+    if edition.startswith(LAYOUT_DECIDES):
+        fix = told(
+            "put %(field)s on the page layout of the integration user, not read-only: "
+            "Setup > Object Manager > %(object)s > Page Layouts",
+            **values,
+        )
+        return fix, PAGE_LAYOUTS.format(finding.object_name)
+    fix = told(
+        "give the integration user Read and Edit on %(field)s: "
+        "Setup > Permission Sets > the user's set > Object Settings > %(object)s",
+        **values,
+    )
+    return fix, PERMISSION_SETS
+
+
+def _check_object(session: Session, described: Described, name: Kind) -> Check:
+    found, title = described.objects[name], told("%(object)s records can be edited", object=name)
     if found is not None and found.updateable:
         return Check(f"object.{name}", title, "pass")
-    why = f"the integration user may not edit {name} records, so their boxes cannot be ticked"
-    return Check(f"object.{name}", title, "fail", why, f"give the integration user Edit and Modify All on {name}")
+    why = told("the integration user may not edit %(object)s records, so their boxes cannot be ticked", object=name)
+    fix = told("give the integration user Edit and Modify All on %(object)s", object=name)
+    link = setup_link(session.instance_url, session.credential.practice, PERMISSION_SETS)
+    return Check(f"object.{name}", title, "fail", why, fix, link)
 
 
-def _check_budget(session: Session) -> Check:
-    title = "There is API budget left"
+def _check_budgets(session: Session) -> Iterator[Check]:
     try:
-        daily = limits.fetch(session).get("DailyApiRequests")
-        left = daily.remaining / daily.maximum if daily and daily.maximum else None
-    except SalesforceError:  # needs "View Setup and Configuration"; the header of every answer says it, too
-        left = None
+        allowed = limits.fetch(session)
+    except SalesforceError:  # needs "View Setup and Configuration"; the header of every answer says the first, too
+        allowed = {}
+    yield _check_calls(session, allowed.get("DailyApiRequests"))
+    yield _check_bulk_queries(allowed.get("DailyBulkV2QueryJobs"))
+
+
+def _check_calls(session: Session, daily: Limit | None) -> Check:
+    title = told("There is API budget left")
+    left = daily.remaining / daily.maximum if daily and daily.maximum else None
     if left is None and session.limit is not None and session.limit.allowed:
         left = 1 - session.limit.used / session.limit.allowed
     if left is None:
-        return Check("api-budget", title, "skip", "Salesforce does not tell this user")
+        return Check("api-budget", title, "skip", told("Salesforce does not tell this user"))
     if left >= LOW_BUDGET:
-        return Check("api-budget", f"{title}: {left:.0%}", "pass")
-    why = f"only {left:.0%} of the org's daily API calls are left; at 0 % pushes wait"
-    return Check("api-budget", title, "warn", why, "find the heavy user: Setup > System Overview > API Usage")
+        return Check("api-budget", told("There is API budget left: %(share)s", share=f"{left:.0%}"), "pass")
+    why = told(
+        "only %(share)s of the org's daily API calls are left; at 0%% pushes wait",
+        share=f"{left:.0%}",
+    )
+    return Check("api-budget", title, "warn", why, told("find the heavy user: Setup > System Overview > API Usage"))
+
+
+def _check_bulk_queries(daily: Limit | None) -> Check:
+    title = told("There are Bulk query jobs left for tonight")
+    if daily is None:
+        return Check("bulk-budget", title, "skip", told("Salesforce does not tell this user"))
+    if daily.remaining >= BULK_QUERIES_A_NIGHT:
+        return Check("bulk-budget", title, "pass")
+    why = told(
+        "%(left)s are left today and a sync run needs up to %(needed)s; pushes go on without them",
+        left=f"{daily.remaining:,}",
+        needed=BULK_QUERIES_A_NIGHT,
+    )
+    return Check("bulk-budget", title, "warn", why, told("find the heavy user: Setup > Bulk Data Load Jobs"))
 
 
 def _check_clock(session: Session) -> Check:
-    at, title = session.salesforce_now_at, "Our clock agrees with Salesforce's"
+    at, title = session.salesforce_now_at, told("Our clock agrees with Salesforce's")
     if at is None:
-        return Check("clock", title, "skip", "Salesforce did not say its time")
+        return Check("clock", title, "skip", told("Salesforce did not say its time"), place="here")
     skew = abs((at - session.seams.now()).total_seconds())
     if skew <= SKEW_SECONDS_MAX:
-        return Check("clock", title, "pass")
-    why = f"they differ by {skew:,.0f} s; a JWT sign-in is refused from some minutes on"
-    return Check("clock", title, "warn", why, "let this machine set its clock by NTP")
-
-
-def _check_pauses(conn: psycopg.Connection, org_id: int) -> Check:
-    standing = [pause for pause in marks.pauses(conn) if pause.org_id == org_id]
-    if not standing:
-        return Check("pauses", "No pushes are paused", "pass")
-    said = "; ".join(f"{pause.code}: {pause.message}" for pause in standing)
-    return Check("pauses", "No pushes are paused", "warn", said, "put it right, then: optsync retry")
-
-
-def _check_house(conn: psycopg.Connection, org_id: int, database: "Database") -> Iterator[Check]:
-    yield _check_pauses(conn, org_id)
-    yield _check_durability(conn)
-    yield _tried("direct", "Database sessions are our own", database.check_direct)
-    yield _check_chain(conn)
-    yield _check_workers(conn)
-
-
-def _decrypt_all(conn: psycopg.Connection, vault: "Vault") -> None:
-    for org in connections(conn):
-        row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org.org_id}).fetchone()
-        assert row is not None
-        vault.decrypt(row[0])
-
-
-def _tried(check_id: str, title: str, act: Callable[[], object]) -> Check:
-    try:
-        act()
-    except Problem as problem:
-        return Check(check_id, title, "fail", f"{problem.what}: {problem.means}", problem.next)
-    return Check(check_id, title, "pass")
-
-
-def _check_durability(conn: psycopg.Connection) -> Check:
-    title = "The database keeps what it has acknowledged"
-    row = conn.execute(sql(PACKAGE, "durability")).fetchone()
-    assert row is not None
-    *on, checksums = row
-    off = [name for name, value in zip(DURABILITY, on, strict=True) if value == "off"]
-    if off:
-        fix = f"set {', '.join(f'{name} = on' for name in off)} in postgresql.conf and restart the server"
-        return Check("durability", title, "fail", "an acknowledged unsubscribe could be lost in a power cut", fix)
-    if checksums == "off":
-        fix = "stop the server and run: pg_checksums --enable"
-        return Check("durability", title, "warn", "data checksums are off: a failing disk goes unnoticed", fix)
-    return Check("durability", title, "pass")
-
-
-def _check_chain(conn: psycopg.Connection) -> Check:
-    title = "Events are sealed into the hash chain"
-    count, oldest_at = chain.unsealed_tail(conn)
-    row = conn.execute(sql(PACKAGE, "age_seconds"), {"at": oldest_at}).fetchone()
-    age = float(row[0]) if row and row[0] is not None else 0.0
-    if age <= UNSEALED_SECONDS_MAX:
-        return Check("chain", title, "pass")
-    return Check("chain", title, "warn", f"{count:,} events wait, the oldest for {age:,.0f} s", "start: optsync worker")
-
-
-def _check_workers(conn: psycopg.Connection) -> Check:
-    row = conn.execute(sql(PACKAGE, "live_worker_count")).fetchone()
-    if row and row[0]:
-        return Check("worker", f"Workers at work: {row[0]}", "pass")
-    why = "unsubscribes are recorded and blocked here, but nothing is pushed"
-    return Check("worker", "A worker is at work", "warn", why, "start: optsync worker, or optsync up")
+        return Check("clock", title, "pass", place="here")
+    why = told(
+        "they differ by %(seconds)s s; a JWT sign-in is refused from some minutes on",
+        seconds=f"{skew:,.0f}",
+    )
+    return Check("clock", title, "warn", why, told("let this machine set its clock by NTP"), place="here")

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from optsync.core.problems import Problem
 from optsync.core.record_ids import Kind
 from optsync.core.targets import account_name
+from optsync.core.told import Told, told
 from optsync.salesforce import describe
 from optsync.salesforce.describe import Field, ObjectDescription
 from optsync.salesforce.errors import ApiRefused
@@ -49,16 +50,22 @@ class Finding:
     field_name: str
     defect: Defect
 
+    @property
+    def told(self) -> Told:
+        """The finding as a sentence."""
+        return told(SENTENCES[self.defect], object=self.object_name, field=self.field_name)
+
     def __str__(self) -> str:
-        if self.defect == "object hidden":
-            return f"{self.object_name}: the integration user may not read this object"
-        words = {
-            "missing": "does not exist, or field-level security hides it from the integration user",
-            "not a checkbox": "is not a checkbox",
-            "standard": "is a standard field of another meaning",
-            "read-only": "is read-only for the integration user",
-        }
-        return f"{self.object_name}: {self.field_name} {words[self.defect]}"
+        return str(self.told)
+
+
+SENTENCES: Final[dict[Defect, str]] = {
+    "object hidden": "%(object)s: the integration user may not read this object",
+    "missing": "%(object)s: %(field)s does not exist, or field-level security hides it from the integration user",
+    "not a checkbox": "%(object)s: %(field)s is not a checkbox",
+    "standard": "%(object)s: %(field)s is a standard field of another meaning",
+    "read-only": "%(object)s: %(field)s is read-only for the integration user",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,15 @@ class Described:
             if same:
                 found.append(OptOutField(lead.name, same[0].name, lead.label))
         return found
+
+    def checkboxes(self) -> list[OptOutField]:
+        """Every custom checkbox that both objects have under one API name, whatever it means, by label."""
+        leads, contacts = (self.objects[name] for name in PERSON_OBJECTS)
+        if leads is None or contacts is None:
+            return []
+        both = [field for name, field in leads.fields.items() if name in contacts.fields]
+        found = [field for field in both if field.custom and field.type == "boolean"]
+        return [OptOutField(f.name, f.name, f.label) for f in sorted(found, key=lambda f: f.label.casefold())]
 
     def objects_without_custom_field(self) -> list[Kind]:
         """The objects without such a checkbox; both, when each has one that the other lacks."""
@@ -132,17 +148,22 @@ def refuse_unusable(described: Described, field: OptOutField) -> None:
     """Raises Problem, naming the object, when the field cannot be written on every object (requirement 2)."""
     findings = described.findings(field)
     if findings:
-        next_step = (
+        next_step = told(
             "give the integration user Edit on the field (Setup > Permission Sets > Object Settings), then try again"
         )
         if any(finding.defect in ("not a checkbox", "standard") for finding in findings):
-            next_step = "name a custom checkbox that Lead and Contact both have, or email, sales or both"
+            next_step = told("name a custom checkbox that Lead and Contact both have, or email, sales or both")
         raise Problem(
-            f"{field.label} cannot be used on {' and '.join(finding.object_name for finding in findings)}: "
-            + "; ".join(map(str, findings)),
-            "nothing was changed: a field that is not there on every object would leave people mailable",
+            told("%(field)s cannot be used: %(findings)s", field=field.label, findings=_joined(findings)),
+            told("nothing was changed: a field that is not there on every object would leave people mailable"),
             next_step,
         )
+
+
+def _joined(findings: list[Finding]) -> Told:
+    """The findings in one line."""
+    first, *more = (finding.told for finding in findings)
+    return told("%(first)s; %(more)s", first=first, more=_joined(findings[1:])) if more else first
 
 
 def _describe(session: Session, name: Kind) -> ObjectDescription | None:

@@ -8,6 +8,7 @@ import psycopg
 from optsync.connection.connect import PACKAGE
 from optsync.connection.keeping import StoredCredential
 from optsync.core.problems import Problem
+from optsync.core.told import told
 from optsync.ledger.queries import sql
 from optsync.salesforce import session as salesforce
 from optsync.salesforce.credentials import Credential
@@ -45,9 +46,9 @@ def check_org(session: Session, salesforce_id: str) -> None:
     """The wrong-org guard: raises Problem unless the session leads to that org. Signs in if needed."""
     if session.org_id != salesforce_id:
         raise Problem(
-            f"the sign-in leads to org {session.org_id}, not to {salesforce_id}",
-            "the records we know belong to the other org, so nothing was written",
-            "if a sandbox was refreshed, connect it anew; else correct the login address and connect again",
+            told("the sign-in leads to org %(found)s, not to %(known)s", found=session.org_id, known=salesforce_id),
+            told("the records we know belong to the other org, so nothing was written"),
+            told("if a sandbox was refreshed, connect it anew; else correct the login address and connect again"),
             exit_code=4,
         )
 
@@ -86,9 +87,9 @@ def _load(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -
     row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org_id}).fetchone()
     if row is None:
         raise Problem(
-            "this Salesforce org is not connected",
-            "unsubscribes are recorded and blocked here; they are pushed once it is",
-            "connect it with: optsync connect --credentials FILE",
+            told("this Salesforce org is not connected"),
+            told("unsubscribes are recorded and blocked here; they are pushed once it is"),
+            told("connect it with: optsync connect --credentials FILE"),
             exit_code=4,
         )
     credential = Credential.from_json(vault.decrypt(row[0]).decode())

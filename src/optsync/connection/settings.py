@@ -18,6 +18,7 @@ from optsync.connection.fields import EMAIL, Described, OptOutField
 from optsync.core.calendar import Schedule
 from optsync.core.problems import Problem
 from optsync.core.targets import Choice, FieldRole, Policy, read_fields, write_fields
+from optsync.core.told import told
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
 from optsync.ledger.targets import EMAIL_OPT_OUT, Carry
@@ -98,9 +99,9 @@ def load(conn: psycopg.Connection, org_id: int) -> Settings:
         row = cursor.execute(sql(PACKAGE, "load_settings"), {"org_id": org_id}).fetchone()
     if row is None:
         raise Problem(
-            "this Salesforce org is not connected",
-            "there is nothing to set yet",
-            "connect it with: optsync connect --credentials FILE",
+            told("this Salesforce org is not connected"),
+            told("there is nothing to set yet"),
+            told("connect it with: optsync connect --credentials FILE"),
             exit_code=4,
         )
     known = {field.field: field for field in targets.fields(conn, org_id)}
@@ -226,15 +227,23 @@ def _sales_field(described: Described) -> OptOutField:
         return (named or found)[0]
     if not found:
         raise Problem(
-            f"there is no sales opt-out field on {' and '.join(described.objects_without_custom_field())}",
-            "nothing was changed: a field that is not there on both objects would leave people mailable",
-            "install the Marketo Sales package or make a checkbox on both objects, then: "
-            "optsync settings field API_NAME",
+            told(
+                "there is no sales opt-out field on %(objects)s",
+                objects=" + ".join(described.objects_without_custom_field()),
+            ),
+            told("nothing was changed: a field that is not there on both objects would leave people mailable"),
+            told(
+                "install the Marketo Sales package or make a checkbox on both objects, then: "
+                "optsync settings field API_NAME"
+            ),
         )
     raise Problem(
-        "several custom checkboxes could be the sales opt-out field: " + ", ".join(field.lead_name for field in found),
-        "nothing was changed",
-        "say which one: optsync settings field API_NAME",
+        told(
+            "several custom checkboxes could be the sales opt-out field: %(fields)s",
+            fields=", ".join(field.lead_name for field in found),
+        ),
+        told("nothing was changed"),
+        told("say which one: optsync settings field API_NAME"),
     )
 
 

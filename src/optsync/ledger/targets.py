@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from optsync.core.problems import Problem
 from optsync.core.targets import account_name
+from optsync.core.told import told
 from optsync.ledger.queries import sql
 
 EMAIL_OPT_OUT = 1
@@ -121,9 +122,9 @@ def _refuse_while_sending(conn: psycopg.Connection, org_id: int) -> None:
     sending = _int(conn.execute(sql("optsync.ledger", "live_claims"), [org_id]))
     if sending:
         raise Problem(
-            f"{sending} boxes are being written to Salesforce at this moment",
-            "the field can only be changed between two writes; nothing was changed",
-            "try again in half a minute",
+            told("%(count)s boxes are being written to Salesforce at this moment", count=sending),
+            told("the field can only be changed between two writes; nothing was changed"),
+            told("try again in half a minute"),
         )
 
 

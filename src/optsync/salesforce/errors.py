@@ -24,6 +24,7 @@ from enum import StrEnum
 from typing import Any
 
 from optsync.core.addresses import without_addresses
+from optsync.core.told import told
 
 MAX_CODE_CHARS = 80
 MAX_MESSAGE_CHARS = 500
@@ -93,8 +94,8 @@ class BadCallback(SalesforceError):
 class Unreachable(SalesforceError):
     """No whole answer came. `maybe_applied` is True when a write may have taken effect all the same."""
 
-    MEANS = "Salesforce could not be reached, or did not answer in time; nothing recorded here is lost"
-    NEXT_STEP = "nothing: it is tried again; if it lasts, check the network and status.salesforce.com"
+    MEANS = told("Salesforce could not be reached, or did not answer in time; nothing recorded here is lost")
+    NEXT_STEP = told("nothing: it is tried again; if it lasts, check the network and status.salesforce.com")
 
     def __init__(self, message: str, *, maybe_applied: bool) -> None:
         super().__init__(message)
@@ -106,7 +107,11 @@ class SignInRefused(SalesforceError):
 
     def __init__(self, error: str, description: str) -> None:
         means, next_step = _sign_in_advice(error, description)
-        super().__init__(f"Salesforce refused the sign-in: {description or error}", means=means, next_step=next_step)
+        super().__init__(
+            told("Salesforce refused the sign-in: %(said)s", said=description or error),
+            means=means,
+            next_step=next_step,
+        )
         self.code = error
         self.error = error
         self.description = description
@@ -115,18 +120,21 @@ class SignInRefused(SalesforceError):
 class SessionRefused(SalesforceError):
     """Salesforce answered 401 and a fresh sign-in did not help, or could not have helped."""
 
-    MEANS = "the sign-in works but the integration user may not use the API with it"
-    NEXT_STEP = "check the user's API Enabled permission and the app's policies in Salesforce Setup"
+    MEANS = told("the sign-in works but the integration user may not use the API with it")
+    NEXT_STEP = told("check the user's API Enabled permission and the app's policies in Salesforce Setup")
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(f"Salesforce refused the session: {message}", code=code)
+        super().__init__(told("Salesforce refused the session: %(said)s", said=message), code=code)
 
 
 class ApiRefused(SalesforceError):
     """Salesforce refused a request in its own words; `code` is None when it gave none."""
 
     def __init__(self, status: int, code: str | None, message: str, fields: tuple[str, ...] = ()) -> None:
-        super().__init__(f"Salesforce answered {status} {code or ''}".rstrip() + f": {message}", code=code)
+        super().__init__(
+            told("Salesforce answered %(status)s: %(said)s", status=f"{status} {code or ''}".rstrip(), said=message),
+            code=code,
+        )
         self.status = status
         self.text = message
         self.fields = fields
@@ -135,15 +143,15 @@ class ApiRefused(SalesforceError):
 class LimitExceeded(ApiRefused):
     """An allowance is used up (usually the org's API calls of the last 24 hours)."""
 
-    MEANS = "the org's allowance for API calls is used up; what is owed waits here and nothing is lost"
-    NEXT_STEP = "nothing: it goes on when there is room; Salesforce Setup > System Overview shows who used it"
+    MEANS = told("the org's allowance for API calls is used up; what is owed waits here and nothing is lost")
+    NEXT_STEP = told("nothing: it goes on when there is room; Salesforce Setup > System Overview shows who used it")
 
 
 class Busy(ApiRefused):
     """Salesforce cannot now but can soon. `retry_after_seconds` is None when it named no time."""
 
-    MEANS = "Salesforce is overloaded or in maintenance; what is owed waits here and nothing is lost"
-    NEXT_STEP = "nothing: it is tried again; if it lasts, see status.salesforce.com"
+    MEANS = told("Salesforce is overloaded or in maintenance; what is owed waits here and nothing is lost")
+    NEXT_STEP = told("nothing: it is tried again; if it lasts, see status.salesforce.com")
 
     retry_after_seconds: float | None = None
 
@@ -151,11 +159,15 @@ class Busy(ApiRefused):
 class JobFailed(SalesforceError):
     """A Bulk query job ended as Failed or Aborted, or did not end in time."""
 
-    MEANS = "Salesforce gave no result, so nothing was concluded from it"
-    NEXT_STEP = "run it again; if it lasts, look at Salesforce Setup > Bulk Data Load Jobs"
+    MEANS = told("Salesforce gave no result, so nothing was concluded from it")
+    NEXT_STEP = told("run it again; if it lasts, look at Salesforce Setup > Bulk Data Load Jobs")
 
     def __init__(self, job_id: str, state: str, reason: str) -> None:
-        super().__init__(f"Salesforce's job {job_id} ended as {state}: {reason or 'no reason given'}")
+        super().__init__(
+            told(
+                "Salesforce's job %(job)s ended as %(state)s: %(reason)s", job=job_id, state=state, reason=reason or "-"
+            )
+        )
         self.job_id = job_id
         self.state = state
 
@@ -163,11 +175,11 @@ class JobFailed(SalesforceError):
 class OddAnswer(SalesforceError):
     """The answer is not what was promised and must not be used. After a write, the write may have taken effect."""
 
-    MEANS = "it cannot be trusted, so nothing was concluded from it"
-    NEXT_STEP = "nothing: it is tried again; if it lasts, look for a proxy or a login page in between"
+    MEANS = told("it cannot be trusted, so nothing was concluded from it")
+    NEXT_STEP = told("nothing: it is tried again; if it lasts, look for a proxy or a login page in between")
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"an odd answer from Salesforce: {message}")
+        super().__init__(told("an odd answer from Salesforce: %(found)s", found=message))
 
 
 def clean(text: object) -> str:
@@ -235,56 +247,67 @@ _SIGN_IN_ADVICE = (
     # a word of error or description -> (means, next); source: Salesforce Help, "OAuth 2.0 Errors"
     (
         "request not supported on this domain",
-        "client credentials work on the org's own My Domain host only",
-        "use the My Domain address (Setup > My Domain) as login address",
+        told("client credentials work on the org's own My Domain host only"),
+        told("use the My Domain address (Setup > My Domain) as login address"),
     ),
     (
         "approved this consumer",
-        "the app is not yet allowed to act for this user",
-        "pre-authorise the integration user's permission set in the app's policies",
+        told("the app is not yet allowed to act for this user"),
+        told("pre-authorise the integration user's permission set in the app's policies"),
     ),
     (
         "audience",
-        "a production credential was used at a sandbox, or the other way round",
-        "use the My Domain address of the org, or test.salesforce.com for a sandbox",
+        told("a production credential was used at a sandbox, or the other way round"),
+        told("use the My Domain address of the org, or test.salesforce.com for a sandbox"),
     ),
     (
         "ip restricted",
-        "this machine's network address is outside the ranges the org allows",
-        "add it to the profile's login IP ranges or relax the app's IP policy",
+        told("this machine's network address is outside the ranges the org allows"),
+        told("add it to the profile's login IP ranges or relax the app's IP policy"),
+    ),
+    (
+        "inactive",
+        told("the integration user or its org is deactivated"),
+        told("activate it in Salesforce, or connect another"),
     ),
     (
         "access/refresh token",
-        "our refresh token was revoked, unused for too long or used by somebody else; opt-outs wait here, none is lost",
-        "connect the org again",
+        told(
+            "our refresh token was revoked, unused for too long or used by somebody else; "
+            "opt-outs wait here, none is lost"
+        ),
+        told("connect the org again"),
     ),
-    ("denied", "the person at the consent page refused", "begin again and allow the access"),
+    ("denied", told("the person at the consent page refused"), told("begin again and allow the access")),
     (
         "no refresh token",
-        "without one the sign-in would end within hours; nothing was stored",
-        "give the app the scope refresh_token in its OAuth settings, then begin again",
+        told("without one the sign-in would end within hours; nothing was stored"),
+        told("give the app the scope refresh_token in its OAuth settings, then begin again"),
     ),
     (
         "redirect_uri",
-        "the callback address is not among the app's own",
-        "enter it as callback URL in the app's settings, to the letter",
+        told("the callback address is not among the app's own"),
+        told("enter it as callback URL in the app's settings, to the letter"),
     ),
-    ("inactive", "the integration user or its org is deactivated", "activate it in Salesforce, or connect another"),
     (
         "no client credentials user",
-        "the app has no user to run as",
-        "set the Run As user in the app's client credentials policy",
+        told("the app has no user to run as"),
+        told("set the Run As user in the app's client credentials policy"),
     ),
-    ("invalid_client", "Salesforce does not know this app or its secret", "copy consumer key and secret once more"),
+    (
+        "invalid_client",
+        told("Salesforce does not know this app or its secret"),
+        told("copy consumer key and secret once more"),
+    ),
     (
         "client identifier",
-        "Salesforce does not know this app",
-        "copy the consumer key once more; a new app takes up to 10 minutes",
+        told("Salesforce does not know this app"),
+        told("copy the consumer key once more; a new app takes up to 10 minutes"),
     ),
     (
         "grant type",
-        "the org does not offer this way of signing in",
-        "enable the flow (JWT bearer or client credentials) in the app's settings",
+        told("the org does not offer this way of signing in"),
+        told("enable the flow (JWT bearer or client credentials) in the app's settings"),
     ),
 )
 
@@ -295,6 +318,6 @@ def _sign_in_advice(error: str, description: str) -> tuple[str, str]:
         if word in said:
             return means, next_step
     return (
-        "user name, key or the org's login policy do not fit; unsubscribes wait here until it works",
-        "look at the user's Login History in Salesforce Setup, then connect again",
+        told("user name, key or the org's login policy do not fit; unsubscribes wait here until it works"),
+        told("look at the user's Login History in Salesforce Setup, then connect again"),
     )

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from optsync.connection import settings
 from optsync.core.calendar import newest_due_slot
 from optsync.core.problems import Problem
+from optsync.core.told import told
 from optsync.ledger.queries import sql
 from optsync.seams import Seams
 
@@ -92,9 +93,9 @@ def run_lock(conn: psycopg.Connection, org_id: int) -> Iterator[None]:
     """Keeps every other run of the org away. Raises Problem when one is going on: a second start is refused."""
     if not _value(conn.execute("SELECT pg_try_advisory_lock(%s, %s)", (RUN_LOCK, org_id))):
         raise Problem(
-            "a sync run of this org is going on already",
-            "two runs at once would do the same work twice; nothing was started",
-            "watch it with: optsync status",
+            told("a sync run of this org is going on already"),
+            told("two runs at once would do the same work twice; nothing was started"),
+            told("watch it with: optsync status"),
         )
     try:
         yield

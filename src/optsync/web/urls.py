@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic.base import RedirectView
 
-from optsync.web import integrations, views
+from optsync.web import connecting, doctor, integrations, views
 
 app_name = "web"
 urlpatterns = [
@@ -14,6 +14,14 @@ urlpatterns = [
     path("settings", RedirectView.as_view(pattern_name="web:integrations"), name="settings"),
     path("settings/unsubscribes", RedirectView.as_view(pattern_name="web:integrations")),
     path("settings/unsubscribes/integrations", integrations.integrations, name="integrations"),
+    path("settings/salesforce", RedirectView.as_view(pattern_name="web:doctor")),
+    path("settings/salesforce/doctor", doctor.doctor, name="doctor"),
+    path("settings/salesforce/connect", connecting.where, name="connect"),
+    path("settings/salesforce/connect/sign-in", connecting.sign_in, name="connect_sign_in"),
+    path("settings/salesforce/connect/certificate", connecting.certificate, name="connect_certificate"),
+    path("settings/salesforce/connect/org", connecting.confirm, name="connect_confirm"),
+    path("settings/salesforce/connect/doctor", doctor.doctor, {"connecting": True}, name="connect_doctor"),
+    path("settings/salesforce/connect/first-sync", connecting.first_sync, name="first_sync"),
     path("sign-in", views.sign_in, name="sign_in"),
     path("sign-in/<str:secret>", views.sign_in, name="sign_in_by_link"),
     path("sign-out", views.sign_out, name="sign_out"),

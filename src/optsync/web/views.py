@@ -115,12 +115,14 @@ def hero_of(standing: Standing) -> dict[str, Any]:
         title, next_step = refusal_of(cause, "", _)
         details = [f"{title}. {next_step}"]
     action = {"url": reverse("web:integrations"), "label": _("Settings")} if not standing.sync_on else None
+    if not standing.connected:
+        action = {"url": reverse("web:connect"), "label": _("Connect Salesforce")}
     return {
         "tone": tone,
         "sign": standing.sign,
         "sentence": _(sentence) % figures,
         "details": details,
-        "action": action if standing.connected else None,
+        "action": action,
     }
 
 

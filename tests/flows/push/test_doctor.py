@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,27 @@ import pytest
 from optsync.config.database import Database
 from optsync.config.vault import Vault
 from optsync.connection import doctor
-from optsync.connection.doctor import Check
+from optsync.connection.checks import TITLES, Check, setup_link
 from optsync.ledger import marks
 from tests.config.pooler import transaction_pooler
-from tests.flows.push.world import EMAIL, SALES, World
+from tests.flows.push.world import EMAIL, SALES, World, become_worker
 from tests.servers import environment
 
 SOUND = {
     "sign-in",
     "org",
     "version",
+    "api",
     "field.Lead.1",
     "field.Contact.1",
     "object.Lead",
     "object.Contact",
     "api-budget",
+    "bulk-budget",
     "clock",
     "keys",
     "pauses",
+    "parked",
     "durability",
     "direct",
     "chain",
@@ -78,7 +81,7 @@ def test_too_little_budget_and_a_pause_are_warnings(world: World) -> None:
 
 def test_a_budget_that_nobody_tells_is_no_defect(world: World) -> None:
     world.org.fault("html", route="limits", status=403)
-    assert defects(world) == {}, "the header of every answer says it too"
+    assert defects(world) == {"bulk-budget": "skip"}, "the header of every answer tells the calls too"
 
 
 def test_without_a_worker_it_says_so(world: World) -> None:
@@ -102,7 +105,7 @@ def test_a_failed_sign_in_is_a_finding_and_skips_what_hangs_on_it(world: World, 
 
 def test_a_sign_in_that_leads_to_another_org_is_a_finding(world: World) -> None:
     world.conn.execute("UPDATE org SET salesforce_id = '00D000000000009EAA' WHERE org_id = %s", [world.org_id])
-    assert defects(world) == {"org": "fail", "fields": "skip"}
+    assert defects(world) == {"org": "fail", "api": "skip", "fields": "skip"}
 
 
 def test_a_version_that_salesforce_has_retired_is_a_finding(world: World) -> None:
@@ -131,7 +134,7 @@ def test_a_clock_that_is_wrong_is_a_warning(world: World) -> None:
 
 def test_a_key_file_that_does_not_fit_is_a_finding(world: World, tmp_path: Path) -> None:
     other = Vault.load_or_create(environment(tmp_path / "other"), world.seams)
-    skipped = {"sign-in": "skip", "org": "skip", "fields": "skip"}
+    skipped = {"sign-in": "skip", "org": "skip", "api": "skip", "fields": "skip"}
     assert defects(world, vault=lambda: other) == {"keys": "fail", **skipped}
     damaged = environment(tmp_path / "damaged")
     damaged.key_file.parent.mkdir(parents=True)
@@ -153,3 +156,123 @@ def test_events_that_nobody_seals_are_a_warning(world: World) -> None:
     world.opt_out("ann@example.com")
     world.conn.execute("SET optsync.clock_offset = 300")
     assert defects(world) == {"chain": "warn"}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A defect and how somebody puts it right; `other` stands in for a part of the world, as in `examine`."""
+
+    plant: Callable[[World], object]
+    mend: Callable[[World], object]
+    other: Callable[[World], dict[str, Any]] = lambda _world: {}
+
+
+def late(world: World) -> dict[str, Any]:
+    """A clock that is ten minutes ahead."""
+    now = world.seams.now
+    return {"seams": replace(world.seams, now=lambda: now() + timedelta(minutes=10))}
+
+
+def refuse_one(world: World) -> None:
+    """A Contact that sharing keeps from our user, and whose box waits for that."""
+    world.org.share(world.org.create("Contact", Email="shared@example.com"), "read")
+    world.opt_out("shared@example.com")
+    world.push()
+
+
+def share_it(world: World) -> None:
+    """Somebody shares that Contact with our user."""
+    world.org.share(str(world.org.find("shared@example.com")[0]["Id"]), "edit")
+    world.push_again()
+
+
+def stand_still(world: World) -> None:
+    """Five minutes in which nobody seals."""
+    world.opt_out("ann@example.com")
+    world.conn.execute("SET optsync.clock_offset = 300")
+
+
+def clear(world: World) -> None:
+    """No faults any more."""
+    world.org.clear_faults()
+
+
+def other_key(world: World) -> dict[str, Any]:
+    """A key file that was made for another database."""
+    return {"vault": lambda: Vault.load_or_create(environment(world.vault.path.parent / "other"), world.seams)}
+
+
+RENAME = "UPDATE org SET salesforce_id = %s WHERE org_id = %s"
+PLANTED = {
+    "sign-in": Planted(
+        lambda w: w.org.behaviour(app_approved=False),
+        lambda w: w.org.behaviour(app_approved=True),
+    ),
+    "org": Planted(
+        lambda w: w.conn.execute(RENAME, ["00D000000000009EAA", w.org_id]),
+        lambda w: w.conn.execute(RENAME, [w.connected.salesforce_id, w.org_id]),
+    ),
+    "version": Planted(
+        lambda w: w.org.fault("html", route="versions", status=200, body='[{"version": "70.0"}]'), clear
+    ),
+    "api": Planted(
+        lambda w: w.org.fault("refuse", route="query", code="API_DISABLED_FOR_ORG", status=403, times=None), clear
+    ),
+    "fields": Planted(lambda w: w.org.fault("html", route="describe", status=200, times=None), clear),
+    "field": Planted(
+        lambda w: w.org.grant("Lead", EMAIL, "absent"),
+        lambda w: w.org.grant("Lead", EMAIL, "edit"),
+    ),
+    "object": Planted(lambda w: w.org.grant_object("Contact", "read"), lambda w: w.org.grant_object("Contact", "edit")),
+    "api-budget": Planted(lambda w: w.org.limits(daily=1_000, used=900), lambda w: w.org.limits(daily=1_000, used=10)),
+    "bulk-budget": Planted(lambda w: w.org.limits(bulk_queries_left=3), lambda w: w.org.limits(bulk_queries_left=900)),
+    "clock": Planted(lambda _w: None, lambda _w: None, late),
+    "keys": Planted(lambda _w: None, lambda _w: None, other_key),
+    "pauses": Planted(
+        lambda w: marks.pause(w.conn, w.org_id, 1, "00Q", 60, "INVALID_FIELD", "No such column"),
+        lambda w: marks.clear_pauses(w.conn, w.org_id),
+    ),
+    "parked": Planted(refuse_one, share_it),
+    "durability": Planted(
+        lambda w: w.conn.execute("SET synchronous_commit = off"),
+        lambda w: w.conn.execute("SET synchronous_commit = on"),
+    ),
+    "chain": Planted(stand_still, lambda w: w.conn.execute("SET optsync.clock_offset = 0")),
+    "worker": Planted(lambda w: w.lock.execute("SELECT pg_advisory_unlock_all()"), lambda w: become_worker(w.lock)),
+}
+"""Every check with a defect that it finds. `direct` has its own test above: its defect is a pooler in between."""
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_defect_is_found_and_its_fix_makes_the_next_run_pass(world: World, kind: str) -> None:
+    def states(**other: Any) -> set[str]:
+        return {check.state for name, check in examine(world, **other).items() if name.split(".")[0] == kind}
+
+    planted = PLANTED[kind]
+    planted.plant(world)
+    assert states(**planted.other(world)) & {"warn", "fail"}
+    planted.mend(world)
+    assert states() <= {"pass"}
+
+
+def test_no_check_is_without_a_planted_defect(world: World) -> None:
+    kinds = {name.split(".")[0] for name in examine(world)} | set(TITLES)
+    assert kinds - {"direct"} == set(PLANTED)
+
+
+def test_in_professional_edition_the_page_layout_is_the_fix(world: World) -> None:
+    row = {"Id": world.connected.salesforce_id, "Name": "Acme", "OrganizationType": "Professional Edition"}
+    body = json.dumps({"totalSize": 1, "done": True, "records": [row]})
+    world.org.grant("Lead", EMAIL, "absent")
+    assert "Permission Sets" in examine(world)["field.Lead.1"].fix
+    world.org.fault("html", route="query", status=200, body=body)
+    fix = examine(world)["field.Lead.1"].fix
+    assert "page layout" in fix
+    assert "Lead" in fix
+
+
+def test_a_finding_leads_to_the_page_of_setup_and_a_practice_org_has_none(world: World) -> None:
+    page = setup_link("https://acme.my.salesforce.com", False, "PermSets/home")
+    assert page == "https://acme.my.salesforce.com/lightning/setup/PermSets/home"
+    world.org.grant("Lead", EMAIL, "absent")
+    assert examine(world)["field.Lead.1"].link == ""

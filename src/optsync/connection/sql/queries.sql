@@ -78,6 +78,12 @@ SELECT (SELECT count(*) FROM opt_out WHERE scope = 0 AND lifted_at IS NULL) AS r
        (SELECT count(*) FROM opt_out o JOIN record r USING (address_id)
         WHERE o.scope = 0 AND o.lifted_at IS NULL AND r.org_id = %(org_id)s AND r.successor IS NULL) AS records;
 
+-- name: parked
+-- How many boxes of an org wait for a person, and the most frequent reason.
+SELECT coalesce(sum(n), 0)::int, (array_agg(code ORDER BY n DESC))[1]
+FROM (SELECT split_part(reason, ':', 1) AS code, count(*) AS n FROM mark WHERE org_id = %(org_id)s AND state = 'p'
+      GROUP BY 1) parked;
+
 -- name: durability
 -- The settings on which "acknowledged means kept" rests.
 SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
@@ -90,3 +96,46 @@ SELECT extract(epoch FROM clock() - %(at)s::timestamptz);
 -- name: live_worker_count
 -- How many workers hold their lock now.
 SELECT count(*) FROM live_workers();
+
+-- name: draft
+-- The connection that is being set up, with its secrets encrypted.
+SELECT place, login_url, way, client_id, username, private_key, client_secret, certificate, found FROM draft_connection;
+
+-- name: begin_draft
+-- Begins a draft, or moves the one there is to another place; what else was typed stays, but not the org found. A secret
+-- never goes to another address than the one it was typed for, and a key never from a real org to a practice org or back.
+INSERT INTO draft_connection AS d (place, login_url, begun_by) VALUES (%(place)s, %(login_url)s, %(actor)s)
+ON CONFLICT (only_row) DO UPDATE
+    SET place = EXCLUDED.place, login_url = EXCLUDED.login_url, found = NULL,
+        way = CASE WHEN d.login_url = EXCLUDED.login_url THEN d.way END,
+        client_secret = CASE WHEN d.login_url = EXCLUDED.login_url THEN d.client_secret END,
+        private_key = CASE WHEN (d.place = 'practice') = (EXCLUDED.place = 'practice') THEN d.private_key END,
+        certificate = CASE WHEN (d.place = 'practice') = (EXCLUDED.place = 'practice') THEN d.certificate ELSE '' END;
+
+-- name: choose_way
+-- The way to sign in; a key pair that was made before stays.
+UPDATE draft_connection
+SET way = %(way)s, found = NULL, certificate = CASE WHEN private_key IS NULL THEN %(certificate)s ELSE certificate END,
+    private_key = coalesce(private_key, %(private_key)s);
+
+-- name: fill_in
+-- What the app and the user are called; a secret that was not typed again stays.
+UPDATE draft_connection
+SET client_id = %(client_id)s, username = %(username)s, found = NULL,
+    client_secret = coalesce(%(client_secret)s, client_secret);
+
+-- name: store_found
+-- The org that the sign-in led to.
+UPDATE draft_connection SET found = %(found)s;
+
+-- name: drop_draft
+-- Forgets the draft and its secrets.
+DELETE FROM draft_connection;
+
+-- name: lock_draft_secrets
+-- Both secrets of the draft; nobody replaces them meanwhile.
+SELECT private_key, client_secret FROM draft_connection FOR UPDATE;
+
+-- name: replace_draft_secrets
+-- The same secrets under another key.
+UPDATE draft_connection SET private_key = %(private_key)s, client_secret = %(client_secret)s;

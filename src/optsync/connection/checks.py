@@ -1,0 +1,65 @@
+"""One finding of the doctor, and the words and links that its checks share."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from optsync.core.problems import Problem
+from optsync.core.told import told
+from optsync.salesforce.errors import SalesforceError
+
+State = Literal["pass", "warn", "fail", "skip"]
+Place = Literal["salesforce", "here"]
+
+PERMISSION_SETS: Final = "PermSets/home"
+PAGE_LAYOUTS: Final = "ObjectManager/{}/PageLayouts/view"
+"""Pages of Salesforce Setup below /lightning/setup/, as public repositories link to them; the second is of one shape
+with ObjectManager/Lead/FieldsAndRelationships/view and was not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `why` says what it means, `fix` what to do, `link` opens the page of Salesforce Setup where that is
+    done; each is empty where there is nothing to say. `place`: who can put it right, Salesforce's admin or ours."""
+
+    id: str
+    title: str
+    state: State
+    why: str = ""
+    fix: str = ""
+    link: str = ""
+    place: Place = "salesforce"
+
+
+TITLES: Final = {
+    "sign-in": told("Salesforce accepts our sign-in"),
+    "org": told("The sign-in leads to the org we know"),
+    "api": told("The org lets us use its API"),
+    "fields": told("The opt-out fields can be written"),
+}
+
+
+def skipped(why: str, *ids: str) -> Iterator[Check]:
+    """Checks that hang on one which failed."""
+    yield from (Check(check_id, TITLES[check_id], "skip", why) for check_id in ids)
+
+
+def refused(check_id: str, title: str, error: SalesforceError) -> Check:
+    """A check that Salesforce's answer made fail."""
+    why = told("%(what)s: %(means)s", what=error.message, means=error.means) if error.means else error.message
+    return Check(check_id, title, "fail", why, error.next_step or told("see docs/how-to/connect-an-org.md"))
+
+
+def tried(check_id: str, title: str, act: Callable[[], object]) -> Check:
+    """A check of this installation that passes when the act raises no Problem."""
+    try:
+        act()
+    except Problem as problem:
+        why = told("%(what)s: %(means)s", what=problem.what, means=problem.means)
+        return Check(check_id, title, "fail", why, problem.next, place="here")
+    return Check(check_id, title, "pass", place="here")
+
+
+def setup_link(instance_url: str, is_practice: bool, page: str) -> str:
+    """The address of a page of Salesforce Setup; a practice org has none, so none is given."""
+    return "" if is_practice else f"{instance_url}/lightning/setup/{page}"

@@ -1,0 +1,13 @@
+"""The draft of a connection, from its SQL file."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.db import migrations
+
+SQL = Path(__file__).parent.parent / "sql"
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar[list[tuple[str, str]]] = [("connection", "0001_connection")]
+    operations: ClassVar = [migrations.RunSQL((SQL / "draft.sql").read_text(encoding="utf-8"))]

@@ -1,0 +1,99 @@
+"""Settings > Salesforce > Doctor: what stands between an unsubscribe and Salesforce, with the fix beside each.
+
+The checks are those of `optsync doctor`. Looking changes nothing, so the page is a GET and "Run again" is the same GET.
+"""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from optsync.config.desk import desk
+from optsync.connection import doctor as doctors
+from optsync.connection.checks import Check
+from optsync.connection.connect import Connection, connections
+from optsync.core.told import in_language
+from optsync.web.shell import first_connection, page
+from optsync.web.templatetags.web import moment
+from optsync.web.troubles import capitalised
+
+SIGNS = {"pass": ("ok", "✓"), "warn": ("warn", "!"), "fail": ("bad", "✕"), "skip": ("idle", "–")}
+
+WORST_FIRST = ("fail", "warn", "skip", "pass")
+
+
+@require_safe
+def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
+    """Every check of one org; with `connecting` as a step of the wizard."""
+    org = chosen_org(request)
+    context: dict[str, Any] = {"org": org, "connecting": connecting, "step": "doctor"}
+    if org is not None:
+        desk_ = desk()
+        found = doctors.run(desk_.connection(), lambda: desk_.vault, org.org_id, desk_.database, desk_.seams)
+        checks = sorted((row_of(check) for check in found), key=lambda row: WORST_FIRST.index(row["state"]))
+        asks_admin = [row for row in checks if row["place"] == "salesforce" and row["state"] in ("warn", "fail")]
+        context |= verdict_of(found) | {
+            "groups": [
+                (_("In Salesforce"), [row for row in checks if row["place"] == "salesforce"]),
+                (_("Here"), [row for row in checks if row["place"] == "here"]),
+            ],
+            "for_admin": letter_to_admin(org, asks_admin) if asks_admin else "",
+            "checked_at": desk_.seams.now(),
+        }
+    return page(request, "doctor", "settings", **context)
+
+
+def chosen_org(request: HttpRequest) -> Connection | None:
+    """The org that ?org= names by its Salesforce id, else the first one; None when none is connected."""
+    asked = request.GET.get("org")
+    if not asked:
+        return first_connection()
+    for org in connections(desk().connection()):
+        if org.salesforce_id == asked:
+            return org
+    raise Http404
+
+
+def row_of(check: Check) -> dict[str, Any]:
+    """One check in the reader's language."""
+    tone, sign = SIGNS[check.state]
+    return {
+        "id": check.id,
+        "state": check.state,
+        "place": check.place,
+        "tone": tone,
+        "sign": sign,
+        "word": word_of(check.state),
+        "title": in_language(check.title, _),
+        "why": capitalised(in_language(check.why, _)),
+        "fix": capitalised(in_language(check.fix, _)),
+        "link": check.link,
+    }
+
+
+def word_of(state: str) -> str:
+    """The state as a word: colour and sign alone are not for everybody."""
+    return {"pass": _("Pass"), "warn": _("Warning"), "fail": _("Fail"), "skip": _("Skipped")}[state]
+
+
+def verdict_of(found: list[Check]) -> dict[str, Any]:
+    """The worst state with its tone and how many checks are in it."""
+    for state in ("fail", "warn", "pass"):
+        count = sum(check.state == state for check in found)
+        if count:
+            break
+    tone, sign = SIGNS[state]
+    return {"verdict": state, "tone": tone, "sign": sign, "count": count}
+
+
+def letter_to_admin(org: Connection, rows: list[dict[str, Any]]) -> str:
+    """What somebody else must put right in Salesforce, as plain text to be sent to them."""
+    head = _("optsync keeps e-mail unsubscribes in step with %(org)s (%(id)s). Checked %(when)s.")
+    lines = [head % {"org": org.name, "id": org.salesforce_id, "when": moment(desk().seams.now())}]
+    lines.append(_("Please put this right in Salesforce Setup:"))
+    for number, row in enumerate(rows, 1):
+        lines += ["", f"{number}. {row['title']}: {row['word']}"]
+        lines += [f"   {_('Why')}: {row['why']}", f"   {_('What to do')}: {row['fix']}"]
+        lines += [f"   {row['link']}"] if row["link"] else []
+    return "\n".join(lines)

@@ -1,0 +1,22 @@
+"""What went wrong, in the reader's language: what happened, what it means, what to do."""
+
+from django.utils.translation import gettext as _
+
+from optsync.core.problems import Problem
+from optsync.core.told import in_language, told
+from optsync.salesforce.errors import SalesforceError
+
+
+def in_three_parts(error: Problem | SalesforceError) -> dict[str, str]:
+    """`what`, `means` and `next`, each a sentence; what Salesforce itself said stays in its own words."""
+    if isinstance(error, Problem):
+        parts = {"what": error.what, "means": error.means, "next": error.next}
+    else:
+        see_doctor = told("run the checks of Settings > Salesforce > Doctor")
+        parts = {"what": error.message, "means": error.means, "next": error.next_step or see_doctor}
+    return {name: capitalised(in_language(text, _)) for name, text in parts.items()}
+
+
+def capitalised(sentence: str) -> str:
+    """With a capital letter in front: on the command line these sentences stand behind a word and a colon."""
+    return sentence[:1].upper() + sentence[1:]
