@@ -17,6 +17,7 @@ from tests.flows.nightly.house import House
 from tests.flows.push.world import wait_until
 
 DEATHS_A_NIGHT: Final = 20
+NAMES: Final = ("found", "owed", "more", "converted", "merged", "gone", "was", "now", "again", "free", "person")
 
 
 class Night:
@@ -25,10 +26,7 @@ class Night:
     def __init__(self, house: House, number: int) -> None:
         org = house.org
         self.house = house
-        self.mail = {
-            name: f"{name}{number}@example.com"
-            for name in "found owed more converted merged gone was now again free person".split()
-        }
+        self.mail = {name: f"{name}{number}@example.com" for name in NAMES}
         mail = self.mail
         found = org.create("Lead", Email=mail["found"], HasOptedOutOfEmail=True)
         twin = org.create("Contact", Email=mail["found"])
