@@ -17,6 +17,7 @@ from tests.flows.nightly.house import House
 from tests.flows.push.world import wait_until
 
 DEATHS_A_NIGHT: Final = 20
+NAMES: Final = ("found", "owed", "more", "converted", "merged", "gone", "was", "now", "again", "free", "person")
 
 
 class Night:
@@ -25,10 +26,7 @@ class Night:
     def __init__(self, house: House, number: int) -> None:
         org = house.org
         self.house = house
-        self.mail = {
-            name: f"{name}{number}@example.com"
-            for name in ("found", "owed", "more", "converted", "merged", "gone", "was", "now", "again", "free")
-        }
+        self.mail = {name: f"{name}{number}@example.com" for name in NAMES}
         mail = self.mail
         found = org.create("Lead", Email=mail["found"], HasOptedOutOfEmail=True)
         twin = org.create("Contact", Email=mail["found"])
@@ -38,6 +36,7 @@ class Night:
         gone = org.create("Contact", Email=mail["gone"])
         moved = org.create("Lead", Email=mail["was"])
         again = org.create("Lead", Email=mail["again"], HasOptedOutOfEmail=True)
+        person = org.create("Account", PersonEmail=mail["person"])
         self.free = org.create("Lead", Email=mail["free"])
         for record_id, kind, name in (
             *((owed, "Contact", "owed"), (more, "Contact", "more"), (lead, "Lead", "converted")),
@@ -45,7 +44,7 @@ class Night:
             *((again, "Lead", "again"), (self.free, "Lead", "free")),
         ):
             house.link(record_id, kind, mail[name])
-        self.recorded = [mail[name] for name in ("owed", "more", "converted", "merged", "gone", "was")]
+        self.recorded = [mail[name] for name in ("owed", "more", "converted", "merged", "gone", "was", "person")]
         for email in (*self.recorded, mail["again"], mail["free"]):
             house.opt_out(email)
         for email in (mail["again"], mail["free"]):
@@ -54,7 +53,8 @@ class Night:
         org.merge(loser, winner)
         org.delete(gone)
         org.edit(moved, Email=mail["now"])
-        self.ticked = [found, twin, owed, more, contact, winner, moved, again]
+        shown = str(org.record(person)["PersonContactId"])
+        self.ticked = [found, twin, owed, more, contact, winner, moved, again, shown]
 
     def check(self, report: RunReport) -> None:
         """What must hold after the run that came through."""

@@ -32,13 +32,15 @@ class Scene:
         gone = org.create("Contact", Email=mail[5])
         already = org.create("Contact", Email=mail[1], HasOptedOutOfEmail=True)
         world.link(*((record, mail[n]) for n, record in ((0, known), (2, lead), (3, moved), (4, loser), (5, gone))))
+        person = org.create("Account", PersonEmail=mail[0])
         contact = org.convert(lead)
         org.edit(moved, Email=f"moved.{mail[3]}")
         org.merge(loser, winner)
         org.delete(gone)
         org.fault("reject", code="UNABLE_TO_LOCK_ROW", records=[unlinked])
         self.mail = mail
-        self.ticked = [known, twin, unlinked, contact, moved, winner, already]
+        shown = str(org.record(person)["PersonContactId"])
+        self.ticked = [known, twin, unlinked, contact, moved, winner, already, shown]
         for address in mail:
             world.opt_out(address)
 

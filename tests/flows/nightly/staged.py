@@ -16,7 +16,7 @@ from optsync.sync.staging import Reader
 
 KEY = b"k" * 32
 ORG = "00D000000000001EAA"
-PREFIX = {"Lead": "00Q", "Contact": "003"}
+PREFIX = {"Lead": "00Q", "Contact": "003", "Account": "001"}
 
 
 def record_id(kind: str, number: int) -> str:

@@ -15,7 +15,7 @@ import psycopg
 
 from optsync.core.addresses import subject_of
 from optsync.core.problems import Problem
-from optsync.core.record_ids import Kind
+from optsync.core.record_ids import PREFIXES
 from optsync.ledger import balance, check, holds, lifts, marks, people, record, targets
 from optsync.ledger.marks import Key
 from optsync.ledger.people import Link
@@ -74,7 +74,7 @@ class World:
     def create(self) -> None:
         self.number += 1
         email = self.dice.choice([*ADDRESSES, None]) if self.dice.random() < 0.2 else self.dice.choice(ADDRESSES)
-        kind, ticked = self.dice.choice(["Lead", "Contact"]), self.dice.random() < 0.2
+        kind, ticked = self.dice.choice(["Lead", "Contact", "Account"]), self.dice.random() < 0.2
         self.ledger.person(kind, self.number, email, ticked=ticked, linked=self.dice.random() < 0.7)
         if ticked:
             self.caused(email)
@@ -408,8 +408,7 @@ class World:
         return True
 
     def link_all(self, keys: list[str], provenance: people.Provenance) -> None:
-        kinds: dict[str, Kind] = {"00Q": "Lead", "003": "Contact"}
-        found = [Link(key, kinds[key[:3]], self.ledger.salesforce[key].email) for key in keys]
+        found = [Link(key, PREFIXES[key[:3]], self.ledger.salesforce[key].email) for key in keys]
         people.link(self.conn, KEY, self.ledger.org_id, found, provenance)
 
     def any_record(self, prefix: str = "", but: str | None = None) -> str | None:
