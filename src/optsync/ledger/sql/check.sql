@@ -17,6 +17,14 @@ LEFT JOIN opt_out sender ON sender.address_id = a.address_id AND sender.scope = 
     AND sender.lifted_at IS NULL
 ORDER BY q.nth;
 
+-- name: addresses_of_records
+-- For each record id, in the order asked: its address in every org that has it, or that there is none to judge by.
+SELECT q.nth::int, r.record_id IS NOT NULL, a.normal, a.erased_hash IS NOT NULL
+FROM unnest(%s::text[]) WITH ORDINALITY AS q(record_id, nth)
+LEFT JOIN record r ON r.record_id = q.record_id COLLATE "C" AND r.org_id IN (SELECT org_id FROM org)
+LEFT JOIN address a USING (address_id)
+ORDER BY q.nth;
+
 -- name: block_domain
 -- Nobody at this domain is mailed, not even non-commercially.
 INSERT INTO blocked_domain (domain) VALUES (%s) ON CONFLICT DO NOTHING;
