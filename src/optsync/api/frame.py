@@ -3,14 +3,18 @@
 import re
 from collections.abc import Callable
 from functools import cache
+from http import HTTPStatus
+from typing import Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from optsync.api.door import Caller
 from optsync.api.problems import MEDIA_TYPE, OF_STATUS, Refusal, told
 
-ROOT = "/v1/"
-PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+ROOT: Final = "/v1/"
+BLOCK_BYTES: Final = 64 * 1024
+DRAINED_BLOCKS_MAX: Final = 256
+PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class ApiFrame:
@@ -29,6 +33,8 @@ class ApiFrame:
         if response.status_code in OF_STATUS and response["Content-Type"] != MEDIA_TYPE:
             kept = {"Allow": response["Allow"]} if "Allow" in response else {}
             response = told(request, Refusal(*OF_STATUS[response.status_code], headers=kept))
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            drain(request)
         caller = getattr(request, "auth", None)
         if isinstance(caller, Caller):
             for name, value in caller.quota.headers.items():
@@ -50,6 +56,16 @@ class ApiFrame:
             return None
         errors = [{"where": name[:100], "detail": "there is no such parameter"} for name in unknown[:100]]
         return told(request, Refusal("invalid", f"{len(unknown)} of the parameters are not known here", errors=errors))
+
+
+def drain(request: HttpRequest) -> None:
+    """Reads away what is left of a refused body: a client that is still sending would not see the answer."""
+    for _ in range(DRAINED_BLOCKS_MAX):
+        try:
+            if not request.read(BLOCK_BYTES):
+                return
+        except UnreadablePostError:
+            return
 
 
 @cache
