@@ -20,6 +20,9 @@ def causes(answer: object) -> list[str | None]:
 def test_one_address_is_allowed_or_blocked_and_why(sender: Program, world: World) -> None:
     answer = sender.post("/v1/check", {"addresses": ["two@example.org", "nobody.yet@example.org"]})
     assert answer.status == 200
+    schemas = sender.get("/v1/openapi.json").json["components"]["schemas"]
+    assert list(answer.json) == schemas["Answers"]["required"]
+    assert list(answer.json["answers"][0]) == schemas["Answer"]["required"]
     assert answer.json == {
         "allowed": 1,
         "blocked": 1,

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, Self
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Router
 from pydantic import Field, field_validator, model_validator
 
@@ -92,7 +92,7 @@ class Answers(Told):
 
 
 @router.post("", auth=ApiKey("check", SENDING, BODY_BYTES_MAX), response=Answers, summary="May they be mailed?")
-def check_before_sending(request: HttpRequest, question: Question) -> Answers:
+def check_before_sending(request: HttpRequest, question: Question) -> HttpResponse:
     """Ask right before you send. Mail only who is `allowed`; treat any other answer than 200, and none, as a block."""
     conn = desk().connection()
     if question.ids is not None:
@@ -104,10 +104,11 @@ def check_before_sending(request: HttpRequest, question: Question) -> Answers:
         reasons = [verdict.why for verdict in verdicts]
     blocked = sum(map(bool, reasons))
     answers = [
-        Answer(asked=one, allowed=not why, cause=cause_of(why), why=why)
+        {"asked": one, "allowed": not why, "cause": cause_of(why), "why": why}
         for one, why in zip(asked, reasons, strict=True)
     ]
-    return Answers(allowed=len(asked) - blocked, blocked=blocked, answers=answers)
+    # Written straight: 10,000 answers as models would take four times as long. A test holds them to `Answers`.
+    return JsonResponse({"allowed": len(asked) - blocked, "blocked": blocked, "answers": answers})
 
 
 def cause_of(why: str) -> Cause | None:
