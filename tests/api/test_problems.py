@@ -81,7 +81,7 @@ def test_an_unknown_address_is_no_page_of_ours(admin: Program, path: str) -> Non
         ("HEAD", "/v1/check", {"POST"}),
         ("OPTIONS", "/v1/status", {"GET"}),
         ("PATCH", "/v1/people/1", {"GET"}),
-        ("BREW", "/v1/status", {"GET"}),
+        ("BREW", "/v1/status?limit=1", {"GET"}),
     ],
 )
 def test_a_method_that_is_not_there_names_those_that_are(
@@ -106,13 +106,18 @@ def test_an_unknown_parameter_is_refused(admin: Program, query: str) -> None:
     assert (answer.status, answer.code) == (422, "invalid")
 
 
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=YWZ0ZXIgLTE", "cursor=%FF", "cursor=" + "A" * 200]
-)
-def test_a_bad_limit_or_cursor_is_refused(admin: Program, query: str) -> None:
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "cursor=" + "A" * 200])
+def test_a_limit_or_cursor_of_the_wrong_shape_is_refused(admin: Program, query: str) -> None:
     for path in ("/v1/unsubscribes", "/v1/runs", "/v1/people/1/timeline"):
         answer = admin.get(f"{path}?{query}")
         assert (answer.status, answer.code) == (422, "invalid")
+
+
+@pytest.mark.parametrize("cursor", ["x", "YWZ0ZXIgLTE", "%FF", "0", "YWZ0ZXIgOTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk"])
+def test_a_cursor_that_is_none_of_ours_has_no_page(admin: Program, cursor: str) -> None:
+    for path in ("/v1/unsubscribes", "/v1/runs", "/v1/people/1/timeline"):
+        answer = admin.get(f"{path}?cursor={cursor}")
+        assert (answer.status, answer.code) == (404, "not-found")
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "9223372036854775808", "1e3", "99999999999999999999999999"])

@@ -30,8 +30,8 @@ def number_in(cursor: str, first: int) -> int:
             return int(number)
     except ValueError:
         pass
-    errors = [{"where": "cursor", "detail": "take it from `next` of the page before, unchanged"}]
-    raise Refusal("invalid", "the cursor is none of ours", errors=errors)
+    next_step = "Take the cursor from `next` of the page before, unchanged."
+    raise Refusal("not-found", "no page has this cursor", next=next_step)
 
 
 def cut(rows: Sequence[Row], limit: int, number: str) -> tuple[Sequence[Row], str | None]:

@@ -51,7 +51,8 @@ class ApiFrame:
         if match is None or not request.path.startswith(ROOT):
             return None
         route = "/" + PARAMETER.sub(r"{\1}", match.route)
-        unknown = sorted(set(request.GET) - parameters().get((route, request.method or ""), frozenset()))
+        known = parameters().get((route, request.method or ""))
+        unknown = [] if known is None else sorted(set(request.GET) - known)  # None: 405 comes
         if not unknown:
             return None
         errors = [{"where": name[:100], "detail": "there is no such parameter"} for name in unknown[:100]]

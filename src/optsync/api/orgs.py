@@ -20,8 +20,7 @@ def chosen(conn: psycopg.Connection, org: str) -> list[Connection]:
     """The connected org with this id (15 or 18 characters), or all of them. Raises Refusal for one that is not."""
     found = [one for one in connections(conn) if not org or (len(org) >= 15 and one.salesforce_id.startswith(org))]
     if org and not found:
-        errors = [{"where": "org", "detail": "no such org is connected"}]
-        raise Refusal("invalid", "the org is not one of ours", errors=errors)
+        raise Refusal("not-found", "no such org is connected", next="See GET /v1/status for those that are.")
     return found
 
 

@@ -87,7 +87,7 @@ def _reasons(
         "scope": sender_scope,
         "non_commercial": non_commercial,
     }
-    rows = conn.execute(sql("optsync.ledger", "may_mail"), values, prepare=True)
+    rows = conn.execute(sql("optsync.ledger", "may_mail"), values, prepare=True).fetchall()
     return [why or "" for (why,) in rows]
 
 
