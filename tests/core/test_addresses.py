@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from optsync.core import addresses
 from optsync.core.addresses import (
     KEPT_BYTES_MAX,
     PLAIN,
@@ -109,6 +110,16 @@ def test_overlong_inputs_stay_distinct() -> None:
 def test_for_plain_addresses_the_normal_form_is_what_sql_computes_by_itself(raw: str) -> None:
     if re.search(PLAIN, raw) and len(raw) <= KEPT_BYTES_MAX:
         assert normalize(raw) == raw.strip(BTRIM).lower()
+
+
+@given(st.one_of(ascii_text, odd))
+@example("\x1ca@b")
+@example("a@b.")
+@example("MAILTO:a@b")
+@example("a" * KEPT_BYTES_MAX + "@b")
+@example(" a@b\n")
+def test_the_short_way_and_the_long_way_lead_to_the_same_normal_form(raw: str) -> None:
+    assert normalize(raw) == addresses._normalize_whole(raw)
 
 
 @pytest.mark.parametrize(

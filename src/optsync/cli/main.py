@@ -55,6 +55,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "audit": ("optsync.cli.audit:audit", "Verify or export the hash chain of events."),
         "backup": ("optsync.cli.keeping:backup", "Database and key into one file."),
         "restore": ("optsync.cli.keeping:restore", "The way back from such a file."),
+        "api-keys": ("optsync.cli.api_keys:api_keys", "What programs sign in with: make, list, revoke."),
         "keys": ("optsync.cli.keys:keys", "A new key for the stored Salesforce credentials."),
         "version": ("optsync.cli.version:version", "Which optsync this is."),
     },

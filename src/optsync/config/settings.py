@@ -31,11 +31,13 @@ INSTALLED_APPS = [
     "optsync.sync",
     "optsync.web",
     "optsync.public",
+    "optsync.api",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "optsync.api.frame.ApiFrame",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

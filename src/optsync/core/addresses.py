@@ -21,6 +21,7 @@ names and brackets, `mailto:`, other control characters, a final dot, anything o
 KEPT_BYTES_MAX = 1000
 """A longer input is cut and named by its digest, so that an index row can hold it (PostgreSQL's limit: 2,704 bytes)."""
 
+_PLAIN = re.compile(PLAIN)
 _BRACKETED = re.compile(r"<([^<>]*@[^<>]*)>\Z")
 _MAILTO = re.compile(r"(?:mailto:)+", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@'\"<>(]{1,64}@[^\s@'\"<>)]{1,255}")
@@ -40,6 +41,13 @@ def normalize(raw: str) -> str:
     unwrapped; then NFC and lower case; the domain becomes punycode without its final dot. Odd input is kept, stripped
     and lower-cased.
     """
+    if len(raw) <= KEPT_BYTES_MAX and _PLAIN.match(raw):
+        return raw.strip(" \t\r\n\f\v").lower()  # nearly every address there is: a seventh of the time
+    return _normalize_whole(raw)
+
+
+def _normalize_whole(raw: str) -> str:
+    """The long way, which every address may go."""
     text = _shorten(_make_storable(raw))
     while (after := _normalize_once(text)) != text:
         text = after

@@ -9,6 +9,9 @@ from optsync.core.addresses import domain_of, normalize, subject_of
 from optsync.ledger.queries import sql
 
 IN_DOUBT = "the database did not answer, so nobody is mailed"
+UNKNOWN_RECORD = "this Salesforce record is not known here; ask by its address"
+NO_ADDRESS = "this Salesforce record has no e-mail here"
+ERASED = "erased; only a keyed hash of the address is kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +36,59 @@ def may_mail(
     Blocked are account-wide opt-outs (also while a lift waits), this sender's own (`sender_scope` above 0), people in
     an undecided hold, and blocked domains. Non-commercial mail passes all but blocked domains (requirements 39-41).
     """
+    try:
+        return ask(conn, subject_key, addresses, sender_scope=sender_scope, non_commercial=non_commercial)
+    except psycopg.Error:
+        return in_doubt(addresses)
+
+
+def ask(
+    conn: psycopg.Connection,
+    subject_key: bytes,
+    addresses: Sequence[str],
+    *,
+    sender_scope: int = 0,
+    non_commercial: bool = False,
+) -> list[Verdict]:
+    """As `may_mail`, for a caller with a block of its own for doubt: raises psycopg.Error when it cannot be asked."""
     normals = [normalize(address) for address in addresses]
+    asked = [(normal, subject_of(normal, subject_key)) for normal in normals]
+    reasons = _reasons(conn, asked, sender_scope, non_commercial)
+    return [Verdict(address, not why, why) for address, why in zip(addresses, reasons, strict=True)]
+
+
+def ask_by_record(
+    conn: psycopg.Connection, record_ids: Sequence[str], *, sender_scope: int = 0, non_commercial: bool = False
+) -> list[str]:
+    """What blocks the person behind each 18-character record id, in order; empty = nothing. Raises psycopg.Error.
+
+    Without an address to judge by (an unknown record, one without e-mail, an erased person) the answer is a block. An
+    id that two orgs share (a sandbox copies them) is blocked when either is.
+    """
+    found = conn.execute(sql("optsync.ledger", "addresses_of_records"), [list(record_ids)], prepare=True).fetchall()
+    asked = [(normal, b"") for _, _, normal, _ in found if normal is not None]
+    reasons = iter(_reasons(conn, asked, sender_scope, non_commercial))
+    answers = [""] * len(record_ids)
+    for nth, is_known, normal, is_erased in found:
+        missing = ERASED if is_erased else NO_ADDRESS if is_known else UNKNOWN_RECORD
+        why = missing if normal is None else next(reasons)
+        answers[nth - 1] = answers[nth - 1] or why
+    return answers
+
+
+def _reasons(
+    conn: psycopg.Connection, asked: Sequence[tuple[str, bytes]], sender_scope: int, non_commercial: bool
+) -> list[str]:
+    """What blocks each (normal form, subject), in order; empty = nothing."""
     values = {
-        "normals": normals,
-        "subjects": [subject_of(normal, subject_key) for normal in normals],
-        "domains": [domain_of(normal) for normal in normals],
+        "normals": [normal for normal, _ in asked],
+        "subjects": [subject for _, subject in asked],
+        "domains": [domain_of(normal) for normal, _ in asked],
         "scope": sender_scope,
         "non_commercial": non_commercial,
     }
-    try:
-        rows = conn.execute(sql("optsync.ledger", "may_mail"), values, prepare=True).fetchall()
-    except psycopg.Error:
-        return in_doubt(addresses)
-    return [
-        Verdict(address, allowed=why is None, why=why or "") for address, (why,) in zip(addresses, rows, strict=True)
-    ]
+    rows = conn.execute(sql("optsync.ledger", "may_mail"), values, prepare=True).fetchall()
+    return [why or "" for (why,) in rows]
 
 
 def in_doubt(addresses: Sequence[str]) -> list[Verdict]:

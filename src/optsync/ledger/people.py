@@ -126,13 +126,13 @@ def find(conn: psycopg.Connection, subject_key: bytes, address: str) -> Person |
     normal = normalize(address)
     known = {"normal": normal, "subject": subject_of(normal, subject_key)}
     row = conn.execute(sql("optsync.ledger", "find_address"), known).fetchone()
-    if row is None:
-        return None
-    opt_outs = tuple(OptOut(*o) for o in conn.execute(sql("optsync.ledger", "opt_outs_of"), row))
-    holds = conn.execute(sql("optsync.ledger", "holds_of"), row).fetchall()
-    hold_ids = tuple(hold_id for hold_id, _ in holds)
-    why = _why_blocked(opt_outs, waits_inbound=any(direction == "i" for _, direction in holds))
-    return Person(row[0], normal, opt_outs, _records_of(conn, row[0]), hold_ids, why)
+    return None if row is None else _person(conn, row[0], normal)
+
+
+def find_by_id(conn: psycopg.Connection, address_id: int) -> Person | None:
+    """The same by our own number; `normal` is empty once the address was erased. None when there is no such number."""
+    row = conn.execute(sql("optsync.ledger", "address_by_id"), [address_id]).fetchone()
+    return None if row is None else _person(conn, address_id, row[0] or "")
 
 
 def link(
@@ -201,6 +201,26 @@ def timeline(conn: psycopg.Connection, subject_key: bytes, address: str) -> list
     """What happened to one person, oldest first; empty for an address nobody ever heard of."""
     subject = subject_of(normalize(address), subject_key)
     return [TimelineEntry(*row) for row in conn.execute(sql("optsync.ledger", "timeline_of"), [subject])]
+
+
+def timeline_after(
+    conn: psycopg.Connection, subject_key: bytes, address_id: int, after_event_id: int, limit: int
+) -> list[TimelineEntry] | None:
+    """A stretch of the same by our own number, also of an erased person; None when there is no such number."""
+    row = conn.execute(sql("optsync.ledger", "address_by_id"), [address_id]).fetchone()
+    if row is None:
+        return None
+    subject = row[1] if row[0] is None else subject_of(row[0], subject_key)
+    rows = conn.execute(sql("optsync.ledger", "timeline_after"), [subject, after_event_id, limit])
+    return [TimelineEntry(*entry) for entry in rows]
+
+
+def _person(conn: psycopg.Connection, address_id: int, normal: str) -> Person:
+    opt_outs = tuple(OptOut(*o) for o in conn.execute(sql("optsync.ledger", "opt_outs_of"), [address_id]))
+    holds = conn.execute(sql("optsync.ledger", "holds_of"), [address_id]).fetchall()
+    hold_ids = tuple(hold_id for hold_id, _ in holds)
+    why = _why_blocked(opt_outs, waits_inbound=any(direction == "i" for _, direction in holds))
+    return Person(address_id, normal, opt_outs, _records_of(conn, address_id), hold_ids, why)
 
 
 def _why_blocked(opt_outs: tuple[OptOut, ...], *, waits_inbound: bool) -> str:

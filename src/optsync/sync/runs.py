@@ -156,6 +156,12 @@ def report(conn: psycopg.Connection, run_id: int) -> dict[str, Any] | None:
         return cursor.execute(sql(PACKAGE, "run_report"), {"run_id": run_id}).fetchone()
 
 
+def before(conn: psycopg.Connection, run_id: int, limit: int) -> list[dict[str, Any]]:
+    """The next older runs of every org, as `report` gives each; the newest first."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql(PACKAGE, "runs_before"), {"run_id": run_id, "limit": limit}).fetchall()
+
+
 def has_compared(conn: psycopg.Connection, org_id: int) -> bool:
     """Whether this org was ever compared: before that its run is the first and needs a go (rules 5.7)."""
     return bool(_value(conn.execute(sql(PACKAGE, "has_compared"), {"org": org_id})))

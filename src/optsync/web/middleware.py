@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
-OPEN_NAMESPACES = frozenset({"public", "health"})
+OPEN_NAMESPACES = frozenset({"public", "health", "api"})
 OPEN_NAMES = frozenset({"set_language"})
 """Django's own view: the sign-in page has the language buttons too."""
 View = Callable[..., HttpResponseBase]

@@ -250,8 +250,8 @@ class World:
             box, ended = self.ledger.salesforce.get(key), self.ledger.salesforce.get(end)
             if box and box.converted_to and ended:
                 self.caused(ended.email, self.linked_email(key), self.linked_email(end))
-                kind: Kind = "Lead" if end.startswith("00Q") else "Contact"
-                people.follow(self.conn, KEY, self.ledger.org_id, key, Link(end, kind, ended.email), "c")
+                link = Link(end, PREFIXES[end[:3]], ended.email)
+                people.follow(self.conn, KEY, self.ledger.org_id, key, link, "c")
 
     def claim(self) -> None:
         if not self.claimed:

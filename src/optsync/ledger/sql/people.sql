@@ -8,6 +8,10 @@ FROM opt_out_record(%(normal)s, %(subject)s, %(source)s, %(scope)s, %(actor)s, %
 SELECT address_id FROM address WHERE normal = %(normal)s
 UNION ALL SELECT address_id FROM address WHERE erased_hash = %(subject)s LIMIT 1;
 
+-- name: address_by_id
+-- The normal form of an address, or its hash once it was erased.
+SELECT normal, erased_hash FROM address WHERE address_id = %s;
+
 -- name: opt_outs_of
 -- Every opt-out an address ever had, whole account first.
 SELECT scope, since, source, version, lifted_at, lift_waits_at FROM opt_out WHERE address_id = %s ORDER BY scope;
@@ -44,6 +48,11 @@ WHERE r.org_id = %(org)s AND r.record_id = %(record)s;
 -- What happened to one person, oldest first.
 SELECT event_id, at, kind, scope, source, actor, org_id, field, record_id, run_id, reason, evidence
 FROM event WHERE subject = %s ORDER BY event_id;
+
+-- name: timeline_after
+-- A stretch of it.
+SELECT event_id, at, kind, scope, source, actor, org_id, field, record_id, run_id, reason, evidence
+FROM event WHERE subject = %s AND event_id > %s ORDER BY event_id LIMIT %s;
 
 -- name: erase_address
 -- Swaps an address for its keyed hash (sql/functions.sql erase_address); false when it is unknown or erased already.

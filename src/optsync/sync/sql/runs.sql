@@ -57,6 +57,11 @@ FROM connection c, target t JOIN target_epoch e USING (epoch) WHERE c.org_id = %
 SELECT run_id, org_id, slot, kind, state, result, phase, counts, report, by_whom, started_at, finished_at
 FROM run WHERE run_id = %(run_id)s
 
+-- name: runs_before
+-- A page of runs, the newest first.
+SELECT run_id, org_id, slot, kind, state, result, phase, counts, report, by_whom, started_at, finished_at
+FROM run WHERE run_id < %(run_id)s ORDER BY run_id DESC LIMIT %(limit)s
+
 -- name: slot_is_taken
 -- Whether this night's run was started already.
 SELECT EXISTS (SELECT FROM run WHERE org_id = %(org)s AND slot = %(slot)s)

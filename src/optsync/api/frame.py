@@ -1,0 +1,81 @@
+"""What every answer under /v1/ has in common, also those that Django gives before a view is found."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from http import HTTPStatus
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+
+from optsync.api.door import Caller
+from optsync.api.problems import MEDIA_TYPE, OF_STATUS, Refusal, told
+
+ROOT: Final = "/v1/"
+BLOCK_BYTES: Final = 64 * 1024
+DRAINED_BLOCKS_MAX: Final = 256
+PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+class ApiFrame:
+    """A middleware: problems instead of Django's pages, HEAD like GET, the limit's headers, no cache."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith(ROOT):
+            return self.get_response(request)
+        is_head = request.method == "HEAD"
+        if is_head:
+            request.method = "GET"
+        response = self.get_response(request)
+        if response.status_code in OF_STATUS and response["Content-Type"] != MEDIA_TYPE:
+            kept = {"Allow": response["Allow"]} if "Allow" in response else {}
+            response = told(request, Refusal(*OF_STATUS[response.status_code], headers=kept))
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            drain(request)
+        caller = getattr(request, "auth", None)
+        if isinstance(caller, Caller):
+            for name, value in caller.quota.headers.items():
+                response.setdefault(name, value)
+        response["Cache-Control"] = "no-store"
+        if is_head:
+            response["Content-Length"] = str(len(response.content))
+            response.content = b""
+        return response
+
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
+        """Refuses a query parameter that the route does not have: a mistyped `cursor` would read one page for ever."""
+        match = request.resolver_match
+        if match is None or not request.path.startswith(ROOT):
+            return None
+        route = "/" + PARAMETER.sub(r"{\1}", match.route)
+        known = parameters().get((route, request.method or ""))
+        unknown = [] if known is None else sorted(set(request.GET) - known)  # None: 405 comes
+        if not unknown:
+            return None
+        errors = [{"where": name[:100], "detail": "there is no such parameter"} for name in unknown[:100]]
+        return told(request, Refusal("invalid", f"{len(unknown)} of the parameters are not known here", errors=errors))
+
+
+def drain(request: HttpRequest) -> None:
+    """Reads away what is left of a refused body: a client that is still sending would not see the answer."""
+    for _ in range(DRAINED_BLOCKS_MAX):
+        try:
+            if not request.read(BLOCK_BYTES):
+                return
+        except UnreadablePostError:
+            return
+
+
+@cache
+def parameters() -> dict[tuple[str, str], frozenset[str]]:
+    """The query parameters of every route, from the OpenAPI document."""
+    from optsync.api.v1 import api  # this middleware is loaded before the addresses are
+
+    return {
+        (path, method.upper()): frozenset(one["name"] for one in operation["parameters"] if one["in"] == "query")
+        for path, operations in api.get_openapi_schema()["paths"].items()
+        for method, operation in operations.items()
+    }

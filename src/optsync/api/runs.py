@@ -1,0 +1,113 @@
+"""/v1/runs: what each sync run did, and trying again what one had to park."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Router
+from pydantic import Field
+
+from optsync.api.cursors import Cursor, Limit, cut, number_in
+from optsync.api.door import ApiKey
+from optsync.api.idempotency import DOCUMENTED, once
+from optsync.api.orgs import orgs_by_number
+from optsync.api.problems import Refusal
+from optsync.api.shapes import Told
+from optsync.config.desk import desk
+from optsync.ledger import marks
+from optsync.sync import runs
+
+router = Router()
+INT_MAX = 2**31 - 1
+RunId = Annotated[int, Path(ge=1, le=INT_MAX, description="The number of the run.")]
+
+
+class Run(Told):
+    """One sync run. `state` says how far it is, `result` how it ended (null before)."""
+
+    id: int
+    org: str | None
+    kind: Literal["nightly", "by hand", "first"]
+    state: Literal["running", "interrupted", "finished"]
+    result: str | None = Field(description="proved, partly done, not proved, held, waiting for go or failed.")
+    phase: str
+    by: str
+    started_at: datetime
+    finished_at: datetime | None
+    seconds: float | None
+    api_calls: int | None
+    counts: dict[str, int] = Field(description="People and boxes, by what was counted.")
+    rest: list[dict[str, Any]] = Field(description="What is not done, by reason.")
+    error: dict[str, Any] | None
+
+
+class Runs(Told):
+    """A page of them, the newest first."""
+
+    runs: list[Run]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+class Retried(Told):
+    """How many boxes are due now; the worker sends them."""
+
+    due: int
+
+
+@router.get("", auth=ApiKey("read"), response=Runs)
+def list_runs(request: HttpRequest, limit: Limit = 100, cursor: Cursor = "") -> Runs:
+    """Of every org, the newest first."""
+    conn = desk().connection()
+    rows = runs.before(conn, min(number_in(cursor, first=INT_MAX), INT_MAX), limit + 1)
+    orgs = orgs_by_number(conn)
+    page, following = cut([shown(row, orgs) for row in rows], limit, "id")
+    return Runs(runs=list(page), next=following)
+
+
+@router.get("/{run_id}", auth=ApiKey("read"), response=Run)
+def get_run(request: HttpRequest, run_id: RunId) -> Run:
+    """One."""
+    return shown(found(run_id), orgs_by_number(desk().connection()))
+
+
+@router.post("/{run_id}/retry", auth=ApiKey("admin"), response=Retried, openapi_extra=DOCUMENTED)
+def retry_run(request: HttpRequest, run_id: RunId) -> HttpResponse:
+    """Makes what the run parked due at once, and ends the pauses of its org; as `optsync retry` does."""
+    org_id = found(run_id)["org_id"]
+
+    def retry() -> tuple[int, Retried]:
+        conn = desk().connection()
+        marks.clear_pauses(conn, org_id)
+        return 200, Retried(due=marks.retry_now(conn, org_id, None, run_id))
+
+    return once(request, retry)
+
+
+def found(run_id: int) -> dict[str, Any]:
+    """The row of a run. Raises Refusal when there is none."""
+    row = runs.report(desk().connection(), run_id)
+    if row is None:
+        raise Refusal("not-found", f"there is no run {run_id}")
+    return row
+
+
+def shown(row: dict[str, Any], orgs: dict[int, str]) -> Run:
+    """As a program sees it."""
+    report = row["report"] or {}
+    counts = report.get("counts") or row["counts"] or {}
+    return Run(
+        id=row["run_id"],
+        org=orgs.get(row["org_id"]),
+        kind=row["kind"],
+        state=row["state"],
+        result=row["result"],
+        phase=row["phase"],
+        by=row["by_whom"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        seconds=report.get("seconds"),
+        api_calls=report.get("api_calls"),
+        counts={name: count for name, count in counts.items() if isinstance(count, int)},
+        rest=report.get("rest") or [],
+        error=report.get("error"),
+    )

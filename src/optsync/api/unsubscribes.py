@@ -1,0 +1,109 @@
+"""/v1/unsubscribes: record one, and see those there are. A lift needs a person: it is not done here."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Router
+from pydantic import Field
+
+from optsync.api.cursors import NUMBER_MAX, Cursor, Limit, cut, number_in
+from optsync.api.door import ApiKey, caller_of
+from optsync.api.idempotency import DOCUMENTED, once
+from optsync.api.limits import SENDING
+from optsync.api.problems import Refusal
+from optsync.api.shapes import Address, Asked, Told
+from optsync.config.desk import desk
+from optsync.ledger import opt_outs
+from optsync.ledger.opt_outs import Unsubscribed
+from optsync.ledger.record import opt_out
+
+router = Router()
+Source = Literal["api", "clicked link", "one-click", "manual", "bulk", "bounce", "complaint"]
+State = Literal["active", "lift waits", "lifted"]
+OUTCOMES: Final = {"new": 201, "again": 201, "already": 200}
+PersonId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The number of the person.")]
+
+
+class NewUnsubscribe(Asked):
+    """Who must not be mailed any more."""
+
+    address: Address = Field(examples=["ann@example.com"])
+    source: Source = Field("api", description="Where it came from.")
+    reason: str | None = Field(None, max_length=1_000, description="In the person's own words; kept as evidence.")
+    message_id: str | None = Field(None, max_length=998, description="The message it answers; kept as evidence.")
+
+
+class Recorded(Told):
+    """What came of it. It is committed; the person is blocked from now on."""
+
+    id: int = Field(description="The number of the person, for GET.")
+    outcome: Literal["new", "already", "again"] = Field(description="already: it stood, nothing changed.")
+    since_at: datetime
+    source: str
+    owed: int = Field(description="Boxes in Salesforce that are now owed; they follow by push.")
+
+
+class Unsubscribe(Told):
+    """An account-wide opt-out."""
+
+    id: int
+    address: str | None = Field(description="Null once the address was erased.")
+    since_at: datetime
+    source: str
+    state: State
+    lifted_at: datetime | None
+
+
+class Unsubscribes(Told):
+    """A page of them."""
+
+    unsubscribes: list[Unsubscribe]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+@router.post("", auth=ApiKey("write", SENDING), response={200: Recorded, 201: Recorded}, openapi_extra=DOCUMENTED)
+def record_unsubscribe(request: HttpRequest, unsubscribe: NewUnsubscribe) -> HttpResponse:
+    """Records an unsubscribe for the whole account. 201: recorded; 200: it stood already. Both mean committed."""
+    return once(request, lambda: record(unsubscribe, caller_of(request).actor))
+
+
+def record(new: NewUnsubscribe, actor: str) -> tuple[int, Recorded]:
+    """Status and body; without the address, because the body may be kept (see idempotency)."""
+    conn, evidence = desk().connection(), {"message": new.message_id} if new.message_id else None
+    done = opt_out(conn, desk().subject_key, new.address, new.source, actor=actor, reason=new.reason, evidence=evidence)
+    stands = opt_outs.one(conn, done.address_id)
+    assert stands is not None  # it was committed a moment ago, and a lift keeps the row
+    told = Recorded(
+        id=done.address_id, outcome=done.outcome, since_at=stands.since_at, source=stands.source, owed=done.owed
+    )
+    return OUTCOMES[done.outcome], told
+
+
+@router.get("", auth=ApiKey("read"), response=Unsubscribes)
+def list_unsubscribes(request: HttpRequest, limit: Limit = 100, cursor: Cursor = "") -> Unsubscribes:
+    """Active ones, in the order in which the addresses became known."""
+    rows = opt_outs.active_after(desk().connection(), number_in(cursor, first=0), limit + 1)
+    page, following = cut(rows, limit, "address_id")
+    return Unsubscribes(unsubscribes=[shown(row) for row in page], next=following)
+
+
+@router.get("/{person_id}", auth=ApiKey("read"), response=Unsubscribe)
+def get_unsubscribe(request: HttpRequest, person_id: PersonId) -> Unsubscribe:
+    """One, also a lifted one."""
+    found = opt_outs.one(desk().connection(), person_id)
+    if found is None:
+        raise Refusal("not-found", f"person {person_id} has no unsubscribe")
+    return shown(found)
+
+
+def shown(row: Unsubscribed) -> Unsubscribe:
+    """As a program sees it."""
+    return Unsubscribe(
+        id=row.address_id,
+        address=row.normal,
+        since_at=row.since_at,
+        source=row.source,
+        state="lifted" if row.lifted_at else "lift waits" if row.lift_waits_at else "active",
+        lifted_at=row.lifted_at,
+    )

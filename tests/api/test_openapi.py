@@ -1,0 +1,46 @@
+"""The OpenAPI document: committed, served, and complete."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.installation import Site
+from tests.program import Program
+
+ROOT = Path(__file__).parents[2]
+
+
+def served(site: Site) -> dict[str, Any]:
+    """What the server says; no key is needed."""
+    answer = Program(site).get("/v1/openapi.json")
+    assert answer.status == 200
+    document: dict[str, Any] = answer.json
+    return document
+
+
+def test_the_committed_document_is_what_the_server_serves(site: Site) -> None:
+    committed = json.loads((ROOT / "docs/reference/openapi.json").read_text(encoding="utf-8"))
+    assert served(site) == committed, "run: .venv/bin/python scripts/openapi.py, and look at what changed"
+
+
+def test_every_reference_leads_somewhere_and_every_failure_is_a_problem(site: Site) -> None:
+    document = served(site)
+    assert document["openapi"] == "3.1.0"
+    for reference in references(document):
+        found: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            found = found[step]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
+            assert operation["summary"]
+            assert operation["description"]
+
+
+def references(part: Any) -> list[str]:
+    """Every $ref below."""
+    if isinstance(part, list):
+        return [one for each in part for one in references(each)]
+    if not isinstance(part, dict):
+        return []
+    return [part["$ref"]] if "$ref" in part else [one for each in part.values() for one in references(each)]

@@ -1,0 +1,31 @@
+"""GET and HEAD with a key leave every row of the ledger as it was; only a key's last use may be written."""
+
+from psycopg.sql import SQL, Identifier
+
+from optsync.config.database import Connection
+from tests.api.conftest import World
+from tests.program import Program
+
+EVERY_TABLE = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'api_key' ORDER BY 1"
+
+
+def contents(conn: Connection) -> dict[str, str]:
+    """A fingerprint of every table."""
+    found = {}
+    for (name,) in conn.execute(EVERY_TABLE).fetchall():
+        statement = SQL("SELECT coalesce(md5(string_agg(t::text, ',' ORDER BY t::text)), '') FROM {} t")
+        row = conn.execute(statement.format(Identifier(name))).fetchone()
+        assert row is not None
+        found[name] = row[0]
+    return found
+
+
+def test_get_and_head_change_zero_rows(admin: Program, world: World) -> None:
+    paths = admin.get("/v1/openapi.json").json["paths"]
+    with world.site.installation.database.connect() as conn:
+        before = contents(conn)
+        for path in paths:
+            for method in ("GET", "HEAD", "OPTIONS"):
+                answer = admin.ask(method, path.replace("{person_id}", "1").replace("{run_id}", str(world.run_id)))
+                assert answer.status in (200, 405), (method, path)
+        assert contents(conn) == before
