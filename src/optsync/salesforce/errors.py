@@ -10,6 +10,7 @@ SalesforceError                    code, message, means, next_step
 ├── ApiRefused                     Salesforce said no in its own words; status, code, message, fields
 │   ├── LimitExceeded              a daily or other exhausted allowance: later, not soon
 │   └── Busy                       too much at once, maintenance or a broken edge: soon; retry_after_seconds
+├── CallsReserved                  what is left of the allowance is for opt-outs and others; nothing was sent
 ├── JobFailed                      a Bulk job ended without its result; job_id, state
 └── OddAnswer                      HTML, malformed, short, wrong header or count: the answer cannot be trusted
 
@@ -145,6 +146,15 @@ class LimitExceeded(ApiRefused):
 
     MEANS = told("the org's allowance for API calls is used up; what is owed waits here and nothing is lost")
     NEXT_STEP = told("nothing: it goes on when there is room; Salesforce Setup > System Overview shows who used it")
+
+
+class CallsReserved(SalesforceError):
+    """Nothing was asked: what is left of the org's API calls is kept for opt-outs and for the org's other programs."""
+
+    MEANS = told(
+        "the last tenth of the org's API calls is left to opt-outs and to your other programs; nothing is lost"
+    )
+    NEXT_STEP = told("nothing: it goes on when there is room; Salesforce Setup > System Overview shows who uses them")
 
 
 class Busy(ApiRefused):

@@ -21,7 +21,8 @@ from optsync.core.problems import Problem
 from optsync.core.targets import Policy, read_fields
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
-from optsync.salesforce.errors import Busy, LimitExceeded, SalesforceError, Unreachable
+from optsync.salesforce import limits
+from optsync.salesforce.errors import Busy, CallsReserved, LimitExceeded, SalesforceError, Unreachable
 from optsync.salesforce.session import Session
 from optsync.seams import Seams
 from optsync.sync import apply, lookups, preview, prove, runs, staging, sweep, writing
@@ -216,7 +217,7 @@ def _reported(house: House, report: RunReport) -> Iterator[None]:
     started = house.seams.monotonic()
     try:
         yield
-    except (Unreachable, Busy, LimitExceeded) as error:
+    except (Unreachable, Busy, LimitExceeded, CallsReserved) as error:
         runs.interrupt(house.conn, report, _words(error), RETRY_SECONDS)
         raise
     except psycopg.OperationalError:
@@ -234,6 +235,7 @@ def _do(run: Run) -> None:
     apply.set_pace(run.conn)
     with run.phase("starting"):
         _describe(run)
+        limits.leave_a_reserve(run.session)
         _number(run)
     if run.begun.phase in ("starting", "reading", "comparing"):
         _compare(run)

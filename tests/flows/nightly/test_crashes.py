@@ -11,7 +11,7 @@ import pytest
 from optsync.config.vault import as_text
 from optsync.connection.sessions import open_session
 from optsync.salesforce import bulk
-from optsync.salesforce.errors import JobFailed, SalesforceError
+from optsync.salesforce.errors import CallsReserved, JobFailed, SalesforceError
 from optsync.sync import staging, writing
 from optsync.sync.runs import RunReport
 from tests.flows.nightly.house import House
@@ -240,3 +240,19 @@ def test_many_boxes_go_out_by_one_job_per_object_and_refusals_keep_their_reasons
         "SELECT count(*) FROM event WHERE kind = 'confirmed' AND run_id = %s", (report.run_id,)
     )
     assert confirmed.fetchone() is not None
+
+
+def test_the_last_tenth_of_the_calls_is_left_to_opt_outs_and_to_others(house: House) -> None:
+    contact = house.org.create("Contact", Email="ann@example.com")
+    house.sync()
+    house.org.limits(daily=1_000, used=950)
+    with pytest.raises(CallsReserved, match="of the org's 1,000 API calls"):
+        house.sync()
+    assert house.conn.execute("SELECT state FROM run ORDER BY run_id DESC LIMIT 1").fetchone() == ("interrupted",)
+
+    house.opt_out("ann@example.com")
+    house.push()
+    assert house.is_ticked(contact)
+
+    house.org.limits(daily=1_000, used=10)
+    assert house.sync().result == "proved"
