@@ -107,7 +107,7 @@ async def upsert(call: Call) -> Response:
     def write(record: Record) -> Record:
         if _type_of(record).lower() != table.name.lower():
             raise RefusalError("INVALID_TYPE", f"every record must be a {table.name}")
-        record_id, is_new = external_ids.upsert_record(call.org, table, key, record)
+        record_id, is_new = external_ids.upsert_record(call.org, table, key, record, saving_of(call))
         return {"id": record_id, "created": is_new}
 
     return _write_all(call, *_read(call), write)

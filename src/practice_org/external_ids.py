@@ -15,8 +15,17 @@ from practice_org.org import Org
 from practice_org.records import Table
 from practice_org.rendering import as_json, attributes
 from practice_org.rest import asked_fields, create, created
+from practice_org.rules import Saving
 from practice_org.schema import ID_LOOKUPS, Field
-from practice_org.writes import create_record, delete_record, table_for, update_record
+from practice_org.writes import (
+    DEFAULT_SAVING,
+    create_record,
+    delete_record,
+    saving_of,
+    table_for,
+    update_record,
+    wait_for_rows,
+)
 
 BODY_SINCE = 46
 """Since then an upsert that updates answers 200 with a body; before, 204 without one."""
@@ -58,7 +67,8 @@ async def upsert(call: Call) -> Response:
         return _ambiguous(call, table, found)
     if not found and (call.query("updateOnly") or "").lower() == "true":
         raise _not_found(value)
-    record_id, is_new = write(call.org, table, found, {name: value}, body)
+    await wait_for_rows(call.org, map(table.id_of, found))
+    record_id, is_new = write(call.org, table, found, {name: value}, body, saving_of(call))
     result: dict[str, object] = {"id": record_id, "success": True, "errors": []}
     if float(call.version) >= BODY_SINCE:
         result["created"] = is_new
@@ -100,15 +110,22 @@ def key_field(org: Org, table: Table, name: str) -> Field:
 
 
 def write(
-    org: Org, table: Table, found: list[int], key: dict[str, object], fields: Mapping[str, object]
+    org: Org,
+    table: Table,
+    found: list[int],
+    key: dict[str, object],
+    fields: Mapping[str, object],
+    saving: Saving = DEFAULT_SAVING,
 ) -> tuple[str, bool]:
     """Updates the one record of `found`, or creates one with its key; its id, and whether it is new."""
     if found:
-        return update_record(org, table, table.id_of(found[0]), fields), False
-    return create_record(org, table, {**fields, **key}), True
+        return update_record(org, table, table.id_of(found[0]), fields, saving), False
+    return create_record(org, table, {**fields, **key}, saving), True
 
 
-def upsert_record(org: Org, table: Table, key: str, values: Mapping[str, object]) -> tuple[str, bool]:
+def upsert_record(
+    org: Org, table: Table, key: str, values: Mapping[str, object], saving: Saving = DEFAULT_SAVING
+) -> tuple[str, bool]:
     """One record among many, found by its own value of the field `key`; its id, and whether it is new.
 
     Raises RefusalError, also when several records match.
@@ -122,7 +139,7 @@ def upsert_record(org: Org, table: Table, key: str, values: Mapping[str, object]
         matches = ", ".join(table.id_of(number) for number in found)
         text = f"{key}: more than one record found for external id field: [{matches}]"
         raise RefusalError("DUPLICATE_EXTERNAL_ID", text, fields=[key])
-    return write(org, table, found, {key: value}, fields)
+    return write(org, table, found, {key: value}, fields, saving)
 
 
 def _ambiguous(call: Call, table: Table, found: list[int]) -> Response:

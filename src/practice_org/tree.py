@@ -7,7 +7,7 @@ from practice_org.errors import RefusalError
 from practice_org.http import Call, answer, route
 from practice_org.org import Org
 from practice_org.records import Table
-from practice_org.writes import create_record, table_for
+from practice_org.writes import create_record, saving_of, table_for
 
 RECORDS_MAX = 200
 
@@ -23,16 +23,16 @@ async def create(call: Call) -> Response:
     """201 with an id per reference; 400 with the errors, and then nothing is created."""
     table, records = table_for(call.org, call.params["object"]), _read(call)
     before = {name: known.snapshot() for name, known in call.org.tables.items()}
-    results = [_create_one(call.org, table, name, record) for name, record in records]
+    results = [_create_one(call, table, name, record) for name, record in records]
     failed = [result for result in results if "errors" in result]
     if failed:
         call.org.tables = before
     return answer({"hasErrors": bool(failed), "results": failed or results}, 400 if failed else 201)
 
 
-def _create_one(org: Org, table: Table, name: str, record: Record) -> Record:
+def _create_one(call: Call, table: Table, name: str, record: Record) -> Record:
     try:
-        return {"referenceId": name, "id": create_record(org, table, record)}
+        return {"referenceId": name, "id": create_record(call.org, table, record, saving_of(call))}
     except RefusalError as refusal:
         return {"referenceId": name, "errors": refusal.as_record_errors()}
 

@@ -275,6 +275,22 @@ def test_a_duplicate_rule_shows_what_it_found_and_one_that_alerts_lets_pass_who_
     assert rest.call("PATCH", "composite/sobjects", body, **header).json[0]["success"] is True
 
 
+def test_who_insists_passes_a_duplicate_rule_by_upsert_and_tree_too(rest: Rest) -> None:
+    one, twin = (rest.org.create("Contact", Email="ann@example.com") for _ in range(2))
+    rest.org.rule("duplicate", "Contact")
+    insists = {"Sforce_Duplicate_Rule_Header": "allowSave=true"}
+    path = f"sobjects/Contact/Id/{one}"
+    assert rest.call("PATCH", path, {BOX: True}).code == "DUPLICATES_DETECTED"
+    assert rest.call("PATCH", path, {BOX: True}, **insists).status == 200
+    records = [{"attributes": {"type": "Contact"}, "Id": twin, BOX: True}]
+    upserted = rest.call("PATCH", "composite/sobjects/Contact/Id", {"records": records}, **insists).json[0]
+    assert upserted["success"] is True
+    third = {"attributes": {"type": "Contact", "referenceId": "r"}, "LastName": "Berg", "Email": "ann@example.com"}
+    tree = {"records": [third]}
+    assert rest.call("POST", "composite/tree/Contact", tree).json["results"][0]["errors"]
+    assert rest.call("POST", "composite/tree/Contact", tree, **insists).status == 201
+
+
 def test_a_duplicate_rule_that_blocks_lets_nobody_pass(rest: Rest) -> None:
     one, _ = (rest.org.create("Contact", Email="ann@example.com") for _ in range(2))
     rest.org.rule("duplicate", "Contact", blocks=True)
