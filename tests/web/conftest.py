@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -52,6 +53,29 @@ def sign_in(site: Site) -> str:
 def cookies_of(header: str) -> str:
     """The name=value of one Set-Cookie header."""
     return header.partition(";")[0]
+
+
+def read(site: Site, cookie: str, path: str, language: str = "en") -> str:
+    """The text of a page that answers."""
+    answer, text = site.request("GET", path, headers={"Cookie": cookie, "Accept-Language": language})
+    assert answer.status == 200, (path, answer.status, (site.installation.folder / "web.log").read_text()[-2000:])
+    return text
+
+
+def press(site: Site, cookie: str, path: str, **values: str) -> tuple[int, str]:
+    """Presses the button of a form; the status and the page that comes of it, its redirect followed."""
+    page, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    headers = {
+        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": site.url,
+        "Accept-Language": "en",
+    }
+    answer, text = site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+    if answer.status == 302:
+        return 302, read(site, cookie, answer.headers["Location"])
+    return answer.status, text
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from optsync.ledger import marks
 from tests.installation import Site
 
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
+PAGES += ["/unsubscribes", "/unsubscribes?state=parked&source=api&since=2026-01-01", "/issues", "/holds"]
 
 
 @pytest.mark.parametrize("path", PAGES)

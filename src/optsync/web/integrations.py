@@ -29,10 +29,9 @@ from optsync.ledger.targets import Carry
 from optsync.salesforce.errors import SalesforceError
 from optsync.web.middleware import admin_of
 from optsync.web.schedule import next_run
-from optsync.web.shell import first_connection, page
+from optsync.web.shell import REFUSED, first_connection, page
 from optsync.web.templatetags.web import figure
 
-REFUSED = 422
 LOOK_SECONDS = 30.0
 """How old the state of the fields on this page may be; saving always looks afresh."""
 
