@@ -99,6 +99,29 @@ def cookies_of(header: str) -> str:
     return header.partition(";")[0]
 
 
+def read(site: Site, cookie: str, path: str, language: str = "en") -> str:
+    """The text of a page that answers."""
+    answer, text = site.request("GET", path, headers={"Cookie": cookie, "Accept-Language": language})
+    assert answer.status == 200, (path, answer.status, (site.installation.folder / "web.log").read_text()[-2000:])
+    return text
+
+
+def press(site: Site, cookie: str, path: str, **values: str) -> tuple[int, str]:
+    """Presses the button of a form; the status and the page that comes of it, its redirect followed."""
+    page, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
+    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    headers = {
+        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Origin": site.url,
+        "Accept-Language": "en",
+    }
+    answer, text = site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+    if answer.status == 302:
+        return 302, read(site, cookie, answer.headers["Location"])
+    return answer.status, text
+
+
 @pytest.fixture
 def cookie(site: Site) -> str:
     """The cookies of a signed-in admin."""

@@ -10,6 +10,7 @@ from tests.practice import PracticeOrg
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations"]
 PAGES += ["/settings/salesforce/doctor", "/settings/salesforce/connect", "/settings/salesforce/connect/doctor"]
 PAGES += ["/settings/salesforce/connect/first-sync"]
+PAGES += ["/unsubscribes", "/unsubscribes?state=parked&source=api&since=2026-01-01", "/issues", "/holds"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -16,6 +16,14 @@ from tests.installation import Site
 EVERY_TABLE = """SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
                  WHERE nspname = 'public' AND relkind = 'r' ORDER BY relname"""
 
+LISTS = [
+    "/people?record=00Q000000000001AAA",
+    "/people/evidence?address=safe@example.com",
+    "/unsubscribes?state=parked&source=manual&since=2026-01-01",
+    "/holds/1?decide=drop",
+    "/search?q=00Q000000000001AAA",
+]
+
 
 def contents(conn: Connection) -> dict[str, str]:
     """A fingerprint of every table."""
@@ -47,7 +55,7 @@ def every_path(site: Site) -> list[str]:
     with site.installation.database.connect() as conn:
         secret = make_link(conn, seams.real().token_bytes)
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
-    values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1"}
+    values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
     values |= {"<person_id>": "1", "<run_id>": "1"}
     paths = []
     for route in routes(list(urlpatterns)):
@@ -56,7 +64,7 @@ def every_path(site: Site) -> list[str]:
             path = path.replace(name, value)
         assert "<" not in path, f"give {route} a value here"
         paths.append("/" + path)
-    return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com"]
+    return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com", *LISTS]
 
 
 def test_get_head_and_options_change_zero_rows(site: Site, cookie: str, every_path: list[str]) -> None:

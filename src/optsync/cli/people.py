@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from optsync.ledger.check import Verdict
-    from optsync.ledger.lifts import Answer, Mode
+    from optsync.ledger.lifts import Mode
     from optsync.ledger.people import Record, TimelineEntry
     from optsync.ledger.record import Source
     from optsync.sync.lifting import Box
@@ -164,7 +164,7 @@ def lift(out: Output, address: str, when_unticked: bool, now: bool, reason: str)
     every box in Salesforce is seen unticked, then the lift completes by itself. The boxes are read and shown. Exit code
     0: lifted; 5: it waits.
     """
-    from optsync.ledger.lifts import lift as lift_here
+    from optsync.sync.lifting import remove
 
     if now and when_unticked:
         raise Problem("--now and --when-unticked exclude each other", "nothing was done", "choose one of them", 2)
@@ -172,10 +172,8 @@ def lift(out: Output, address: str, when_unticked: bool, now: bool, reason: str)
         raise Problem("a lift needs a reason", "nothing was done", "say why this person may be mailed again", 2)
     mode: Mode = "now" if now else "when-unticked"
     with opened(out) as house:
-        key = house.subject_key
-        answer = lift_here(house.conn, key, address_of(address), mode=mode, actor=operator(), reason=reason)
-        if answer == "waits":
-            answer = looked_at(house, address)
+        asked, by = address_of(address), operator()
+        answer = remove(house.conn, house.vault, house.seams, asked, mode=mode, actor=by, reason=reason)
         boxes = boxes_now(house, address) if answer in ("lifted", "waits") else []
         nightly = any_nightly(house, boxes)
     if answer == "not opted out":
@@ -229,13 +227,6 @@ def lines_about_boxes(boxes: "Sequence[Box]", *, lifted: bool, nightly: bool) ->
         stays = "the nightly sync is off, so they bring nothing back until it is switched on."
         lines.append(f"{WARN} Boxes are still ticked; {comes if nightly else stays}")
     return lines
-
-
-def looked_at(house: House, address: str) -> "Answer":
-    """The first look at the boxes: with none ticked anywhere, or no record at all, the lift is done at once."""
-    from optsync.sync.lifting import look
-
-    return "lifted" if look(house.conn, house.vault, house.seams, only=address).completed else "waits"
 
 
 @click.command()

@@ -4,9 +4,9 @@ A waiting lift completes when every box could be read and none is ticked. A box 
 again ends the wait: somebody opted the person out anew. Unreadable is not unticked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
@@ -17,7 +17,7 @@ from optsync.core.addresses import normalize
 from optsync.core.problems import Problem
 from optsync.core.record_ids import Kind, kind_of
 from optsync.ledger import lifts, record, targets
-from optsync.ledger.lifts import WaitingLift
+from optsync.ledger.lifts import Answer, Mode, WaitingLift
 from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
 from optsync.seams import Seams
@@ -65,6 +65,25 @@ def boxes_of(conn: psycopg.Connection, vault: "Vault", seams: Seams, address_id:
         return unreadable + [box for line in lines for box in _boxes_in(line, address_id, normal)]
     finally:
         sessions.close()
+
+
+def remove(
+    conn: psycopg.Connection,
+    vault: "Vault",
+    seams: Seams,
+    address: str,
+    *,
+    mode: Mode,
+    actor: str,
+    reason: str,
+    evidence: Mapping[str, Any] | None = None,
+) -> Answer:
+    """A lift as every door asks for it: one that waits has its first look at once and may be 'lifted' by it."""
+    key = vault.subject_key
+    answer = lifts.lift(conn, key, address, mode=mode, actor=actor, reason=reason, evidence=evidence)
+    if answer == "waits" and look(conn, vault, seams, only=address).completed:
+        return "lifted"
+    return answer
 
 
 def look(conn: psycopg.Connection, vault: "Vault", seams: Seams, *, only: str | None = None) -> Looked:

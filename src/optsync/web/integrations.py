@@ -30,11 +30,10 @@ from optsync.salesforce.errors import SalesforceError
 from optsync.web.choices import ANOTHER, another_card, cards_of, others_of
 from optsync.web.middleware import admin_of
 from optsync.web.schedule import next_run
-from optsync.web.shell import first_connection, page
+from optsync.web.shell import REFUSED, first_connection, page
 from optsync.web.templatetags.web import figure
 from optsync.web.troubles import in_three_parts
 
-REFUSED = 422
 LOOK_SECONDS = 30.0
 """How old the state of the fields on this page may be; saving always looks afresh."""
 

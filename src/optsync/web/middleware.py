@@ -46,3 +46,8 @@ def admin_of(request: HttpRequest) -> str | None:
     """The name under which this browser is signed in, as it stands in the audit; None when it is not."""
     name = request.session.get("admin")
     return name if isinstance(name, str) else None
+
+
+def actor_of(request: HttpRequest) -> str:
+    """Who did it, for the audit; only for pages that need a sign-in."""
+    return admin_of(request) or "web"

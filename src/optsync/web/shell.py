@@ -11,6 +11,9 @@ from optsync.connection.connect import Connection, connections
 from optsync.ledger.queries import sql
 from optsync.web.middleware import admin_of
 
+REFUSED = 422
+"""The status of a page that shows a form again, with what is wrong with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shell:

@@ -3,14 +3,23 @@
 from django.urls import path
 from django.views.generic.base import RedirectView
 
-from optsync.web import connecting, doctor, integrations, views
+from optsync.web import connecting, doctor, holds, integrations, issues, people, runs, search, unsubscribes, views
 
 app_name = "web"
 urlpatterns = [
     path("", views.overview, name="overview"),
-    path("people", views.people, name="people"),
-    path("runs", views.runs, name="runs"),
-    path("runs/<int:run_id>", views.run, name="run"),
+    path("unsubscribes", unsubscribes.unsubscribes, name="unsubscribes"),
+    path("unsubscribes/export", unsubscribes.export, name="export"),
+    path("people", people.person, name="people"),
+    path("people/evidence", people.evidence, name="evidence"),
+    path("people/lift", people.lift, name="lift"),
+    path("runs", runs.runs, name="runs"),
+    path("runs/<int:run_id>", runs.run, name="run"),
+    path("issues", issues.issues, name="issues"),
+    path("issues/retry", issues.retry, name="retry"),
+    path("holds", holds.all_holds, name="holds"),
+    path("holds/<int:hold_id>", holds.hold, name="hold"),
+    path("search", search.search, name="search"),
     path("settings", RedirectView.as_view(pattern_name="web:integrations"), name="settings"),
     path("settings/unsubscribes", RedirectView.as_view(pattern_name="web:integrations")),
     path("settings/unsubscribes/integrations", integrations.integrations, name="integrations"),

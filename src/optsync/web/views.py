@@ -1,53 +1,30 @@
-"""Overview, people, runs, and signing in. Reading pages only read; what changes something is a POST."""
+"""The overview, and signing in. Reading pages only read; what changes something is a POST."""
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
 from optsync.core.rejections import REJECTIONS
-from optsync.ledger import check, targets
-from optsync.ledger import people as ledger_people
-from optsync.ledger.queries import sql
+from optsync.ledger import targets
 from optsync.web import propagation
 from optsync.web import standing as standings
 from optsync.web.middleware import open_to_all
+from optsync.web.runs import recent_runs
 from optsync.web.schedule import NextRun, next_run
 from optsync.web.shell import first_connection, page
 from optsync.web.sign_in import use_link
 from optsync.web.standing import Standing
 from optsync.web.templatetags.web import figure
-from optsync.web.words import (
-    counts_of_run,
-    detail_of,
-    kind_of_run,
-    linked_by,
-    refusal_of,
-    rest_of_run,
-    result_of_run,
-    source_of,
-    state_of_box,
-    why_blocked,
-)
+from optsync.web.words import refusal_of
 
 RUNS_ON_OVERVIEW = 5
-RUNS_ON_LIST = 100
-TONES_OF_RUN = {
-    "proved": ("ok", "✓"),
-    "dry run": ("ok", "✓"),
-    "running": ("info", "…"),
-    "partly done": ("warn", "!"),
-    "held": ("warn", "!"),
-    "waiting for go": ("warn", "!"),
-    "interrupted": ("warn", "!"),
-}
 
 
 @require_safe
@@ -114,16 +91,24 @@ def hero_of(standing: Standing) -> dict[str, Any]:
     if cause in REJECTIONS:
         title, next_step = refusal_of(cause, "", _)
         details = [f"{title}. {next_step}"]
-    action = {"url": reverse("web:integrations"), "label": _("Settings")} if not standing.sync_on else None
-    if not standing.connected:
-        action = {"url": reverse("web:connect"), "label": _("Connect Salesforce")}
     return {
         "tone": tone,
         "sign": standing.sign,
         "sentence": _(sentence) % figures,
         "details": details,
-        "action": action,
+        "action": action_of(standing),
     }
+
+
+def action_of(standing: Standing) -> dict[str, str] | None:
+    """The way to put right what the sentence says."""
+    if not standing.connected:
+        return {"url": reverse("web:connect"), "label": _("Connect Salesforce")}
+    if standing.verdict == "held":
+        return {"url": reverse("web:holds"), "label": _("Decide")}
+    if standing.verdict in ("parked", "paused"):
+        return {"url": reverse("web:issues"), "label": _("See what waits")}
+    return None if standing.sync_on else {"url": reverse("web:integrations"), "label": _("Settings")}
 
 
 def sums_of(standing: Standing) -> dict[str, Any]:
@@ -185,83 +170,6 @@ def parked_group(group: standings.Parked) -> dict[str, Any]:
         "said": group.said,
         "count": group.count,
     }
-
-
-@require_safe
-def people(request: HttpRequest) -> HttpResponse:
-    """One person by address: blocked or not and why, the records with their boxes, the history."""
-    address = request.GET.get("address", "").strip()
-    if not address:
-        return page(request, "people", "people")
-    conn, key = desk().connection(), desk().subject_key
-    person = ledger_people.find(conn, key, address)
-    (verdict,) = check.may_mail(conn, key, [address])
-    context: dict[str, Any] = {
-        "address": address,
-        "normal": person.normal if person else address,
-        "blocked": not verdict.allowed,
-        "why": why_blocked(verdict.why, known=person is not None, translate=_),
-        "records": [record_of(record, fields_by_number(record.org_id)) for record in person.records] if person else [],
-        "timeline": [
-            {"at": entry.at, "details": detail_of(entry, _), "source": source_of(entry, _)}
-            for entry in reversed(ledger_people.timeline(conn, key, address))
-        ],
-    }
-    return page(request, "people", "people", **context)
-
-
-def fields_by_number(org_id: int) -> dict[int, str]:
-    """The labels of an org's opt-out fields."""
-    return {field.field: field.label for field in targets.fields(desk().connection(), org_id)}
-
-
-def record_of(record: ledger_people.Record, labels: dict[int, str]) -> dict[str, Any]:
-    """A record with its boxes in words."""
-    boxes = [{"field": labels.get(mark.field, "?"), "state": state_of_box(mark, _)} for mark in record.marks]
-    return {
-        "kind": record.kind,
-        "record_id": record.record_id,
-        "provenance": linked_by(record.provenance, _),
-        "successor": record.successor,
-        "boxes": boxes,
-    }
-
-
-@require_safe
-def runs(request: HttpRequest) -> HttpResponse:
-    """The newest sync runs."""
-    org = first_connection()
-    return page(request, "runs", "runs", runs=recent_runs(org.org_id, RUNS_ON_LIST) if org else [])
-
-
-@require_safe
-def run(request: HttpRequest, run_id: int) -> HttpResponse:
-    """One sync run: what it counted, row by row."""
-    with desk().connection().cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
-    if row is None:
-        raise Http404
-    tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
-    rest = [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []]
-    context = {"run": row, "tone": tone, "sign": sign, "rest": rest, "error": row["error"], "took": row["seconds"]}
-    context |= {"kind": kind_of_run(row["kind"], _), "result": result_of_run(row["result"], _)}
-    return page(request, "run", "runs", rows=counts_of_run(row["counts"] or {}, _), **context)
-
-
-def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:
-    """The newest runs of an org, words in the reader's language."""
-    with desk().connection().cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(sql("optsync.web", "recent_runs"), {"org": org_id, "limit": limit}).fetchall()
-    return [
-        row
-        | {
-            "kind": kind_of_run(row["kind"], _),
-            "result": result_of_run(row["result"], _),
-            "to_salesforce": row["counts"].get("confirmed", 0) + row["counts"].get("already_true", 0),
-            "from_salesforce": row["counts"].get("recorded", 0),
-        }
-        for row in rows
-    ]
 
 
 @open_to_all

@@ -1,0 +1,127 @@
+"""Mass changes that wait for a decision (rules 8): what, how many, since when, and the two ways to decide."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from optsync.config.desk import desk
+from optsync.core.problems import Problem
+from optsync.ledger import holds
+from optsync.ledger.holds import Hold
+from optsync.web.middleware import actor_of
+from optsync.web.shell import REFUSED, page
+from optsync.web.templatetags.web import figure
+
+BUSY = 409
+GONE = 410
+
+
+@require_safe
+def all_holds(request: HttpRequest) -> HttpResponse:
+    """Every mass change that waits, and what came of the last decision."""
+    waiting = [shown(hold) for hold in holds.undecided(desk().connection())]
+    return page(request, "holds", "issues", holds=waiting, done=said_of(request.GET.dict()))
+
+
+def said_of(query: dict[str, str]) -> str:
+    """What a decision did, in the reader's language; empty when none led here."""
+    people = query.get("people", "")
+    if "dropped" in query:
+        return _("Dropped. These people are no longer in a mass change.")
+    if "applied" in query and people.isdecimal():
+        return _("Applied. People concerned: %(people)s.") % {"people": figure(int(people[:9]))}
+    return ""
+
+
+def shown(hold: Hold) -> dict[str, Any]:
+    """A hold in the reader's language, with what each decision means for it."""
+    what, applied, dropped = {
+        "from Salesforce": (
+            _("These people were ticked in Salesforce within a short time."),
+            _("They are recorded as unsubscribed here, and every other record of theirs is ticked too."),
+            _("They may be mailed again. Exactly these ticks are ignored until they are gone from Salesforce."),
+        ),
+        "to Salesforce": (
+            _("These people were unsubscribed here within a short time."),
+            _("Their boxes are ticked in Salesforce. optsync never unticks a box, so this cannot be taken back by it."),
+            _(
+                "The unsubscribes that this change made, and nobody repeated, are removed; "
+                "those people may be mailed again."
+            ),
+        ),
+        "fan-out": (
+            _("More records than usual share this address, as with info@ or a made-up one."),
+            _("Every one of the records is ticked in Salesforce."),
+            _("The other records are left as they are, later ones too. The address itself stays blocked."),
+        ),
+    }[hold.direction]
+    word, _space, number = hold.origin.partition(" ")
+    return {
+        "hold": hold,
+        "what": what,
+        "applied": applied,
+        "dropped": dropped,
+        "run": int(number) if word == "run" and number.isdecimal() else None,
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
+    """One hold: GET asks for a confirmation of `decide`, POST decides."""
+    waiting = next((one for one in holds.undecided(desk().connection()) if one.hold_id == hold_id), None)
+    if waiting is None and request.method != "POST":
+        raise Http404
+    deed = (request.POST if request.method == "POST" else request.GET).get("decide", "")
+    if waiting is None:
+        return gone(request)
+    if request.method != "POST" or deed not in ("apply", "drop"):
+        return confirmation(request, waiting, deed)
+    try:
+        return apply(request, waiting) if deed == "apply" else drop(request, waiting)
+    except Problem:
+        return gone(request)
+
+
+def gone(request: HttpRequest) -> HttpResponse:
+    """Somebody else decided meanwhile."""
+    waiting = [shown(one) for one in holds.undecided(desk().connection())]
+    said = _("This mass change was decided meanwhile; nothing was changed now.")
+    return page(request, "holds", "issues", status=GONE, holds=waiting, problem=said)
+
+
+def confirmation(request: HttpRequest, waiting: Hold, deed: str, status: int = 200, problem: str = "") -> HttpResponse:
+    """What the decision does, with the form that makes it."""
+    one = shown(waiting)
+    context = one | {"one": one, "deed": "drop" if deed == "drop" else "apply", "problem": problem}
+    context |= {"typed": request.POST.get("people", ""), "note": request.POST.get("note", "")}
+    return page(request, "hold", "issues", status=status, **context)
+
+
+def apply(request: HttpRequest, waiting: Hold) -> HttpResponse:
+    """Releases a hold, once the number of its people was typed."""
+    typed = "".join(letter for letter in request.POST.get("people", "") if letter.isdecimal())
+    if typed != str(waiting.addresses):
+        said = _("The number of people does not match; nothing was changed.")
+        return confirmation(request, waiting, "apply", REFUSED, said)
+    desk_ = desk()
+    people = holds.apply(desk_.connection(), desk_.subject_key, waiting.hold_id, actor_of(request))
+    return redirect(f"{reverse('web:holds')}?{urlencode({'applied': waiting.hold_id, 'people': people})}")
+
+
+def drop(request: HttpRequest, waiting: Hold) -> HttpResponse:
+    """Refuses a hold; while some of it is being sent it stays undecided and says so."""
+    note = request.POST.get("note", "").strip()
+    if not note:
+        said = _("Dropping needs a note that says why; nothing was changed.")
+        return confirmation(request, waiting, "drop", REFUSED, said)
+    desk_ = desk()
+    left = holds.drop(desk_.connection(), desk_.subject_key, waiting.hold_id, actor_of(request), note)
+    if not left:
+        return redirect(f"{reverse('web:holds')}?{urlencode({'dropped': waiting.hold_id})}")
+    said = _("Addresses that are being sent at this moment: %(left)s. Drop again in half a minute.")
+    return confirmation(request, waiting, "drop", BUSY, said % {"left": figure(left)})

@@ -1,0 +1,86 @@
+"""What Salesforce refused, grouped by cause in plain words, across runs and pushes; and trying it again."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+from psycopg.rows import dict_row
+
+from optsync.config.desk import desk
+from optsync.ledger import holds, marks
+from optsync.ledger.queries import sql
+from optsync.web.shell import first_connection, page
+from optsync.web.templatetags.web import figure
+from optsync.web.words import refusal_of
+
+REFUSED_BY_US = "fan-out refused"
+"""A person said no to these: they are not tried again."""
+
+
+@require_safe
+def issues(request: HttpRequest) -> HttpResponse:
+    """What waits for a person: pauses, held changes, refused boxes by cause."""
+    org = first_connection()
+    conn = desk().connection()
+    context: dict[str, Any] = {
+        "groups": rejected("rejected_now", org=org.org_id) if org else [],
+        "pauses": [pause_of(pause) for pause in marks.pauses(conn) if org and pause.org_id == org.org_id],
+        "holds": len(holds.undecided(conn)),
+        "done": said_of_retry(request.GET.get("due", "")),
+    }
+    return page(request, "issues", "issues", **context)
+
+
+def rejected_in_run(run_id: int) -> list[dict[str, Any]]:
+    """What one run could not tick, by cause."""
+    return rejected("rejected_in_run", run=run_id)
+
+
+def rejected(statement: str, **values: int) -> list[dict[str, Any]]:
+    """Groups of refused boxes: title, what to do, Salesforce's own words, how many, some records."""
+    with desk().connection().cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(sql("optsync.web", statement), values).fetchall()
+    return [row | group_of(row) for row in rows]
+
+
+def group_of(row: dict[str, Any]) -> dict[str, Any]:
+    """One cause in the reader's language; `reason` is what the reasons of its boxes start with."""
+    said = row["said"] or []
+    title, next_step = refusal_of(row["code"], said[0] if said else "", _)
+    reason = f"{row['code']}:" if row["has_colon"] else row["code"]
+    can_retry = row["still"] > 0 and row["code"] != REFUSED_BY_US
+    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry}
+
+
+def pause_of(pause: marks.Pause) -> dict[str, Any]:
+    """A pause of pushes in the reader's language."""
+    title, next_step = refusal_of(pause.code, pause.message, _)
+    return {"title": title, "next": next_step, "code": pause.code, "said": pause.message, "since": pause.since_at}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def retry(request: HttpRequest) -> HttpResponse:
+    """POST does what `optsync retry` does, for one cause or all, of one run or all; GET leads back."""
+    org = first_connection()
+    run = request.POST.get("run", "")
+    run_id = int(run) if run.isdecimal() and len(run) < 10 else None
+    back = reverse("web:issues") if run_id is None else reverse("web:run", args=[run_id])
+    if request.method != "POST" or org is None:
+        return redirect(back)
+    conn = desk().connection()
+    marks.clear_pauses(conn, org.org_id)
+    due = marks.retry_now(conn, org.org_id, request.POST.get("reason") or None, run_id)
+    return redirect(f"{back}?{urlencode({'due': due})}")
+
+
+def said_of_retry(due: str) -> str:
+    """What came of a retry; empty when there was none."""
+    if not due.isdecimal():
+        return ""
+    if not int(due[:9]):
+        return _("Nothing waits to be tried again.")
+    return _("Boxes that are due now: %(n)s. The worker sends them within seconds.") % {"n": figure(int(due[:9]))}

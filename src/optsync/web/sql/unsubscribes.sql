@@ -1,0 +1,44 @@
+-- The list of unsubscribes. Nothing here reads more rows than a page asks for.
+
+-- name: newest_opt_outs
+-- The newest opt-outs of the whole account before a given one, each with its state in Salesforce. Either all of them, walked
+-- source by source along opt_out_newest, or those of the addresses that `among` names. States: lifted, held, parked, owed,
+-- confirmed; 'not linked' without a live record; 'nothing owed' otherwise. The most urgent one of a person's boxes counts.
+SELECT o.address_id, a.normal, o.since, o.source, marked.state
+FROM (
+    (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
+         SELECT o.* FROM opt_out o
+         WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz AND %(among)s::bigint[] IS NULL
+           AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
+         ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) walked
+     ORDER BY walked.since DESC, walked.address_id DESC LIMIT %(most)s)
+    UNION ALL
+    (SELECT o.* FROM unnest(%(among)s::bigint[]) AS wanted(address_id) JOIN opt_out o USING (address_id)
+     WHERE o.scope = 0 AND o.source = ANY (%(sources)s::text[]) AND o.since >= %(from_at)s::timestamptz
+       AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))) o
+JOIN address a USING (address_id),
+LATERAL (
+    SELECT CASE WHEN o.lifted_at IS NOT NULL THEN 'lifted'
+                WHEN o.lift_waits_at IS NOT NULL OR bool_or(m.state = 'h') THEN 'held'
+                WHEN bool_or(m.state = 'p') THEN 'parked'
+                WHEN bool_or(m.state = 'o') THEN 'owed'
+                WHEN bool_or(m.state = 'c') THEN 'confirmed'
+                WHEN count(*) = 0 THEN 'not linked' ELSE 'nothing owed' END AS state
+    FROM record r LEFT JOIN mark m USING (org_id, record_id)
+    WHERE r.address_id = o.address_id AND r.successor IS NULL) marked
+ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s;
+
+-- name: people_in_state
+-- Addresses that may be in a state that few people are in, at most so many; the list above looks closer.
+SELECT DISTINCT address_id FROM (
+    SELECT r.address_id FROM (
+        (SELECT org_id, record_id FROM mark WHERE state = 'h' AND %(state)s = 'held' LIMIT %(most)s)
+        UNION ALL (SELECT org_id, record_id FROM mark WHERE state = 'p' AND %(state)s = 'parked' LIMIT %(most)s)
+        UNION ALL (SELECT m.org_id, m.record_id FROM org JOIN mark m USING (org_id)
+                   WHERE m.state NOT IN ('c', 'h') AND m.state = 'o' AND %(state)s = 'owed' LIMIT %(most)s)) waits
+    JOIN record r USING (org_id, record_id) WHERE r.address_id IS NOT NULL
+    UNION ALL (SELECT address_id FROM opt_out WHERE lift_waits_at IS NOT NULL AND %(state)s = 'held' LIMIT %(most)s)
+    UNION ALL (SELECT address_id FROM opt_out WHERE scope = 0 AND lifted_at IS NOT NULL AND %(state)s = 'lifted' LIMIT %(most)s)
+    UNION ALL (SELECT address_id FROM lookup WHERE %(state)s = 'not linked' LIMIT %(most)s)
+    UNION ALL (SELECT address_id FROM address WHERE erased_hash IS NOT NULL AND %(state)s = 'not linked' LIMIT %(most)s)) found
+LIMIT %(most)s;

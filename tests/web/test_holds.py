@@ -1,0 +1,101 @@
+"""Mass changes on the pages: seen masked, decided by POST after a confirmation, and what came of it is said."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from optsync.connection.connect import connections
+from optsync.ledger import holds, marks, people, record
+from optsync.ledger.people import Link
+from tests.installation import Site
+from tests.web.conftest import press, read
+
+PEOPLE = ("ann@held.example.com", "bob@held.example.com", "cyd@held.example.com")
+
+
+@pytest.fixture
+def hold_id(site: Site) -> Iterator[int]:
+    """Three people whose import was held."""
+    key = site.installation.vault.subject_key
+    with site.installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        made = []
+        for number, address in enumerate(PEOPLE):
+            people.link(conn, key, org_id, [Link(f"003000000000{number:03}AAA", "Contact", address)], "g")
+            recorded = record.opt_out(conn, key, address, "import")
+            made.append((recorded.address_id, recorded.version))
+        number = holds.hold_outbound(conn, org_id, "import <b>old</b>.csv", made)
+        yield number
+        if any(hold.hold_id == number for hold in holds.undecided(conn)):
+            holds.apply(conn, key, number, "test")
+
+
+def undecided(site: Site) -> list[int]:
+    """The holds that wait."""
+    with site.installation.database.connect() as conn:
+        return [hold.hold_id for hold in holds.undecided(conn)]
+
+
+def test_a_hold_says_what_how_many_since_when_and_names_nobody(site: Site, cookie: str, hold_id: int) -> None:
+    for path in ("/holds", f"/holds/{hold_id}?decide=drop"):
+        text = read(site, cookie, path)
+        assert "These people were unsubscribed here within a short time." in text
+        assert "<dt>People</dt><dd>3</dd>" in text
+        assert "import &lt;b&gt;old&lt;/b&gt;.csv" in text
+        assert "a…n@held.example.com" in text
+        assert PEOPLE[0] not in text
+    assert "mass change waits for your decision." in read(site, cookie, "/issues")
+
+
+def test_applying_needs_the_number_of_people(site: Site, cookie: str, hold_id: int) -> None:
+    status, text = press(site, cookie, f"/holds/{hold_id}", decide="apply", people="2")
+    assert (status, undecided(site)) == (422, [hold_id])
+    assert "The number of people does not match; nothing was changed." in text
+    status, text = press(site, cookie, f"/holds/{hold_id}", decide="apply", people="3")
+    assert (status, undecided(site)) == (302, [])
+    assert "Applied. People concerned: 3." in text
+
+
+def test_dropping_needs_a_note_and_unblocks(site: Site, cookie: str, hold_id: int) -> None:
+    status, text = press(site, cookie, f"/holds/{hold_id}", decide="drop", note=" ")
+    assert (status, undecided(site)) == (422, [hold_id])
+    assert "Dropping needs a note that says why; nothing was changed." in text
+    status, text = press(site, cookie, f"/holds/{hold_id}", decide="drop", note="wrong file")
+    assert status == 302
+    assert "Dropped." in text
+    assert site.installation.run("check", *PEOPLE).code == 0
+    with site.installation.database.connect() as conn:
+        told = conn.execute("SELECT actor, reason FROM event WHERE kind = 'hold dropped'").fetchall()
+    assert ("admin", "wrong file") in told
+
+
+def test_a_drop_while_some_of_it_is_being_sent_says_so_and_can_be_repeated(
+    site: Site, cookie: str, hold_id: int
+) -> None:
+    with site.installation.database.connect() as conn, site.installation.database.connect() as worker:
+        number = marks.new_worker(conn)
+        worker.execute("SELECT pg_advisory_lock(7001, %s)", [number])
+        conn.execute("UPDATE mark SET claimed_by = %s WHERE record_id = '003000000000000AAA'", [number])
+        status, text = press(site, cookie, f"/holds/{hold_id}", decide="drop", note="wrong file")
+        assert (status, undecided(site)) == (409, [hold_id])
+        assert "Addresses that are being sent at this moment: 1. Drop again in half a minute." in text
+        assert 'value="wrong file"' in text
+        conn.execute("UPDATE mark SET claimed_by = NULL WHERE claimed_by = %s", [number])
+    assert press(site, cookie, f"/holds/{hold_id}", decide="drop", note="wrong file")[0] == 302
+
+
+def test_a_hold_that_somebody_else_decided_is_told_plainly(site: Site, cookie: str, hold_id: int) -> None:
+    press(site, cookie, f"/holds/{hold_id}", decide="apply", people="3")
+    status, text = press(site, cookie, f"/holds/{hold_id}", decide="drop", note="too late")
+    assert status == 410
+    assert "This mass change was decided meanwhile; nothing was changed now." in text
+    assert site.request("GET", f"/holds/{hold_id}", headers={"Cookie": cookie})[0].status == 404
+
+
+def test_opening_a_confirmation_decides_nothing(site: Site, cookie: str, hold_id: int) -> None:
+    for query in ("", "?decide=apply", "?decide=drop&note=x", "?decide=apply&people=3"):
+        read(site, cookie, f"/holds/{hold_id}{query}")
+    assert undecided(site) == [hold_id]
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    assert site.request("POST", f"/holds/{hold_id}", "decide=drop&note=x", headers)[0].status == 403
+    assert undecided(site) == [hold_id]

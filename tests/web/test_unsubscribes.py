@@ -1,0 +1,136 @@
+"""The list of unsubscribes: newest first, filtered by what stands in the address, added to by hand, exported."""
+
+import csv
+import re
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+
+from optsync.connection.connect import connections
+from optsync.ledger import lifts, people, record
+from optsync.ledger.people import Link
+from tests.installation import Site
+from tests.web.conftest import press, read
+
+FORMULA = "=cmd|calc@example.com"
+HOSTILE = "<script>document.title='taken'</script>@list.example.com"
+
+
+@pytest.fixture(scope="module")
+def org_id(site: Site) -> Iterator[int]:
+    """A ledger with a person in each state; the marks are set as a worker would leave them."""
+    key = site.installation.vault.subject_key
+    with site.installation.database.connect() as conn:
+        number = connections(conn)[0].org_id
+        states = {"owed": "o", "confirmed": "c", "parked": "p", "held": "h"}
+        for place, (name, letter) in enumerate(states.items()):
+            address, record_id = f"{name}@states.example.com", f"00Q00000000000{place}AAA"
+            people.link(conn, key, number, [Link(record_id, "Lead", address)], "g")
+            record.opt_out(conn, key, address, "complaint")
+            conn.execute("UPDATE mark SET state = %s WHERE record_id = %s", [letter, record_id])
+        record.opt_out(conn, key, "nobody@states.example.com", "complaint")
+        record.opt_out(conn, key, "api@example.com", "api")
+        record.opt_out(conn, key, "lifted@states.example.com", "complaint")
+        lifts.lift(conn, key, "lifted@states.example.com", mode="now", actor="test", reason="test")
+        for address in (FORMULA, HOSTILE):
+            record.opt_out(conn, key, address, "manual")
+        yield number
+
+
+def listed(text: str) -> list[str]:
+    """The addresses of a page, from the top."""
+    return re.findall(r"<bdi>([^<]*)</bdi></a>", text)
+
+
+@pytest.mark.parametrize(
+    ("state", "address", "words"),
+    [
+        ("owed", "owed@states.example.com", "On its way"),
+        ("confirmed", "confirmed@states.example.com", "In Salesforce"),
+        ("parked", "parked@states.example.com", "Waits for a person"),
+        ("held", "held@states.example.com", "Held"),
+        ("not linked", "nobody@states.example.com", "No Lead or Contact"),
+        ("lifted", "lifted@states.example.com", "Removed"),
+    ],
+)
+def test_each_state_is_a_filter_that_shows_only_its_people(
+    site: Site, cookie: str, org_id: int, state: str, address: str, words: str
+) -> None:
+    text = read(site, cookie, f"/unsubscribes?source=complaint&state={state.replace(' ', '+')}")
+    assert listed(text) == [address]
+    assert words in text[text.index(address) :]
+
+
+def test_filters_by_source_and_day_stand_in_the_address(site: Site, cookie: str, org_id: int) -> None:
+    text = read(site, cookie, "/unsubscribes?source=api&since=2020-01-01")
+    assert listed(text) == ["api@example.com"]
+    assert '<option value="api" selected>' in text
+    assert 'value="2020-01-01"' in text
+    assert "Nobody matches these filters." in read(site, cookie, "/unsubscribes?since=2999-01-01")
+
+
+def test_pages_follow_each_other_without_a_gap_or_a_repetition(site: Site, cookie: str, org_id: int) -> None:
+    with site.installation.database.connect() as conn:
+        for number in range(120):
+            record.opt_out(conn, site.installation.vault.subject_key, f"p{number:03}@pages.example.com", "bulk")
+    seen: list[str] = []
+    path = "/unsubscribes?source=bulk"
+    for expected in (50, 50, 20):
+        text = read(site, cookie, path)
+        assert len(listed(text)) == expected
+        seen += listed(text)
+        older = re.search(r'href="(\?[^"]*before=[^"]*)">Older', text)
+        path = "/unsubscribes" + older[1].replace("&amp;", "&") if older else ""
+    assert path == ""
+    assert seen == [f"p{number:03}@pages.example.com" for number in reversed(range(120))]
+
+
+def test_a_damaged_place_or_an_unknown_filter_shows_the_first_page(site: Site, cookie: str, org_id: int) -> None:
+    for query in (
+        "before=x",
+        "before=2026-01-01T00:00:00~1",
+        f"before=2026-01-01T00:00:00Z~{2**70}",
+        "state=%00&source=x",
+    ):
+        assert listed(read(site, cookie, f"/unsubscribes?{query}")), query
+
+
+def test_a_hostile_address_is_shown_as_text(site: Site, cookie: str, org_id: int) -> None:
+    text = read(site, cookie, "/unsubscribes?source=manual")
+    assert "<script>document" not in text
+    assert "&lt;script&gt;document" in text
+
+
+def test_one_typed_address_is_blocked_and_its_evidence_shown(site: Site, cookie: str) -> None:
+    status, text = press(site, cookie, "/unsubscribes", address=" Typed@Example.com ", reason="rang up")
+    assert status == 302
+    assert "Unsubscribed; blocked from now on." in text
+    assert "typed@example.com" in text
+    assert "rang up" in text
+    assert (
+        "Already unsubscribed; nothing changed." in press(site, cookie, "/unsubscribes", address="typed@example.com")[1]
+    )
+
+
+def test_a_slip_of_the_hand_is_refused_and_need_not_be_typed_again(site: Site, cookie: str) -> None:
+    status, text = press(site, cookie, "/unsubscribes", address="ann.example.com")
+    assert status == 422
+    assert "This is not an e-mail address; nothing was recorded." in text
+    assert 'value="ann.example.com"' in text
+
+
+def test_a_form_of_another_site_records_nobody(site: Site, cookie: str) -> None:
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    assert site.request("POST", "/unsubscribes", "address=forged@example.com", headers)[0].status == 403
+    assert site.installation.run("check", "forged@example.com").code == 0
+
+
+def test_the_export_is_that_of_the_command_line(site: Site, cookie: str, org_id: int) -> None:
+    answer, text = site.request("GET", "/unsubscribes/export", headers={"Cookie": cookie})
+    assert answer.getheader("content-type") == "text/csv; charset=utf-8"
+    assert (answer.getheader("content-disposition") or "").startswith('attachment; filename="unsubscribes-')
+    assert text == site.installation.run("export").out
+    addresses = [row["address"] for row in csv.DictReader(StringIO(text))]
+    assert "'" + FORMULA in addresses
+    assert "lifted@states.example.com" not in addresses
