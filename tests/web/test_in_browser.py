@@ -43,6 +43,7 @@ HOSTILE = [
 PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations", "/nowhere"]
 PAGES += ["/settings/salesforce/doctor", "/settings/salesforce/connect", "/settings/salesforce/connect/first-sync"]
 PAGES += [f"/people?address={quote(address)}" for address in HOSTILE[:3] + HOSTILE[4:]]
+PAGES += ["/unsubscribes", "/unsubscribes?state=held", "/issues", "/holds", "/people?record=00Q000000000999EAA"]
 FAULTS = Path(__file__).with_name("faults_of_a_page.js").read_text(encoding="utf-8")
 """Finds what keeps people out: unnamed controls, headings out of order, text that is hard to read."""
 

@@ -1,4 +1,4 @@
-"""What Salesforce refused, by cause in plain words, on the page of a run and across all of them; trying it again."""
+"""What Salesforce refused, by cause in plain words, on the page of a run and across all; and trying it again."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def refused(site: Site, practice_org: PracticeOrg) -> Iterator[tuple[int, str]]:
     """A run that parked a box behind a validation rule: its number and the record."""
     installation = site.installation
     record_id = practice_org.create("Contact", Email="ruled@example.com")
-    fault = practice_org.fault(
+    practice_org.fault(
         "reject", code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message=RULE, records=[record_id], times=None
     )
     with installation.database.connect() as conn:
@@ -36,7 +36,6 @@ def refused(site: Site, practice_org: PracticeOrg) -> Iterator[tuple[int, str]]:
         with open_session(conn, installation.vault, org_id, seams.real()) as session:
             apply_change(conn, session, org_id, Change(sync_on=True))
         report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
-    assert fault
     assert report.run_id is not None
     yield report.run_id, record_id
     practice_org.clear_faults()
@@ -94,21 +93,16 @@ def test_opening_the_address_of_a_retry_only_leads_back(site: Site, cookie: str,
     assert (answer.status, answer.getheader("location")) == (302, "/issues")
 
 
-@pytest.fixture
-def settled(site: Site, refused: tuple[int, str]) -> Iterator[int]:
-    """The run, while its box counts as confirmed; afterwards it waits for a person again."""
+def test_a_box_that_is_settled_since_is_no_issue_any_more(site: Site, cookie: str, refused: tuple[int, str]) -> None:
     run_id, record_id = refused
+    before = "SELECT state, due_at, reason FROM mark WHERE record_id = %s"
+    change = "UPDATE mark SET state = %s, due_at = %s, reason = %s WHERE record_id = %s"
     with site.installation.database.connect() as conn:
-        before = conn.execute("SELECT state, due_at, reason FROM mark WHERE record_id = %s", [record_id]).fetchone()
-        assert before is not None
-        conn.execute("UPDATE mark SET state = 'c', due_at = NULL, reason = NULL WHERE record_id = %s", [record_id])
-        yield run_id
-        again = "UPDATE mark SET state = %s, due_at = %s, reason = %s WHERE record_id = %s"
-        conn.execute(again, [*before, record_id])
-
-
-def test_a_box_that_is_settled_since_is_no_issue_any_more(site: Site, cookie: str, settled: int) -> None:
-    assert "A validation rule blocks the update" not in read(site, cookie, "/issues")
-    text = read(site, cookie, f"/runs/{settled}")
-    assert "Settled since" in text
-    assert not re.search(r"Retry (this|all)", text)
+        parked = conn.execute(before, [record_id]).fetchone()
+        assert parked is not None
+        conn.execute(change, ["c", None, None, record_id])
+        issues, run = read(site, cookie, "/issues"), read(site, cookie, f"/runs/{run_id}")
+        conn.execute(change, [*parked, record_id])
+    assert "A validation rule blocks the update" not in issues
+    assert "Settled since" in run
+    assert not re.search(r"Retry (this|all)", run)

@@ -17,11 +17,11 @@ EVERY_TABLE = """SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = rel
                  WHERE nspname = 'public' AND relkind = 'r' ORDER BY relname"""
 
 LISTS = [
-    "/people?record=00Q000000000001AAA",
+    "/people?record=00Q000000000001EAA",
     "/people/evidence?address=safe@example.com",
     "/unsubscribes?state=parked&source=manual&since=2026-01-01",
     "/holds/1?decide=drop",
-    "/search?q=00Q000000000001AAA",
+    "/search?q=00Q000000000001EAA",
 ]
 
 
