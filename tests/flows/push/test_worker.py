@@ -74,7 +74,7 @@ def test_a_frozen_worker_is_fenced_and_its_late_answer_settles_nothing(world: Wo
         assert not marks.claim(world.line.conn, world.line.worker_no, world.org_id), "its lock still stands"
         wait_until(lambda: fence(world), "a peer ends the silent session", seconds=10)
         assert time.monotonic() - frozen_at > FENCE_SECONDS - 1.1, "it had spoken at most a second before it froze"
-        assert number not in lock_holders(world)
+        wait_until(lambda: number not in lock_holders(world), "the server ends the session a moment after it was told")
         assert (
             lifts.lift(world.conn, world.key, "ann@example.com", mode="now", actor="admin", reason="wants mail")
             == "lifted"
