@@ -103,6 +103,6 @@ def test_a_box_that_is_settled_since_is_no_issue_any_more(site: Site, cookie: st
         conn.execute(change, ["c", None, None, record_id])
         issues, run = read(site, cookie, "/issues"), read(site, cookie, f"/runs/{run_id}")
         conn.execute(change, [*parked, record_id])
-    assert "A validation rule blocks the update" not in issues
+    assert record_id not in issues  # other tests of this folder may have refused boxes of their own
     assert "Settled since" in run
     assert not re.search(r"Retry (this|all)", run)
