@@ -15,6 +15,7 @@ from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
+from tests.browser import CHROMIUM, FLAGS, MARKS
 from tests.installation import Site
 from tests.practice import PracticeOrg
 
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = [
     "<script>document.title='taken'</script>@example.com",
     "\u202emoc.elpmaxe@nna\u202c@example.com",
@@ -47,10 +37,7 @@ PAGES += ["/unsubscribes", "/unsubscribes?state=held", "/issues", "/holds", "/pe
 FAULTS = Path(__file__).with_name("faults_of_a_page.js").read_text(encoding="utf-8")
 """Finds what keeps people out: unnamed controls, headings out of order, text that is hard to read."""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")

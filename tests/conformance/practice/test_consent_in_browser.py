@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from tests.browser import CHROMIUM, FLAGS, MARKS
 from tests.conformance.client.wire import answer, serve
 from tests.conformance.practice.rest import Rest
 from tests.conformance.practice.web_flow import CALLBACK, exchange, page_address, sealed_in
@@ -16,15 +17,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PHONE_WIDTH = 360
 FAULTS = (Path(__file__).parents[2] / "web" / "faults_of_a_page.js").read_text(encoding="utf-8")
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")

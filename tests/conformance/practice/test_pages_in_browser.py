@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tests.web
+from tests.browser import CHROMIUM, FLAGS, MARKS
 from tests.practice import PracticeOrg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 FAULTS = Path(tests.web.__path__[0], "faults_of_a_page.js").read_text(encoding="utf-8")
 """Finds what keeps people out: unnamed controls, headings out of order, text that is hard to read."""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)"),
-]
+pytestmark = MARKS
 BOX = "HasOptedOutOfEmail"
 
 
