@@ -14,6 +14,7 @@ from optsync.connection import doctor as doctors
 from optsync.connection.checks import Check
 from optsync.connection.connect import Connection, connections
 from optsync.core.told import in_language
+from optsync.web.middleware import needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import moment
 from optsync.web.troubles import capitalised
@@ -23,6 +24,7 @@ SIGNS = {"pass": ("ok", "✓"), "warn": ("warn", "!"), "fail": ("bad", "✕"), "
 WORST_FIRST = ("fail", "warn", "skip", "pass")
 
 
+@needs("viewer")
 @require_safe
 def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
     """Every check of one org; with `connecting` as a step of the wizard."""

@@ -13,7 +13,7 @@ from optsync.config.desk import desk
 from optsync.core.problems import Problem
 from optsync.ledger import holds
 from optsync.ledger.holds import Hold
-from optsync.web.middleware import actor_of
+from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
 
@@ -21,6 +21,7 @@ BUSY = 409
 GONE = 410
 
 
+@needs("viewer")
 @require_safe
 def all_holds(request: HttpRequest) -> HttpResponse:
     """Every mass change that waits, and what came of the last decision."""
@@ -70,6 +71,7 @@ def shown(hold: Hold) -> dict[str, Any]:
     }
 
 
+@needs("viewer", to_change="admin")
 @require_http_methods(["GET", "HEAD", "POST"])
 def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
     """One hold: GET asks for a confirmation of `decide`, POST decides."""

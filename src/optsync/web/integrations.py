@@ -28,7 +28,7 @@ from optsync.core.targets import FieldRole, read_fields, write_fields
 from optsync.ledger.targets import Carry
 from optsync.salesforce.errors import SalesforceError
 from optsync.web.choices import ANOTHER, another_card, cards_of, others_of
-from optsync.web.middleware import admin_of
+from optsync.web.middleware import admin_of, needs
 from optsync.web.schedule import next_run
 from optsync.web.shell import REFUSED, first_connection, page
 from optsync.web.templatetags.web import figure
@@ -40,6 +40,7 @@ LOOK_SECONDS = 30.0
 _looks: dict[int, tuple[float, Described | None]] = {}
 
 
+@needs("viewer", to_change="admin")
 @require_http_methods(["GET", "HEAD", "POST"])
 def integrations(request: HttpRequest) -> HttpResponse:
     """GET shows the settings; POST `preview` shows what a change does, POST `save` saves it."""

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from optsync.config.desk import desk
 from optsync.ledger import holds, marks
 from optsync.ledger.queries import sql
+from optsync.web.middleware import needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of
@@ -21,6 +22,7 @@ REFUSED_BY_US = "fan-out refused"
 """A person said no to these: they are not tried again."""
 
 
+@needs("viewer")
 @require_safe
 def issues(request: HttpRequest) -> HttpResponse:
     """What waits for a person: pauses, held changes, refused boxes by cause."""
@@ -62,6 +64,7 @@ def pause_of(pause: marks.Pause) -> dict[str, Any]:
     return {"title": title, "next": next_step, "code": pause.code, "said": pause.message, "since": pause.since_at}
 
 
+@needs("viewer", to_change="operator")
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry(request: HttpRequest) -> HttpResponse:
     """POST does what `optsync retry` does, for one cause or all, of one run or all; GET leads back."""

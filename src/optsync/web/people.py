@@ -20,7 +20,7 @@ from optsync.ledger.people import Person
 from optsync.ledger.queries import sql
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
-from optsync.web.middleware import actor_of
+from optsync.web.middleware import actor_of, needs
 from optsync.web.record_links import record_links
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
@@ -29,6 +29,7 @@ from optsync.web.words import detail_of, linked_by, source_of, state_of_box, why
 BUSY = 409
 
 
+@needs("viewer")
 @require_safe
 def person(request: HttpRequest) -> HttpResponse:
     """One person by address or by the id of a record."""
@@ -113,6 +114,7 @@ def person_of_record(request: HttpRequest, text: str) -> HttpResponse:
     return page(request, "people", "people", problem=said % record_id)
 
 
+@needs("viewer")
 @require_safe
 def evidence(request: HttpRequest) -> HttpResponseBase:
     """The history of one person as JSON, to be kept or handed on."""

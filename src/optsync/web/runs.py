@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from optsync.config.desk import desk
 from optsync.ledger.queries import sql
 from optsync.web.issues import rejected_in_run, said_of_retry
+from optsync.web.middleware import needs
 from optsync.web.shell import first_connection, page
 from optsync.web.words import counts_of_run, kind_of_run, rest_of_run, result_of_run
 
@@ -25,6 +26,7 @@ TONES_OF_RUN = {
 }
 
 
+@needs("viewer")
 @require_safe
 def runs(request: HttpRequest) -> HttpResponse:
     """The newest sync runs."""
@@ -32,6 +34,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     return page(request, "runs", "runs", runs=recent_runs(org.org_id, RUNS_ON_LIST) if org else [])
 
 
+@needs("viewer")
 @require_safe
 def run(request: HttpRequest, run_id: int) -> HttpResponse:
     """One sync run: what it counted, row by row."""

@@ -8,10 +8,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from optsync.core.record_ids import BadRecordId, to_18
+from optsync.web.middleware import needs
 
 RUN_DIGITS_MAX = 9
 
 
+@needs("viewer")
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """Leads to the page of what was typed; whatever is no id and no number is taken for an address."""

@@ -24,7 +24,7 @@ from optsync.core.addresses import normalize
 from optsync.ledger.exports import export_opt_outs
 from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
-from optsync.web.middleware import actor_of
+from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.words import SOURCES
 
@@ -89,6 +89,7 @@ def place_of(text: str) -> tuple[datetime, int] | None:
     return (at, address_id) if at.tzinfo is not None and 0 <= address_id <= LAST_ID else None
 
 
+@needs("viewer", to_change="operator")
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribes(request: HttpRequest) -> HttpResponse:
     """GET shows the list; POST records the one address that was typed."""
@@ -172,6 +173,7 @@ def add(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('web:people')}?{urlencode({'address': normalize(address), 'done': done.outcome})}")
 
 
+@needs("viewer")
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
     """Every active opt-out as CSV, the same as `optsync export`: a spreadsheet runs none of its cells."""

@@ -15,7 +15,7 @@ from optsync.core.rejections import REJECTIONS
 from optsync.ledger import targets
 from optsync.web import propagation
 from optsync.web import standing as standings
-from optsync.web.middleware import open_to_all
+from optsync.web.middleware import needs, open_to_all
 from optsync.web.runs import recent_runs
 from optsync.web.schedule import NextRun, next_run
 from optsync.web.shell import first_connection, page
@@ -27,6 +27,7 @@ from optsync.web.words import refusal_of
 RUNS_ON_OVERVIEW = 5
 
 
+@needs("viewer")
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """The one sentence, the two sums that close, and what comes next."""
@@ -185,6 +186,7 @@ def sign_in(request: HttpRequest, secret: str = "") -> HttpResponse:
     return redirect("web:overview")
 
 
+@needs("viewer")
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """Ends this browser's session."""
