@@ -1,4 +1,4 @@
-"""The first page is there at once: few bytes, all of them ours, and nothing that the content security policy forbids."""
+"""The first page is there at once: few bytes, all of them ours, and nothing that the security policy forbids."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
