@@ -3,7 +3,21 @@
 from django.urls import path
 from django.views.generic.base import RedirectView
 
-from optsync.web import connecting, doctor, holds, integrations, issues, people, runs, search, unsubscribes, views
+from optsync.web import (
+    connecting,
+    doctor,
+    holds,
+    integrations,
+    issues,
+    messaging,
+    people,
+    runs,
+    search,
+    sources,
+    unsubscribe_page,
+    unsubscribes,
+    views,
+)
 
 app_name = "web"
 urlpatterns = [
@@ -17,12 +31,17 @@ urlpatterns = [
     path("runs/<int:run_id>", runs.run, name="run"),
     path("issues", issues.issues, name="issues"),
     path("issues/retry", issues.retry, name="retry"),
+    path("issues/scanner/<int:hold_id>", issues.scanner, name="scanner"),
     path("holds", holds.all_holds, name="holds"),
     path("holds/<int:hold_id>", holds.hold, name="hold"),
     path("search", search.search, name="search"),
     path("settings", RedirectView.as_view(pattern_name="web:integrations"), name="settings"),
     path("settings/unsubscribes", RedirectView.as_view(pattern_name="web:integrations")),
     path("settings/unsubscribes/integrations", integrations.integrations, name="integrations"),
+    path("settings/unsubscribes/messaging", messaging.messaging, name="messaging"),
+    path("settings/unsubscribes/page", unsubscribe_page.unsubscribe_page, name="unsubscribe_page"),
+    path("settings/unsubscribes/page/preview", unsubscribe_page.preview, name="page_preview"),
+    path("settings/unsubscribes/sources", sources.sources, name="sources"),
     path("settings/salesforce", RedirectView.as_view(pattern_name="web:doctor")),
     path("settings/salesforce/doctor", doctor.doctor, name="doctor"),
     path("settings/salesforce/connect", connecting.where, name="connect"),

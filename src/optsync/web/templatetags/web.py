@@ -19,6 +19,12 @@ def figure(value: object) -> str:
 
 
 @register.filter
+def seconds(value: float) -> str:
+    """A short time: at least a second, because a scanner's burst may be shorter."""
+    return f"{max(1, round(value))} s"
+
+
+@register.filter
 def moment(value: datetime) -> str:
     """Day and time to the second, with its zone: a history is read second by second."""
     at = timezone.localtime(value)
