@@ -167,7 +167,8 @@ class PracticeOrg:
         self.call("POST", "/maintenance", {"read_only": read_only})
 
     def permit(self, **permissions: bool) -> None:
-        """The integration user's permissions: api_enabled, view_all_data, modify_all_data,
+        """What the integration user's profile permits: api_enabled, view_all_data, modify_all_data, view_setup,
+        customize_application, modify_metadata, manage_permission_sets, assign_permission_sets,
         view_and_edit_converted_leads.
         """
         self.call("POST", "/permissions", permissions)

@@ -206,19 +206,21 @@ async def maintain(call: Call) -> object:
 async def permit(call: Call) -> object:
     """Our user's permissions by name, each true or false."""
     call.org.permissions.change(call.json())
-    return vars(call.org.permissions)
+    call.org.settle()
+    return call.org.permissions.as_json()
 
 
 async def edition(call: Call) -> object:
-    """{"name": such as Professional Edition, "api_add_on"?: bool}."""
+    """{"name": such as Professional Edition, "api_add_on"?: bool, "sandbox"?: bool}."""
     body = call.json()
-    call.org.edition = Edition(str(body.get("name")), bool(body.get("api_add_on", False)))
+    call.org.edition = Edition(str(body.get("name")), bool(body.get("api_add_on")), bool(body.get("sandbox")))
+    call.org.settle()
     return {"name": call.org.edition.name, "has_api": call.org.edition.has_api}
 
 
 async def package(call: Call) -> object:
     """{"installed": bool}."""
-    call.org.access.install_package(installed=bool(call.json()["installed"]))
+    call.org.install_package(installed=bool(call.json()["installed"]))
     return {"fields": call.org.access.package_fields}
 
 
@@ -275,6 +277,7 @@ async def limits(call: Call) -> object:
 async def behaviour(call: Call) -> object:
     """Switches for what is not certain about the real thing, by name."""
     call.org.behaviour.change(call.json())
+    call.org.settle()
     return vars(call.org.behaviour)
 
 

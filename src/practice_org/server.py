@@ -35,6 +35,7 @@ from practice_org import (
     replication,
     rest,
     soap,
+    tooling,
     tree,
     unknown,
 )
@@ -146,7 +147,7 @@ def make_app(org: Org) -> Starlette:
 
     sobjects = (describe, replication, external_ids, rest)
     composites = (collections, batch, tree, composite)
-    families = (identity, oauth, authorize, soap, *sobjects, *composites, query, bulk, control, pages, unknown)
+    families = (identity, oauth, authorize, soap, *sobjects, *composites, query, tooling, bulk, control, pages, unknown)
     routes = [item for family in families for item in family.routes(org)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 
