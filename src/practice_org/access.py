@@ -22,6 +22,12 @@ RIGHTS: dict[Level, frozenset[str]] = {
     "edit": frozenset({"Create", "Read", "Edit", "Delete"}),
 }
 """The rights to an object as ObjectPermissions names them; View and Modify All Records come on top of these."""
+LEVELS_BY_RIGHTS: dict[tuple[bool, bool], Level] = {
+    (False, False): "absent",
+    (True, False): "read",
+    (True, True): "edit",
+}
+"""A field's level by whether it may be read and edited."""
 
 
 @dataclass

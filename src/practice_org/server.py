@@ -34,6 +34,7 @@ from practice_org import (
     query,
     replication,
     rest,
+    set_up_writes,
     soap,
     tooling,
     tree,
@@ -145,7 +146,7 @@ def make_app(org: Org) -> Starlette:
         yield
         org.jobs.close()
 
-    sobjects = (describe, replication, external_ids, rest)
+    sobjects = (describe, replication, set_up_writes, external_ids, rest)
     composites = (collections, batch, tree, composite)
     families = (identity, oauth, authorize, soap, *sobjects, *composites, query, tooling, bulk, control, pages, unknown)
     routes = [item for family in families for item in family.routes(org)]

@@ -86,16 +86,25 @@ def _field_permissions(org: Org) -> Iterator[Row]:
     for one in org.permission_sets.sets.values():
         for object_name, name in _known_fields(org, one):
             level = one.fields[object_name, name]
-            field = f"{object_name}.{name}"
             yield {
-                "Id": org.row_ids.of(ALL_PREFIXES["FieldPermissions"], one.id, field),
+                "Id": field_row_id(org, one, (object_name, name)),
                 "ParentId": one.id,
                 "SobjectType": object_name,
-                "Field": field,
+                "Field": f"{object_name}.{name}",
                 "PermissionsRead": True,
                 "PermissionsEdit": level == "edit",
                 "SystemModstamp": BORN,
             }
+
+
+def field_row_id(org: Org, one: PermissionSet, key: tuple[str, str]) -> str:
+    """The id of the FieldPermissions row of a set for a field."""
+    return org.row_ids.of(ALL_PREFIXES["FieldPermissions"], one.id, *key)
+
+
+def object_row_id(org: Org, one: PermissionSet, object_name: str) -> str:
+    """The id of the ObjectPermissions row of a set for an object."""
+    return org.row_ids.of(ALL_PREFIXES["ObjectPermissions"], one.id, object_name)
 
 
 def _known_fields(org: Org, one: PermissionSet) -> Iterator[tuple[str, str]]:
@@ -111,7 +120,7 @@ def _object_permissions(org: Org) -> Iterator[Row]:
         for object_name, given in one.rights.items():
             if given:
                 yield {
-                    "Id": org.row_ids.of(ALL_PREFIXES["ObjectPermissions"], one.id, object_name),
+                    "Id": object_row_id(org, one, object_name),
                     "ParentId": one.id,
                     "SobjectType": object_name,
                     "SystemModstamp": BORN,
