@@ -94,5 +94,4 @@ class Rows:
         return target, self._by_id(target, str(parent_id)) if parent_id else None
 
     def _by_id(self, object_name: str, record_id: str) -> Row | None:
-        wanted = record_id[:15] if len(record_id) in (15, 18) else record_id
-        return next((row for row in self.rows_of(object_name) if str(row["Id"])[: len(wanted)] == wanted), None)
+        return next((row for row in self.rows_of(object_name) if record_id in (row["Id"], str(row["Id"])[:15])), None)

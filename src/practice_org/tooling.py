@@ -3,10 +3,11 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
-from practice_org import soql
+from practice_org import soql, tooling_writes
 from practice_org.errors import RefusalError, not_found
 from practice_org.http import Call, answer, route
 from practice_org.org import Org
+from practice_org.row_queries import Row, Rows
 from practice_org.selection import canonical
 from practice_org.statement import Compare, Query
 from practice_org.tooling_rows import catalog_for, tooling_rows
@@ -20,7 +21,14 @@ def routes(org: Org) -> list[Route]:
     tooling = "/services/data/v{version}/tooling"
     return [
         route(org, tooling + "/query", GET=("tooling.query", query)),
-        route(org, tooling + "/sobjects/{object}/{id}", GET=("tooling.get", get)),
+        route(org, tooling + "/sobjects/{object}", POST=("tooling.create", create)),
+        route(
+            org,
+            tooling + "/sobjects/{object}/{id}",
+            GET=("tooling.get", get),
+            PATCH=("tooling.update", update),
+            DELETE=("tooling.delete", delete),
+        ),
     ]
 
 
@@ -49,12 +57,36 @@ def _names_one(parsed: Query) -> bool:
 
 async def get(call: Call) -> Response:
     """One row with all its fields."""
-    object_name = asked_object(call)
-    rows = tooling_rows(call.org, object_name, call.version)
+    rows, row = _asked_row(call)
+    return answer(rows.as_json(row, list(rows.access.fields[rows.object_name].values())))
+
+
+async def create(call: Call) -> Response:
+    """201 with the new id."""
+    made = tooling_writes.create(call.org, asked_object(call), call.json())
+    return answer({"id": made, "success": True, "errors": [], "warnings": [], "infos": []}, 201)
+
+
+async def update(call: Call) -> Response:
+    """204 and an empty body."""
+    rows, row = _asked_row(call)
+    tooling_writes.update(call.org, rows.object_name, row, call.json())
+    return Response(status_code=204)
+
+
+async def delete(call: Call) -> Response:
+    """204 and an empty body."""
+    rows, row = _asked_row(call)
+    tooling_writes.delete(call.org, rows.object_name, row)
+    return Response(status_code=204)
+
+
+def _asked_row(call: Call) -> tuple[Rows, Row]:
+    rows = tooling_rows(call.org, asked_object(call), call.version)
     row = rows.find(call.params["id"])
     if row is None:
         raise not_found()
-    return answer(rows.as_json(row, list(rows.access.fields[object_name].values())))
+    return rows, row
 
 
 def asked_object(call: Call) -> str:
