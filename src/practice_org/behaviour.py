@@ -86,6 +86,8 @@ class Behaviour:
     """Professional has no field-level security: the layout of our user decides (vendors' help, salesforce.md 5.8)."""
     metadata_refused_status: int = 403
     """Status of INSUFFICIENT_ACCESS when a deployment needs a permission that our user lacks (salesforce.md 5.9)."""
+    permission_set_deploy_replaces: bool = True
+    """Whether a deployed permission set loses what its file does not name, or keeps it (salesforce.md 5.9)."""
     deploy_seconds: float = 0.0
     """How long a deployment stays Pending or InProgress at least (salesforce.md 5.9)."""
     soap_login_allowed: bool = False

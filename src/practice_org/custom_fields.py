@@ -4,7 +4,7 @@ Nobody can see a new field, administrators included, until a profile or a permis
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from practice_org.errors import RefusalError
 from practice_org.org import Org
@@ -75,6 +75,15 @@ def add(org: Org, wanted: Wanted) -> str:
     """Creates the field, which nobody may see yet; returns its id."""
     org.access.add_field(wanted.object_name, wanted.field, "absent")
     return org.row_ids.of(TOOLING_PREFIXES["CustomField"], wanted.object_name, wanted.field.name)
+
+
+def put(org: Org, wanted: Wanted) -> None:
+    """Creates the field, or gives the one of that name another label; who may see it stays as it is."""
+    known = org.access.fields[wanted.object_name].get(wanted.field.name.lower())
+    if known is None:
+        add(org, wanted)
+    else:
+        org.access.fields[wanted.object_name][known.name.lower()] = replace(known, label=wanted.field.label)
 
 
 def remove(org: Org, object_name: str, name: str) -> None:

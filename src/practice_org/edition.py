@@ -30,3 +30,8 @@ class Edition:
     def by_layout(self) -> bool:
         """Whether there is no field-level security, so that page layouts decide (salesforce.md 5.8)."""
         return self.name in WITHOUT_API
+
+    @property
+    def is_production(self) -> bool:
+        """Neither a sandbox nor a Developer org: deployments must roll back on error there."""
+        return not self.sandbox and self.name != "Developer Edition"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from practice_org.access import FieldLevels, higher
 from practice_org.catalog import Level
@@ -96,6 +96,15 @@ class Layouts:
             }
         self.ordered.append(made)
         return made
+
+    def put(self, full_name: str, tree: Tree) -> None:
+        """The layout of that full name has this tree from now on; a new one stands behind all others."""
+        layout = self.named(full_name)
+        if layout is None:
+            object_name, _, name = full_name.partition("-")
+            layout = Layout(record_id(TOOLING_PREFIXES["Layout"], len(self.ordered) + 1), object_name, unquote(name))
+            self.ordered.append(layout)
+        layout.tree = tree
 
     def named(self, full_name: str) -> Layout | None:
         """The layout with that full name."""

@@ -1,4 +1,4 @@
-"""XML of metadata files, read without ever expanding anything: a document type, and with it every entity, is refused."""
+"""XML of metadata files, read without ever expanding anything: a document type, and so every entity, is refused."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -72,8 +72,8 @@ class _Reader:
     def _refuse_doctype(self, *_: object) -> None:
         raise self._bad("Error parsing file: DOCTYPE is not allowed")
 
-    def _start(self, full_name: str, _: dict[str, str]) -> None:
-        namespace, _, name = full_name.rpartition(" ")
+    def _start(self, full_name: str, _attributes: dict[str, str]) -> None:
+        namespace, _space, name = full_name.rpartition(" ")
         self._count += 1
         if namespace != NAMESPACE:
             raise self._bad(f"Error parsing file: element {name} is not of the namespace {NAMESPACE}")

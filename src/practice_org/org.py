@@ -11,6 +11,7 @@ from practice_org.approvals import Approvals
 from practice_org.behaviour import Behaviour
 from practice_org.clock import Random
 from practice_org.cursors import Cursors
+from practice_org.deployments import Deployments
 from practice_org.edition import Edition
 from practice_org.errors import RefusalError
 from practice_org.faults.base import Faults
@@ -113,11 +114,12 @@ class Org:
         self.sessions = Sessions(identity, now, lambda: self.behaviour.session_seconds)
         self.approvals = Approvals(now, self.sessions.end_all_of)
         self.jobs = Jobs()
+        self.deployments = Deployments()
         self.reset(options)
 
     def reset(self, options: Options) -> None:
         """A fresh org of that shape; sessions stay valid."""
-        self.jobs.close()
+        self.close()
         self.options = options
         self.faults = Faults()
         self.spy = Spy()
@@ -140,6 +142,7 @@ class Org:
         self.permission_sets = PermissionSets(self.access, self.permissions, self.row_ids)
         self.layouts = Layouts()
         self.change_events: dict[str, ChangeEvents] = {}
+        self.deployments = Deployments()
         if options.package:
             self.install_package(installed=True)
         if options.grant_opt_out:
@@ -147,6 +150,11 @@ class Org:
                 self.access.grant(object_name, email_opt_out(object_name), "edit")
         self.tables = {name: self._make_table(name) for name in PEOPLE}
         make_person_accounts(self)
+
+    def close(self) -> None:
+        """Ends all work that is under way."""
+        self.jobs.close()
+        self.deployments.close()
 
     def _make_table(self, object_name: str) -> Table:
         options = self.options

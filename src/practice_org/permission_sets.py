@@ -76,6 +76,18 @@ class PermissionSets:
         wanted = name.lower()
         return next((one for one in self.sets.values() if one.profile_id is None and one.name.lower() == wanted), None)
 
+    def put(self, given: PermissionSet, *, replaces: bool) -> None:
+        """Creates a set, or changes the one of that name: it loses what is not given, or keeps it."""
+        known = self.named(given.name) or self.create(given.name, given.label)
+        known.label, known.description = given.label, given.description
+        if replaces:
+            known.fields, known.rights, known.permissions = given.fields, given.rights, given.permissions
+        else:
+            known.fields |= given.fields
+            known.rights |= given.rights
+            known.permissions |= given.permissions
+        self.settle()
+
     def assign(self, user_id: str, set_id: str) -> str:
         """Gives a set to a user; returns the assignment's id."""
         assignment = self._ids.new(ALL_PREFIXES["PermissionSetAssignment"])

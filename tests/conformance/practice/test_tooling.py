@@ -40,7 +40,7 @@ def test_a_new_checkbox_exists_for_nobody_until_it_is_granted(rest: Rest) -> Non
 
 def test_a_field_is_listed_and_can_be_deleted_with_all_that_hangs_on_it(rest: Rest) -> None:
     field_id = create_field(rest, checkbox()).json["id"]
-    rest.org.call("POST", "/layouts/item", {"layout": "Lead-Lead Layout", "field": NAME, "behavior": "Edit"})
+    rest.org.lay_out("Lead-Lead Layout", NAME, "Edit")
     rest.org.grant("Lead", NAME, "edit")
     text = "SELECT Id, FullName FROM CustomField WHERE DeveloperName = 'Sales_Opt_Out' AND TableEnumOrId = 'Lead'"
     (row,) = rest.tooling(text).json["records"]
@@ -114,11 +114,11 @@ def test_a_tree_of_any_shape_is_answered(rest: Rest, tree: Any) -> None:
     path = f"tooling/sobjects/Layout/{layout(rest, 'Lead-Lead Layout')['Id']}"
     assert rest.call("PATCH", path, {"Metadata": tree}).status in (204, 400)
     assert rest.tooling("SELECT Name FROM Layout").status == 200
-    assert rest.org.call("POST", "/edition", {"name": "Professional Edition", "api_add_on": True})
+    rest.org.edition("Professional Edition", api_add_on=True)
 
 
 def test_a_feed_based_layout_cannot_be_saved_by_tooling(rest: Rest) -> None:
-    name = rest.org.call("POST", "/layouts", {"object": "Lead", "name": "Feed", "feed": True})["full_name"]
+    name = rest.org.add_layout("Lead", "Feed", feed=True)
     before = layout(rest, name)
     path = f"tooling/sobjects/Layout/{before['Id']}"
     refused = rest.call("PATCH", path, {"Metadata": with_box(before["Metadata"])})
