@@ -53,15 +53,17 @@ SELECT count(*)::int FROM opt_out WHERE scope = 0 AND lifted_at IS NULL;
 
 -- name: recent_runs
 -- The newest runs of one org.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at,
-       coalesce(report -> 'counts', counts) AS counts
+SELECT run_id, kind, state, coalesce(result, state) AS result, by_whom, started_at,
+       coalesce(report -> 'counts', counts) AS counts, (report ->> 'seconds')::float8 AS seconds,
+       (report ->> 'api_calls')::int AS api_calls
 FROM run WHERE org_id = %(org)s ORDER BY run_id DESC LIMIT %(limit)s;
 
 -- name: one_run
 -- One run with its counts, what it could not prove, and why it failed.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at,
+SELECT run_id, org_id, kind, state, coalesce(result, state) AS result, by_whom, cancelled_by, started_at,
        coalesce(report -> 'counts', counts) AS counts, report -> 'rest' AS rest, report -> 'error' AS error,
-       report -> 'seconds' AS seconds
+       (report ->> 'seconds')::float8 AS seconds, (report ->> 'api_calls')::int AS api_calls,
+       report -> 'phases' AS phases, report -> 'samples' AS samples, options ->> 'retry_at' AS retry_at
 FROM run WHERE run_id = %(run)s;
 
 -- name: newest_run
