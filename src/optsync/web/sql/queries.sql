@@ -20,7 +20,7 @@ SELECT s.sync_on_since IS NOT NULL AS sync_on,
                AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS sign_in_refused,
        coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
        (SELECT count(DISTINCT i.address_id)::int FROM hold h JOIN hold_item i USING (hold_id)
-        WHERE h.decided_at IS NULL) AS held_people,
+        WHERE h.decided_at IS NULL AND h.direction <> 's') AS held_people,
        (SELECT count(*)::int FROM lookup l WHERE l.org_id = s.org_id AND l.due_at <= clock()) AS looked_for,
        greatest(0, extract(epoch FROM clock() - least(
            (SELECT min(m.due_at) FROM mark m WHERE m.org_id = s.org_id AND m.state NOT IN ('c', 'h') AND m.state = 'o'),
