@@ -45,6 +45,8 @@ def texts_of_code() -> set[str]:
         words.SOURCES,
         words.RUN_KINDS,
         words.RUN_RESULTS,
+        words.STEPS,
+        words.PREVIEW_REASONS,
         words.BOX_STATES,
         words.WHY,
         words.RUN_COUNTS,

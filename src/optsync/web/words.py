@@ -66,6 +66,27 @@ RUN_RESULTS = {
     "dry run": "Nothing written",
     "running": "Running",
     "interrupted": "Interrupted, resumes",
+    "asked": "Waits for the worker",
+    "cancelled": "Cancelled",
+}
+STEPS = {
+    "asked": "Waits for the worker",
+    "starting": "Starting",
+    "reading": "Reading",
+    "reading Lead": "Reading Leads",
+    "reading Contact": "Reading Contacts",
+    "reading Account": "Reading Accounts",
+    "comparing": "Comparing",
+    "looking up": "Looking people up",
+    "writing": "Writing",
+    "proving": "Proving",
+}
+"""What a run is doing this moment."""
+PREVIEW_REASONS = {
+    "ticked in Salesforce": "ticked in Salesforce",
+    "follows the record": "follows the record",
+    "opted out here, box not ticked": "opted out here, the box is not ticked",
+    "waits to be pushed": "waits to be pushed",
 }
 DISPUTED = "disputed"
 RUN_COUNTS = {
@@ -86,6 +107,7 @@ RUN_COUNTS = {
     "held_in_people": "People ticked in Salesforce whose unsubscribe waits for your decision",
     "held_out_people": "People whose boxes wait for your decision",
     "expected_api_calls": "API calls that the run would cost, about",
+    "expected_seconds": "Seconds that the run would take, about",
 }
 """What a run counted, in the order in which it happens. Counts that are not named here are for developers: --json."""
 RESTS = {
