@@ -38,6 +38,7 @@ def texts_of_code() -> set[str]:
         words.UNKNOWN,
         words.UNSUBSCRIBED,
         words.DISPUTED,
+        words.NOT_LINKED_SHORT,
     }
     for table in (
         words.KINDS,
@@ -50,6 +51,8 @@ def texts_of_code() -> set[str]:
         words.RESTS,
         words.PROVENANCES,
         words.MARK_REASONS,
+        words.LAYOUTS,
+        words.REJECTED_ROWS,
     ):
         found |= set(table.values())
     for title, next_step in words.OUR_REFUSALS.values():

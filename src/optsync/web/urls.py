@@ -3,13 +3,28 @@
 from django.urls import path
 from django.views.generic.base import RedirectView
 
-from optsync.web import connecting, doctor, holds, integrations, issues, people, runs, search, unsubscribes, views
+from optsync.web import (
+    connecting,
+    doctor,
+    holds,
+    imports,
+    integrations,
+    issues,
+    people,
+    runs,
+    search,
+    unsubscribes,
+    views,
+)
 
 app_name = "web"
 urlpatterns = [
     path("", views.overview, name="overview"),
     path("unsubscribes", unsubscribes.unsubscribes, name="unsubscribes"),
     path("unsubscribes/export", unsubscribes.export, name="export"),
+    path("unsubscribes/import", imports.imports, name="imports"),
+    path("unsubscribes/import/<int:upload_id>", imports.import_, name="import"),
+    path("unsubscribes/import/<int:upload_id>/rejects", imports.rejects, name="import_rejects"),
     path("people", people.person, name="people"),
     path("people/evidence", people.evidence, name="evidence"),
     path("people/lift", people.lift, name="lift"),
