@@ -57,7 +57,7 @@ def every_path(site: Site) -> list[str]:
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
     values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
     values |= {"<int:upload_id>": "1"}
-    values |= {"<person_id>": "1", "<run_id>": "1"}
+    values |= {"<person_id>": "1", "<run_id>": "1", "<import_id>": "1"}
     paths = []
     for route in routes(list(urlpatterns)):
         path = route
