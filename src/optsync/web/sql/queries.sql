@@ -34,10 +34,13 @@ FROM settings s
                         WHERE r.org_id = s.org_id AND r.result LIKE 'proved%%') proof ON true
 WHERE s.org_id = %(org)s;
 
--- name: sign_in_refused
--- Whether pushes of an org wait because Salesforce refuses our sign-in; the verdict above asks the same.
+-- name: shell
+-- What every page shows of an org: whether Salesforce refuses our sign-in (the verdict above asks the same), and how many
+-- boxes and mass changes wait for a person, counted no further than shown.
 SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AND p.field = 0 AND p.until > clock()
-               AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code)));
+               AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS refused,
+       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = %(org)s LIMIT %(most)s) parked)
+       + (SELECT count(*)::int FROM hold WHERE decided_at IS NULL) AS waiting;
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
