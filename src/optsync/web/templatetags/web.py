@@ -55,6 +55,12 @@ def moment(value: datetime) -> str:
     return f"{day(at)} {at:%H:%M:%S %Z}"
 
 
+@register.filter
+def instant(text: str) -> datetime:
+    """An instant that was kept as text in JSON."""
+    return datetime.fromisoformat(text)
+
+
 def day(at: datetime) -> str:
     """The day as the reader's language writes it; never 11/12, which two countries read differently."""
     return date_format(at, DAY_FORMATS.get(get_language() or "", "j M Y"))
