@@ -181,13 +181,13 @@ def test_the_form_answers_alike_in_bytes_and_time_for_known_unknown_and_opted_ou
 
 
 def test_the_anonymous_form_is_bounded_and_a_link_never_is(site: Site) -> None:
-    found = [post(site, "/u/", "203.0.113.130", address=f"flood{n}@example.com") for n in range(30)]
+    found = [post(site, "/u/", "198.18.5.130", address=f"flood{n}@example.com") for n in range(30)]
     statuses = [status for status, _ in found]
     assert set(statuses) == {200, 429}
     refused = found[statuses.index(429)][1]
     assert "Please press the button again in a minute." in refused
     assert 'value="flood' in refused
-    assert post(site, link_of(site, "flooded@example.com"), "203.0.113.130")[0] == 200
+    assert post(site, link_of(site, "flooded@example.com"), "198.18.5.130")[0] == 200
     assert is_blocked(site, "flooded@example.com")
 
 
