@@ -32,6 +32,8 @@ INSTALLED_APPS = [
     "optsync.web",
     "optsync.public",
     "optsync.api",
+    "optsync.webhooks",
+    "optsync.alerts",
 ]
 
 MIDDLEWARE = [
