@@ -38,6 +38,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths do not tell a form's token (BREACH)
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "optsync.api.frame.ApiFrame",
     "csp.middleware.CSPMiddleware",

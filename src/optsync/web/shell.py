@@ -1,16 +1,20 @@
 """What every admin page has in common: the connection pill, the practice-org banner, rendering."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from optsync.config.desk import desk
+from optsync.connection import settings
 from optsync.connection.connect import Connection, connections
 from optsync.ledger.queries import sql
 from optsync.web.middleware import admin_of
 
+BADGE_MAX = 99
 REFUSED = 422
 """The status of a page that shows a form again, with what is wrong with it."""
 
@@ -24,6 +28,8 @@ class Shell:
     """Where a practice org shows itself, on the machine that optsync runs on; None for a real org."""
     connection: str
     tone: str
+    badge: str = ""
+    """How many boxes and mass changes wait for a person, "99+" above that; empty when nothing does."""
 
 
 def first_connection() -> Connection | None:
@@ -39,23 +45,27 @@ def shell_of(request: HttpRequest, org: Connection | None) -> Shell:
     if org is None:
         return Shell(admin, None, _("Not connected"), "warn")
     practice_pages = f"{org.login_url}/practice" if org.is_practice else None
-    if sign_in_is_refused(org):
-        return Shell(admin, practice_pages, _("Sign-in refused"), "bad")
-    return Shell(admin, practice_pages, org.name, "ok")
-
-
-def sign_in_is_refused(org: Connection) -> bool:
-    """Whether Salesforce refuses our sign-in at the moment."""
-    row = desk().connection().execute(sql("optsync.web", "sign_in_refused"), {"org": org.org_id}).fetchone()
+    row = (
+        desk().connection().execute(sql("optsync.web", "shell"), {"org": org.org_id, "most": BADGE_MAX + 1}).fetchone()
+    )
     assert row is not None
-    return bool(row[0])
+    refused, waiting = row
+    badge = "" if not waiting else f"{BADGE_MAX}+" if waiting > BADGE_MAX else str(waiting)
+    if refused:
+        return Shell(admin, practice_pages, _("Sign-in refused"), "bad", badge)
+    return Shell(admin, practice_pages, org.name, "ok", badge)
+
+
+def zone_of(org: Connection | None) -> ZoneInfo:
+    """The zone in which pages show moments: that of the org's nightly sync, UTC without an org."""
+    return ZoneInfo(settings.load(desk().connection(), org.org_id).schedule.zone if org else "UTC")
 
 
 def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:
     """A page in the frame. `here` names the entry of the top bar."""
     org = first_connection() if admin_of(request) else None
-    response = render(
-        request, f"web/{template}.html", context | {"shell": shell_of(request, org), "here": here}, status=status
-    )
+    context |= {"shell": shell_of(request, org), "here": here}
+    with timezone.override(zone_of(org)):
+        response = render(request, f"web/{template}.html", context, status=status)
     response["Cache-Control"] = "no-store"
     return response

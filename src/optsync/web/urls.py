@@ -3,7 +3,19 @@
 from django.urls import path
 from django.views.generic.base import RedirectView
 
-from optsync.web import connecting, doctor, holds, integrations, issues, people, runs, search, unsubscribes, views
+from optsync.web import (
+    connecting,
+    consent,
+    doctor,
+    holds,
+    integrations,
+    issues,
+    people,
+    runs,
+    search,
+    unsubscribes,
+    views,
+)
 
 app_name = "web"
 urlpatterns = [
@@ -14,7 +26,10 @@ urlpatterns = [
     path("people/evidence", people.evidence, name="evidence"),
     path("people/lift", people.lift, name="lift"),
     path("runs", runs.runs, name="runs"),
+    path("runs/start", runs.start, name="run_start"),
     path("runs/<int:run_id>", runs.run, name="run"),
+    path("runs/<int:run_id>/progress", runs.progress, name="run_progress"),
+    path("runs/<int:run_id>/cancel", runs.cancel, name="run_cancel"),
     path("issues", issues.issues, name="issues"),
     path("issues/retry", issues.retry, name="retry"),
     path("holds", holds.all_holds, name="holds"),
@@ -28,6 +43,8 @@ urlpatterns = [
     path("settings/salesforce/connect", connecting.where, name="connect"),
     path("settings/salesforce/connect/sign-in", connecting.sign_in, name="connect_sign_in"),
     path("settings/salesforce/connect/certificate", connecting.certificate, name="connect_certificate"),
+    path("settings/salesforce/connect/salesforce", consent.leave, name="connect_leave"),
+    path("settings/salesforce/connect/callback", consent.come_back, name="connect_callback"),
     path("settings/salesforce/connect/org", connecting.confirm, name="connect_confirm"),
     path("settings/salesforce/connect/doctor", doctor.doctor, {"connecting": True}, name="connect_doctor"),
     path("settings/salesforce/connect/first-sync", connecting.first_sync, name="first_sync"),
