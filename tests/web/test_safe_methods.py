@@ -39,7 +39,13 @@ def every_path(site: Site) -> list[str]:
     with site.installation.database.connect() as conn:
         secret = make_link(conn, seams.real().token_bytes)
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
-    values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
+    values = {
+        "<str:token>": token,
+        "<str:secret>": secret,
+        "<int:run_id>": "1",
+        "<int:hold_id>": "1",
+        "<int:endpoint_id>": "1",
+    }
     values |= {"<person_id>": "1", "<run_id>": "1"}
     paths = [filled(route, values) for route in every_route(site)]
     return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com", *LISTS]

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 import optsync
+from optsync.alerts.rules import RULES, SAFE, YARDSTICKS
 from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
 from optsync.core.rejections import REJECTIONS, explain
 from optsync.web import words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
 from optsync.web.standing import SENTENCES
+from optsync.web.webhooks import MEANINGS
 
 SOURCE = Path(optsync.__file__).parent
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -60,7 +62,9 @@ def texts_of_code() -> set[str]:
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
         found |= {rejection.title, rejection.next}
-    found |= set(SENTENCES_OF_FIELDS.values())
+    found |= set(SENTENCES_OF_FIELDS.values()) | {SAFE, *YARDSTICKS} | set(MEANINGS.values())
+    for rule in RULES.values():
+        found |= {rule.title, rule.when, rule.said, rule.fixed} if rule.is_mailed else set()
     for file in SOURCE.rglob("*.py"):
         is_page = file.parent.name in ("web", "public")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -4,6 +4,8 @@ from django.urls import path
 from django.views.generic.base import RedirectView
 
 from optsync.web import (
+    alerts,
+    audit,
     connecting,
     consent,
     doctor,
@@ -15,6 +17,7 @@ from optsync.web import (
     search,
     unsubscribes,
     views,
+    webhooks,
 )
 
 app_name = "web"
@@ -48,6 +51,12 @@ urlpatterns = [
     path("settings/salesforce/connect/org", connecting.confirm, name="connect_confirm"),
     path("settings/salesforce/connect/doctor", doctor.doctor, {"connecting": True}, name="connect_doctor"),
     path("settings/salesforce/connect/first-sync", connecting.first_sync, name="first_sync"),
+    path("settings/alerts", alerts.alerts, name="alerts"),
+    path("settings/webhooks", webhooks.webhooks, name="webhooks"),
+    path("settings/webhooks/<int:endpoint_id>", webhooks.webhook, name="webhook"),
+    path("audit", audit.audit, name="audit"),
+    path("audit/verify", audit.verify, name="audit_verify"),
+    path("audit/export", audit.export, name="audit_export"),
     path("sign-in", views.sign_in, name="sign_in"),
     path("sign-in/<str:secret>", views.sign_in, name="sign_in_by_link"),
     path("sign-out", views.sign_out, name="sign_out"),
