@@ -13,7 +13,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from optsync import seams
-from optsync.api import keys
+from optsync.access import keys
 from tests.api.conftest import World
 
 EXAMPLES = 400

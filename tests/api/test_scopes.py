@@ -2,7 +2,7 @@
 
 import pytest
 
-from optsync.api.keys import SCOPES, Scope
+from optsync.access.keys import SCOPES, Scope
 from tests.installation import Site
 from tests.program import Program, program
 

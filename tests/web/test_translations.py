@@ -13,7 +13,6 @@ from optsync.core.rejections import REJECTIONS, explain
 from optsync.web import words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
 from optsync.web.standing import SENTENCES
-from optsync.web.webhooks import MEANINGS
 
 SOURCE = Path(optsync.__file__).parent
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -45,6 +44,7 @@ def texts_of_code() -> set[str]:
     for table in (
         words.KINDS,
         words.SOURCES,
+        words.EVENT_TYPES,
         words.RUN_KINDS,
         words.RUN_RESULTS,
         words.STEPS,
@@ -62,7 +62,7 @@ def texts_of_code() -> set[str]:
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
         found |= {rejection.title, rejection.next}
-    found |= set(SENTENCES_OF_FIELDS.values()) | {SAFE, *YARDSTICKS} | set(MEANINGS.values())
+    found |= set(SENTENCES_OF_FIELDS.values()) | {SAFE, *YARDSTICKS}
     for rule in RULES.values():
         found |= {rule.title, rule.when, rule.said, rule.fixed} if rule.is_mailed else set()
     for file in SOURCE.rglob("*.py"):

@@ -4,7 +4,9 @@ from django.urls import path
 from django.views.generic.base import RedirectView
 
 from optsync.web import (
+    account,
     alerts,
+    api_keys,
     audit,
     connecting,
     consent,
@@ -16,9 +18,14 @@ from optsync.web import (
     runs,
     search,
     unsubscribes,
+    users,
     views,
     webhooks,
 )
+from optsync.web.middleware import needs
+
+to_integrations = needs("viewer")(RedirectView.as_view(pattern_name="web:integrations"))
+to_doctor = needs("viewer")(RedirectView.as_view(pattern_name="web:doctor"))
 
 app_name = "web"
 urlpatterns = [
@@ -38,10 +45,10 @@ urlpatterns = [
     path("holds", holds.all_holds, name="holds"),
     path("holds/<int:hold_id>", holds.hold, name="hold"),
     path("search", search.search, name="search"),
-    path("settings", RedirectView.as_view(pattern_name="web:integrations"), name="settings"),
-    path("settings/unsubscribes", RedirectView.as_view(pattern_name="web:integrations")),
+    path("settings", to_integrations, name="settings"),
+    path("settings/unsubscribes", to_integrations),
     path("settings/unsubscribes/integrations", integrations.integrations, name="integrations"),
-    path("settings/salesforce", RedirectView.as_view(pattern_name="web:doctor")),
+    path("settings/salesforce", to_doctor),
     path("settings/salesforce/doctor", doctor.doctor, name="doctor"),
     path("settings/salesforce/connect", connecting.where, name="connect"),
     path("settings/salesforce/connect/sign-in", connecting.sign_in, name="connect_sign_in"),
@@ -54,10 +61,14 @@ urlpatterns = [
     path("settings/alerts", alerts.alerts, name="alerts"),
     path("settings/webhooks", webhooks.webhooks, name="webhooks"),
     path("settings/webhooks/<int:endpoint_id>", webhooks.webhook, name="webhook"),
+    path("settings/users", users.users, name="users"),
+    path("settings/users/<int:user_id>", users.user, name="user"),
+    path("settings/api-keys", api_keys.api_keys, name="api_keys"),
+    path("settings/api-keys/<str:handle>", api_keys.api_key, name="api_key"),
     path("audit", audit.audit, name="audit"),
     path("audit/verify", audit.verify, name="audit_verify"),
     path("audit/export", audit.export, name="audit_export"),
-    path("sign-in", views.sign_in, name="sign_in"),
-    path("sign-in/<str:secret>", views.sign_in, name="sign_in_by_link"),
-    path("sign-out", views.sign_out, name="sign_out"),
+    path("account", account.account, name="account"),
+    path("sign-in/<str:secret>", account.by_link, name="sign_in_by_link"),
+    path("sign-out", account.sign_out, name="sign_out"),
 ]

@@ -14,23 +14,13 @@ from optsync.core.problems import Problem
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.troubles import in_three_parts
+from optsync.web.words import EVENT_TYPES
 from optsync.webhooks import endpoints
 from optsync.webhooks.egress import Egress
 from optsync.webhooks.types import KIND_OF
 
 PAGE_ROWS = 25
 LATEST = 2**63 - 1
-MEANINGS = {
-    "unsubscribe.created": "somebody is unsubscribed here",
-    "unsubscribe.confirmed": "Salesforce confirmed the box of a record",
-    "unsubscribe.lifted": "an unsubscribe was removed on both sides",
-    "sync.finished": "a sync run ended, with its result",
-    "sync.held": "a sync run found a mass change that waits for a decision",
-    "issue.opened": "Salesforce refuses boxes for a new cause",
-    "issue.resolved": "the last box of a cause was taken",
-    "connection.lost": "Salesforce refuses our sign-in",
-    "connection.restored": "the sign-in works again",
-}
 
 
 def egress() -> Egress:
@@ -61,7 +51,7 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
     chosen = context.get("chosen", list(KIND_OF))
     context |= {
         "endpoints": [{"one": one} | pill_of(one.state) for one in found],
-        "types": [(name, _(meaning), name in chosen) for name, meaning in MEANINGS.items()],
+        "types": [(name, _(meaning), name in chosen) for name, meaning in EVENT_TYPES.items()],
         "done": _("Removed.") if "removed" in request.GET else "",
     }
     return page(request, "webhooks", "settings", status=status, **context)

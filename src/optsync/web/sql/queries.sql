@@ -1,16 +1,16 @@
 -- What the pages themselves read and write; everything about people is the ledger's.
 
 -- name: make_link
--- Stores a new sign-in link and forgets those that ended more than a day ago.
-WITH old AS (DELETE FROM sign_in_link WHERE expires_at < clock() - interval '1 day')
-INSERT INTO sign_in_link (secret_hash, expires_at)
-VALUES (%(secret_hash)s, clock() + make_interval(secs => %(seconds)s));
+-- Stores a new sign-in link and forgets those that ended more than a day ago, and open ones of the same user.
+WITH old AS (DELETE FROM sign_in_link WHERE expires_at < clock() - interval '1 day' OR (user_id = %(user_id)s AND used_at IS NULL))
+INSERT INTO sign_in_link (secret_hash, expires_at, user_id)
+VALUES (%(secret_hash)s, clock() + make_interval(secs => %(seconds)s), %(user_id)s);
 
 -- name: use_link
 -- Uses a sign-in link up; a row comes back for exactly one of any number of attempts, and none after its time.
 UPDATE sign_in_link SET used_at = clock()
 WHERE secret_hash = %(secret_hash)s AND used_at IS NULL AND expires_at > clock()
-RETURNING secret_hash;
+RETURNING user_id;
 
 -- name: standing
 -- What the verdict on one org needs besides its balance. The errors of a sign-in (OAuth's) are in lower case, all other
