@@ -7,7 +7,7 @@ SELECT min(since) FROM (
     SELECT min(o.since) AS since FROM mark m JOIN record r USING (org_id, record_id)
     JOIN opt_out o ON o.address_id = r.address_id AND o.scope = 0 AND o.lifted_at IS NULL AND o.lift_waits_at IS NULL
     WHERE m.org_id = %(org)s AND m.state NOT IN ('c', 'h') AND m.reason IS DISTINCT FROM 'fan-out refused'
-      AND m.reason IS DISTINCT FROM 'hold dropped' AND (m.attempts > 0 OR m.due_at < clock() - interval '1 minute')
+      AND m.reason IS DISTINCT FROM 'hold dropped' AND (m.state = 'p' OR m.attempts > 0 OR m.due_at < clock() - interval '1 minute')
     UNION ALL
     SELECT min(o.since) FROM hold h JOIN hold_item i USING (hold_id)
     JOIN opt_out o ON o.address_id = i.address_id AND o.scope = 0 AND o.lifted_at IS NULL AND o.lift_waits_at IS NULL
