@@ -1,13 +1,16 @@
 """What every admin page has in common: the connection pill, the practice-org banner, rendering."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from optsync.config.desk import desk
+from optsync.connection import settings
 from optsync.connection.connect import Connection, connections
 from optsync.ledger.queries import sql
 from optsync.web.middleware import admin_of, may, role_of, user_of
@@ -64,8 +67,15 @@ def shell_of(request: HttpRequest) -> Shell:
     return Shell(*rights, practice_pages, org.name, "ok", badge)
 
 
+def zone_of(org: Connection | None) -> ZoneInfo:
+    """The zone in which pages show moments: that of the org's nightly sync, UTC without an org."""
+    return ZoneInfo(settings.load(desk().connection(), org.org_id).schedule.zone if org else "UTC")
+
+
 def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:
     """A page in the frame. `here` names the entry of the top bar."""
-    response = render(request, f"web/{template}.html", context | {"here": here}, status=status)
+    org = first_connection() if admin_of(request) else None
+    with timezone.override(zone_of(org)):
+        response = render(request, f"web/{template}.html", context | {"here": here}, status=status)
     response["Cache-Control"] = "no-store"
     return response

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -15,11 +14,11 @@ from optsync.ledger import targets
 from optsync.web import propagation
 from optsync.web import standing as standings
 from optsync.web.middleware import needs
-from optsync.web.runs import recent_runs
+from optsync.web.runs import recent_runs, starters
 from optsync.web.schedule import NextRun, next_run
 from optsync.web.shell import first_connection, page
 from optsync.web.standing import Standing
-from optsync.web.templatetags.web import figure
+from optsync.web.templatetags.web import figure, took
 from optsync.web.words import refusal_of
 
 RUNS_ON_OVERVIEW = 5
@@ -37,6 +36,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         context["parked"] = [parked_group(group) for group in standing.parked]
         context["propagation"] = histogram_of(propagation.look(desk().connection(), org.org_id))
     context["steps"] = steps_of(standing)
+    context |= starters(request)
     return page(request, "overview", "overview", **context)
 
 
@@ -65,20 +65,10 @@ def histogram_of(found: propagation.Propagation | None) -> dict[str, Any] | None
             for name, count in zip(names, found.bars, strict=True)
         ],
         "count": len(found.seconds),
-        "median": duration(found.percentile(50)),
-        "p99": duration(found.percentile(99)),
-        "slowest": duration(found.seconds[-1]),
+        "median": took(found.percentile(50)),
+        "p99": took(found.percentile(99)),
+        "slowest": took(found.seconds[-1]),
     }
-
-
-def duration(seconds: float) -> str:
-    """A duration as a person reads it: 0.08 s, 12 s, 3 min, 5 h."""
-    if seconds < 10:
-        return f"{number_format(seconds, 2)} s"
-    if seconds < 120:
-        return f"{number_format(round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{number_format(minutes)} min" if minutes < 120 else f"{number_format(minutes // 60)} h"
 
 
 def hero_of(standing: Standing) -> dict[str, Any]:
