@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from practice_org.catalog import Catalog
 from practice_org.ids import record_id
+from practice_org.layouts import as_tooling
 from practice_org.org import Org
 from practice_org.row_queries import Row, Rows
 from practice_org.rules import Validation
@@ -54,7 +55,7 @@ def _layouts(org: Org) -> Iterator[Row]:
             "NamespacePrefix": None,
             "ManageableState": "unmanaged",
             "FullName": layout.full_name,
-            "Metadata": layout.tree,
+            "Metadata": as_tooling(layout.tree),
         }
 
 
