@@ -17,6 +17,8 @@ from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
 
+HOLDS_ON_PAGE = 50
+"""The oldest come first; the next ones move up as these are decided."""
 BUSY = 409
 GONE = 410
 
@@ -25,8 +27,10 @@ GONE = 410
 @require_safe
 def all_holds(request: HttpRequest) -> HttpResponse:
     """Every mass change that waits, and what came of the last decision."""
-    waiting = [shown(hold) for hold in holds.undecided(desk().connection())]
-    return page(request, "holds", "issues", holds=waiting, done=said_of(request.GET.dict()))
+    conn = desk().connection()
+    waiting = [shown(hold) for hold in holds.undecided(conn, HOLDS_ON_PAGE)]
+    more = holds.count_undecided(conn) - len(waiting)
+    return page(request, "holds", "issues", holds=waiting, more=more, done=said_of(request.GET.dict()))
 
 
 def said_of(query: dict[str, str]) -> str:
@@ -91,7 +95,7 @@ def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
 
 def gone(request: HttpRequest) -> HttpResponse:
     """Somebody else decided meanwhile."""
-    waiting = [shown(one) for one in holds.undecided(desk().connection())]
+    waiting = [shown(one) for one in holds.undecided(desk().connection(), HOLDS_ON_PAGE)]
     said = _("This mass change was decided meanwhile; nothing was changed now.")
     return page(request, "holds", "issues", status=GONE, holds=waiting, problem=said)
 
