@@ -38,7 +38,9 @@ from optsync.web.words import SOURCES
 
 PAGE_ROWS = 50
 LOOK_MAX = 3_000
-"""Rows that one page looks at when it has to search for people in a state; then it offers to go on."""
+"""So many people in a state, or with a beginning, are few: the page looks among them."""
+WALK_MAX = 1_000
+"""Rows of the whole list that one page looks at when they are not few; then it offers to go on."""
 STATES = ("owed", "confirmed", "parked", "held", "not linked", "lifted")
 COUNT_MAX = 10_000
 """How far a page counts before it shows what the planner knows."""
@@ -171,7 +173,7 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "asked": asked,
         "is_first_page": asked.before is None,
         "looked_far": bool(older and len(rows) < PAGE_ROWS),
-        "look_max": LOOK_MAX,
+        "look_max": WALK_MAX,
         "since": asked.since.isoformat() if asked.since else "",
         "states": [(state, pill_of(state)["shown"]) for state in STATES],
         "sources": [(source, _(word)) for source, word in SOURCES.items()],
@@ -181,8 +183,9 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
 
 def rows_of(asked: Asked) -> tuple[list[dict[str, Any]], str]:
     """The rows of a page, and the address of the next one; empty when the list ends here."""
-    most = LOOK_MAX if asked.is_searched else PAGE_ROWS + 1
-    looked_at = look_at(asked, people_among(asked), most, PAGE_ROWS + 1, asked.before)
+    among = people_among(asked)
+    most = PAGE_ROWS + 1 if not asked.is_searched else WALK_MAX if among is None else LOOK_MAX
+    looked_at = look_at(asked, among, most, PAGE_ROWS + 1, asked.before)
     found = [row for row in looked_at if asked.takes(row)]
     if len(found) > PAGE_ROWS:
         return found[:PAGE_ROWS], asked.older_than(found[PAGE_ROWS - 1])
