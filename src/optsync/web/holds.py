@@ -17,6 +17,8 @@ from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
 
+HOLDS_ON_PAGE = 50
+"""The oldest come first; the next ones move up as these are decided."""
 BUSY = 409
 GONE = 410
 
@@ -25,13 +27,14 @@ GONE = 410
 @require_safe
 def all_holds(request: HttpRequest) -> HttpResponse:
     """Every mass change that waits, and what came of the last decision."""
-    waiting = [shown(hold) for hold in mass_changes()]
-    return page(request, "holds", "issues", holds=waiting, done=said_of(request.GET.dict()))
+    waiting = [shown(hold) for hold in mass_changes(HOLDS_ON_PAGE)]
+    more = holds.count_undecided(desk().connection()) - len(waiting)
+    return page(request, "holds", "issues", holds=waiting, more=more, done=said_of(request.GET.dict()))
 
 
-def mass_changes() -> list[Hold]:
+def mass_changes(most: int | None = None) -> list[Hold]:
     """The holds that keep something back; what looks like a link scanner has its own place on the issues page."""
-    return [hold for hold in holds.undecided(desk().connection()) if hold.direction != "scanner"]
+    return holds.undecided(desk().connection(), most, scanners=False)
 
 
 def said_of(query: dict[str, str]) -> str:
@@ -96,7 +99,7 @@ def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
 
 def gone(request: HttpRequest) -> HttpResponse:
     """Somebody else decided meanwhile."""
-    waiting = [shown(one) for one in mass_changes()]
+    waiting = [shown(one) for one in mass_changes(HOLDS_ON_PAGE)]
     said = _("This mass change was decided meanwhile; nothing was changed now.")
     return page(request, "holds", "issues", status=GONE, holds=waiting, problem=said)
 

@@ -36,6 +36,7 @@ urlpatterns = [
     path("", views.overview, name="overview"),
     path("unsubscribes", unsubscribes.unsubscribes, name="unsubscribes"),
     path("unsubscribes/export", unsubscribes.export, name="export"),
+    path("unsubscribes/bulk", unsubscribes.bulk, name="bulk"),
     path("unsubscribes/import", imports.imports, name="imports"),
     path("unsubscribes/import/<int:upload_id>", imports.import_, name="import"),
     path("unsubscribes/import/<int:upload_id>/rejects", imports.rejects, name="import_rejects"),
