@@ -13,6 +13,7 @@ from optsync.web import (
     people,
     runs,
     search,
+    undoing,
     unsubscribes,
     views,
 )
@@ -30,6 +31,8 @@ urlpatterns = [
     path("runs/<int:run_id>", runs.run, name="run"),
     path("runs/<int:run_id>/progress", runs.progress, name="run_progress"),
     path("runs/<int:run_id>/cancel", runs.cancel, name="run_cancel"),
+    path("runs/<int:run_id>/undo", undoing.undo, name="run_undo"),
+    path("runs/<int:run_id>/untick/<str:kind>.csv", undoing.untick_file, name="untick_file"),
     path("issues", issues.issues, name="issues"),
     path("issues/retry", issues.retry, name="retry"),
     path("holds", holds.all_holds, name="holds"),
