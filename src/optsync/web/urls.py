@@ -4,6 +4,8 @@ from django.urls import path
 from django.views.generic.base import RedirectView
 
 from optsync.web import (
+    account,
+    api_keys,
     connecting,
     consent,
     doctor,
@@ -15,8 +17,13 @@ from optsync.web import (
     search,
     undoing,
     unsubscribes,
+    users,
     views,
 )
+from optsync.web.middleware import needs
+
+to_integrations = needs("viewer")(RedirectView.as_view(pattern_name="web:integrations"))
+to_doctor = needs("viewer")(RedirectView.as_view(pattern_name="web:doctor"))
 
 app_name = "web"
 urlpatterns = [
@@ -38,10 +45,10 @@ urlpatterns = [
     path("holds", holds.all_holds, name="holds"),
     path("holds/<int:hold_id>", holds.hold, name="hold"),
     path("search", search.search, name="search"),
-    path("settings", RedirectView.as_view(pattern_name="web:integrations"), name="settings"),
-    path("settings/unsubscribes", RedirectView.as_view(pattern_name="web:integrations")),
+    path("settings", to_integrations, name="settings"),
+    path("settings/unsubscribes", to_integrations),
     path("settings/unsubscribes/integrations", integrations.integrations, name="integrations"),
-    path("settings/salesforce", RedirectView.as_view(pattern_name="web:doctor")),
+    path("settings/salesforce", to_doctor),
     path("settings/salesforce/doctor", doctor.doctor, name="doctor"),
     path("settings/salesforce/connect", connecting.where, name="connect"),
     path("settings/salesforce/connect/sign-in", connecting.sign_in, name="connect_sign_in"),
@@ -51,7 +58,11 @@ urlpatterns = [
     path("settings/salesforce/connect/org", connecting.confirm, name="connect_confirm"),
     path("settings/salesforce/connect/doctor", doctor.doctor, {"connecting": True}, name="connect_doctor"),
     path("settings/salesforce/connect/first-sync", connecting.first_sync, name="first_sync"),
-    path("sign-in", views.sign_in, name="sign_in"),
-    path("sign-in/<str:secret>", views.sign_in, name="sign_in_by_link"),
-    path("sign-out", views.sign_out, name="sign_out"),
+    path("settings/users", users.users, name="users"),
+    path("settings/users/<int:user_id>", users.user, name="user"),
+    path("settings/api-keys", api_keys.api_keys, name="api_keys"),
+    path("settings/api-keys/<str:handle>", api_keys.api_key, name="api_key"),
+    path("account", account.account, name="account"),
+    path("sign-in/<str:secret>", account.by_link, name="sign_in_by_link"),
+    path("sign-out", account.sign_out, name="sign_out"),
 ]

@@ -1,12 +1,11 @@
-"""The overview, and signing in. Reading pages only read; what changes something is a POST."""
+"""The overview. Reading pages only read; what changes something is a POST."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
@@ -14,11 +13,10 @@ from optsync.core.rejections import REJECTIONS
 from optsync.ledger import targets
 from optsync.web import propagation
 from optsync.web import standing as standings
-from optsync.web.middleware import needs, open_to_all
+from optsync.web.middleware import needs
 from optsync.web.runs import recent_runs, starters
 from optsync.web.schedule import NextRun, next_run
 from optsync.web.shell import first_connection, page
-from optsync.web.sign_in import use_link
 from optsync.web.standing import Standing
 from optsync.web.templatetags.web import figure, took
 from optsync.web.words import refusal_of
@@ -161,24 +159,3 @@ def parked_group(group: standings.Parked) -> dict[str, Any]:
         "said": group.said,
         "count": group.count,
     }
-
-
-@open_to_all
-@require_http_methods(["GET", "HEAD", "POST"])
-def sign_in(request: HttpRequest, secret: str = "") -> HttpResponse:
-    """GET shows a button; POST uses the link up. A scanner that opens the link changes nothing."""
-    if not secret or request.method != "POST":
-        return page(request, "sign_in", "", secret=secret)
-    if not use_link(desk().connection(), secret):
-        return page(request, "sign_in", "", spent=True, status=403)
-    request.session.cycle_key()
-    request.session["admin"] = "admin"
-    return redirect("web:overview")
-
-
-@needs("viewer")
-@require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
-    """Ends this browser's session."""
-    request.session.flush()
-    return redirect("web:sign_in")

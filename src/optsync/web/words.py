@@ -27,11 +27,13 @@ KINDS = {
     "record deleted": "The record was deleted in Salesforce; the address stays blocked",
     "parked": "Salesforce refused the box; it waits for a person",
     "not kept": "Salesforce accepted the tick and did not keep it",
+    "reason given": "Said why",
     "erased": "Erased: only a keyed hash of the address is kept",
 }
 SOURCES = {
     "clicked link": "Clicked Link",
     "one-click": "One-click",
+    "mail": "By e-mail",
     "manual": "Manual",
     "bulk": "Bulk",
     "bounce": "Bounce",
@@ -41,6 +43,14 @@ SOURCES = {
     "salesforce sync": "Salesforce Sync",
     "follows record": "Follows record",
 }
+ONE_SENDER = "Unsubscribed from one sender only; nothing is written to Salesforce"
+REASONS = {
+    "too_many": "too many e-mails",
+    "irrelevant": "not relevant",
+    "never_signed_up": "never signed up",
+    "other": "another reason",
+}
+"""What people choose on the page that they unsubscribed on."""
 RUN_KINDS = {
     "nightly": "Nightly",
     "by hand": "By hand",
@@ -170,8 +180,13 @@ UNKNOWN = "This address is not known here: mail is allowed."
 
 
 def detail_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """What happened, with the record and the reason if there is one."""
-    parts = [translate(KINDS.get(entry.kind, entry.kind)), entry.record_id or "", entry.reason or ""]
+    """What happened, with the record, the one sender, and the reason if there is one."""
+    evidence = entry.evidence or {}
+    is_one_sender = entry.kind == "opted out" and bool(entry.scope)
+    kind = ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)
+    sender = str(evidence.get("sender", "")) if is_one_sender else ""
+    why = translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else ""
+    parts = [translate(kind), sender, entry.record_id or "", why, entry.reason or ""]
     return " · ".join(part for part in parts if part)
 
 
