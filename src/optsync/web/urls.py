@@ -44,6 +44,7 @@ urlpatterns = [
     path("issues/retry", issues.retry, name="retry"),
     path("holds", holds.all_holds, name="holds"),
     path("holds/<int:hold_id>", holds.hold, name="hold"),
+    path("holds/<int:hold_id>/people.csv", holds.people, name="hold_people"),
     path("search", search.search, name="search"),
     path("settings", to_integrations, name="settings"),
     path("settings/unsubscribes", to_integrations),
