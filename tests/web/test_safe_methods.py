@@ -40,7 +40,7 @@ def every_path(site: Site) -> list[str]:
         secret = make_link(conn, seams.real().token_bytes)
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
     values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
-    values |= {"<person_id>": "1", "<run_id>": "1"}
+    values |= {"<slug:provider>": "sendgrid", "<person_id>": "1", "<run_id>": "1"}
     paths = [filled(route, values) for route in every_route(site)]
     return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com", *LISTS]
 

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "optsync.web",
     "optsync.public",
     "optsync.api",
+    "optsync.webhooks",
 ]
 
 MIDDLEWARE = [

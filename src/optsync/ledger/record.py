@@ -17,6 +17,7 @@ Source = Literal[
     "bulk",
     "bounce",
     "complaint",
+    "mail provider",
     "import",
     "api",
     "salesforce sync",

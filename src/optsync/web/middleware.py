@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
-OPEN_NAMESPACES = frozenset({"public", "health", "api"})
+OPEN_NAMESPACES = frozenset({"public", "health", "api", "webhooks"})
 OPEN_NAMES = frozenset({"set_language"})
 """Django's own view: the sign-in page has the language buttons too."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -27,6 +27,8 @@ KINDS = {
     "parked": "Salesforce refused the box; it waits for a person",
     "not kept": "Salesforce accepted the tick and did not keep it",
     "erased": "Erased: only a keyed hash of the address is kept",
+    "left a group": "Left one group or topic at the mail provider; not blocked here, as the settings say",
+    "provider resubscribed": "The mail provider says resubscribed; optsync does not sync that",
 }
 SOURCES = {
     "clicked link": "Clicked Link",
@@ -35,6 +37,7 @@ SOURCES = {
     "bulk": "Bulk",
     "bounce": "Bounce",
     "complaint": "Spam complaint",
+    "mail provider": "Mail provider",
     "import": "Import",
     "api": "API",
     "salesforce sync": "Salesforce Sync",
