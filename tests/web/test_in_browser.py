@@ -239,3 +239,20 @@ def test_on_a_phone_the_pages_are_behind_one_button_without_scripts(site: Site, 
     runs.click()
     page.wait_for_url(f"{site.url}/runs")
     context.close()
+
+
+def test_the_evidence_of_a_person_is_copied_as_text(site: Site, browser: "Browser", complaints: list[str]) -> None:
+    with site.installation.database.connect() as conn:
+        opt_out(conn, site.installation.vault.subject_key, "letter@example.com", "manual", reason="by phone")
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
+    sign_in(site, page)
+    page.goto(f"{site.url}/people?address=letter@example.com")
+    page.get_by_text("Evidence as text").first.click()
+    page.get_by_role("button", name="Copy evidence").click()
+    page.get_by_text("Copied.").wait_for()
+    first, state, *_, last = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert (first, state) == ("letter@example.com", "Blocked: Unsubscribed (Manual)")
+    assert last.endswith(" UTC · Unsubscribed; blocked here at once · by phone · Manual")
+    assert complaints == []
+    page.context.close()

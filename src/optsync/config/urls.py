@@ -8,5 +8,6 @@ urlpatterns = [
     path("webhooks/", include("optsync.webhooks.urls")),
     path("health/", include("optsync.web.health_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("optsync.web.account_urls")),
     path("", include("optsync.web.urls")),
 ]

@@ -12,8 +12,9 @@ from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.ledger.record import again_after_deadlock
 
-Direction = Literal["from Salesforce", "to Salesforce", "fan-out"]
-DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out"}
+Direction = Literal["from Salesforce", "to Salesforce", "fan-out", "scanner"]
+DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out", "s": "scanner"}
+"""A 'scanner' hold keeps nothing back: its people are opted out and pushed; it is a list to review (optsync.public)."""
 SAMPLE_ADDRESSES = 5
 
 

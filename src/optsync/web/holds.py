@@ -25,8 +25,13 @@ GONE = 410
 @require_safe
 def all_holds(request: HttpRequest) -> HttpResponse:
     """Every mass change that waits, and what came of the last decision."""
-    waiting = [shown(hold) for hold in holds.undecided(desk().connection())]
+    waiting = [shown(hold) for hold in mass_changes()]
     return page(request, "holds", "issues", holds=waiting, done=said_of(request.GET.dict()))
+
+
+def mass_changes() -> list[Hold]:
+    """The holds that keep something back; what looks like a link scanner has its own place on the issues page."""
+    return [hold for hold in holds.undecided(desk().connection()) if hold.direction != "scanner"]
 
 
 def said_of(query: dict[str, str]) -> str:
@@ -75,7 +80,7 @@ def shown(hold: Hold) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
     """One hold: GET asks for a confirmation of `decide`, POST decides."""
-    waiting = next((one for one in holds.undecided(desk().connection()) if one.hold_id == hold_id), None)
+    waiting = next((one for one in mass_changes() if one.hold_id == hold_id), None)
     if waiting is None and request.method != "POST":
         raise Http404
     deed = (request.POST if request.method == "POST" else request.GET).get("decide", "")
@@ -91,7 +96,7 @@ def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
 
 def gone(request: HttpRequest) -> HttpResponse:
     """Somebody else decided meanwhile."""
-    waiting = [shown(one) for one in holds.undecided(desk().connection())]
+    waiting = [shown(one) for one in mass_changes()]
     said = _("This mass change was decided meanwhile; nothing was changed now.")
     return page(request, "holds", "issues", status=GONE, holds=waiting, problem=said)
 

@@ -11,8 +11,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
-from optsync.ledger import holds, marks
+from optsync.ledger import marks
 from optsync.ledger.queries import sql
+from optsync.web.holds import mass_changes
 from optsync.web.middleware import needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import figure
@@ -31,7 +32,7 @@ def issues(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "groups": rejected("rejected_now", org=org.org_id) if org else [],
         "pauses": [pause_of(pause) for pause in marks.pauses(conn) if org and pause.org_id == org.org_id],
-        "holds": len(holds.undecided(conn)),
+        "holds": len(mass_changes()),
         "done": said_of_retry(request.GET.get("due", "")),
     }
     return page(request, "issues", "issues", **context)

@@ -1,5 +1,6 @@
 """One person: blocked or not and why, the records with their boxes, the history, removing an unsubscribe."""
 
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
@@ -58,7 +59,7 @@ def shown(address: str) -> dict[str, Any]:
     found = people.find(conn, key, address)
     (verdict,) = check.may_mail(conn, key, [address])
     opt_out = found.opt_out if found else None
-    return {
+    person = {
         "address": address,
         "normal": found.normal if found else address,
         "blocked": not verdict.allowed,
@@ -70,6 +71,21 @@ def shown(address: str) -> dict[str, Any]:
             for entry in reversed(people.timeline(conn, key, address))
         ],
     }
+    return person | {"letter": letter_of(person)}
+
+
+def letter_of(person: dict[str, Any]) -> str:
+    """The evidence as plain text, to be copied into a letter or a ticket; newest first, to the millisecond, in UTC."""
+    state = _("Blocked") if person["blocked"] else _("Mail allowed")
+    lines = [person["normal"], f"{state}: {person['why']}", ""]
+    for record in person["records"]:
+        boxes = ", ".join(f"{box['field']}: {box['state']}" for box in record["boxes"])
+        lines.append(f"{record['kind']} {record['record_id']}: {boxes or _('nothing owed')}")
+    lines += [""] * bool(person["records"])
+    for entry in person["timeline"]:
+        at = entry["at"].astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", " UTC")
+        lines.append(f"{at} · {entry['details']} · {entry['source']}")
+    return "\n".join(lines)
 
 
 def records_of(found: Person) -> list[dict[str, Any]]:
