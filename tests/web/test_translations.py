@@ -53,6 +53,7 @@ def texts_of_code() -> set[str]:
         words.RESTS,
         words.PROVENANCES,
         words.MARK_REASONS,
+        words.REFUSED_CALLS,
         words.REASONS,
     ):
         found |= set(table.values())

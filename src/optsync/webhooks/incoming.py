@@ -22,9 +22,9 @@ from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.hosts import Origin
 from optsync.salesforce.http import Http, Request
-from optsync.webhooks import inbox, reading, sns, sources
+from optsync.webhooks import inbox, posts, sns, sources
+from optsync.webhooks.posts import NoPost, Posted
 from optsync.webhooks.providers import PROVIDERS
-from optsync.webhooks.reading import NoPost, Posted
 from optsync.webhooks.sns import NotSigned
 from optsync.webhooks.sources import PACKAGE, Source
 
@@ -37,7 +37,7 @@ FETCH_SECONDS: Final = 10.0
 
 
 class Refused(Exception):  # noqa: N818 - it says why a call is refused
-    """A call that is not believed. The text is a key of `optsync.web.words.REJECTIONS_OF_PROVIDERS`."""
+    """A call that is not believed. `optsync.web.words.REFUSED_CALLS` says more to each text."""
 
     def __init__(self, why: str, status: int = 403) -> None:
         super().__init__(why)
@@ -70,7 +70,7 @@ def post(request: HttpRequest, here: Desk, provider: str) -> HttpResponse:
         believe(here, conn, source, posted)
         if source.provider.needs_topic and confirms(here, conn, source, posted):
             return said("The subscription is confirmed.")
-        events = reading.read(source.provider, posted, source.policy)
+        events = posts.read(source.provider, posted, source.policy)
     except Refused as refused:
         sources.rejected(conn, source, refused.why)
         return said(f"Refused: {refused.why}.", refused.status)
@@ -116,7 +116,7 @@ def check_signature(here: Desk, source: Source, posted: Posted, secret: str) -> 
     key = here.vault.decrypt(source.signing_key).decode()
     url = sources.address_of(public_url_of(posted), source.provider, secret)
     try:
-        reading.check_signature(source.provider, posted, key, url)
+        posts.check_signature(source.provider, posted, key, url)
     except AnymailWebhookValidationFailure:
         raise Refused("wrong signature") from None
 

@@ -1,6 +1,6 @@
 """The mail providers that can tell us of unsubscribes, and what each event of theirs means here.
 
-Anymail brings the events of all of them into one shape (`optsync.webhooks.reading`). What Anymail leaves to its users
+Anymail brings the events of all of them into one shape (`optsync.webhooks.posts`). What Anymail leaves to its users
 is decided here: which bounces are final, what a provider's own suppression list says, what counts as an opt-out.
 """
 
@@ -13,13 +13,20 @@ Deed = Literal["unsubscribe", "complaint", "bounce", "group", "resubscribed", "u
 """What an event comes to. `group`: left one group or topic only, and the policy says that this is not everything."""
 
 
+ALL: Final[frozenset[Signal]] = frozenset(("unsubscribe", "complaint", "bounce"))
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider. `key_name` is Anymail's name for the key with which it signs its calls; empty when it does not."""
+    """One provider. `key_name` is Anymail's name for the key with which it signs its calls; empty when it does not.
+
+    `where`: the way through the provider's own menus, in its own words, to the place where the address is pasted.
+    """
 
     slug: str
     name: str
-    tells: frozenset[Signal]
+    where: str
+    tells: frozenset[Signal] = ALL
     key_name: str = ""
     has_groups: bool = False
 
@@ -61,22 +68,32 @@ class Said:
     raw: str = ""
 
 
-ALL: Final[frozenset[Signal]] = frozenset(("unsubscribe", "complaint", "bounce"))
 PROVIDERS: Final = {
     one.slug: one
     for one in (
-        Provider("amazon_ses", "Amazon SES", ALL, has_groups=True),
-        Provider("brevo", "Brevo", ALL),
-        Provider("mailersend", "MailerSend", ALL, "signing_secret"),
-        Provider("mailgun", "Mailgun", ALL, "webhook_signing_key"),
-        Provider("mailjet", "Mailjet", ALL),
-        Provider("mailtrap", "Mailtrap", ALL, "tracking_secret"),
-        Provider("mandrill", "Mandrill", ALL, "webhook_key"),
-        Provider("postmark", "Postmark", ALL),
-        Provider("resend", "Resend", frozenset(("complaint", "bounce"))),
-        Provider("sendgrid", "SendGrid", ALL, "tracking_webhook_verification_key", has_groups=True),
-        Provider("sparkpost", "SparkPost", ALL),
-        Provider("unisender_go", "Unisender Go", ALL, "api_key"),
+        Provider(
+            "amazon_ses",
+            "Amazon SES",
+            "Amazon SNS > Topics > Create subscription (HTTPS). Amazon SES > Configuration sets > Event destinations",
+            has_groups=True,
+        ),
+        Provider("brevo", "Brevo", "Transactional > Settings > Webhook"),
+        Provider("mailersend", "MailerSend", "Domains > Manage > Webhooks", key_name="signing_secret"),
+        Provider("mailgun", "Mailgun", "Sending > Webhooks", key_name="webhook_signing_key"),
+        Provider("mailjet", "Mailjet", "Account settings > Event notifications (webhooks)"),
+        Provider("mailtrap", "Mailtrap", "Settings > Webhooks", key_name="tracking_secret"),
+        Provider("mandrill", "Mandrill", "Settings > Webhooks", key_name="webhook_key"),
+        Provider("postmark", "Postmark", "Servers > Message Streams > Webhooks"),
+        Provider("resend", "Resend", "Webhooks > Add webhook", frozenset(("complaint", "bounce"))),
+        Provider(
+            "sendgrid",
+            "SendGrid",
+            "Settings > Mail Settings > Event Webhooks",
+            key_name="tracking_webhook_verification_key",
+            has_groups=True,
+        ),
+        Provider("sparkpost", "SparkPost", "Configuration > Webhooks"),
+        Provider("unisender_go", "Unisender Go", "Settings > Webhooks", key_name="api_key"),
     )
 }
 SILENT: Final = ("Postal",)
