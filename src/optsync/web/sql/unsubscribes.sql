@@ -42,3 +42,7 @@ SELECT DISTINCT address_id FROM (
     UNION ALL (SELECT address_id FROM lookup WHERE %(state)s = 'not linked' LIMIT %(most)s)
     UNION ALL (SELECT address_id FROM address WHERE erased_hash IS NOT NULL AND %(state)s = 'not linked' LIMIT %(most)s)) found
 LIMIT %(most)s;
+
+-- name: last_of_sources
+-- When each source last unsubscribed somebody; NULL when it never did.
+SELECT s.source, (SELECT max(o.since) FROM opt_out o WHERE o.source = s.source) FROM unnest(%s::text[]) AS s(source);
