@@ -139,6 +139,8 @@ def test_the_reason_stands_in_the_history_of_the_person(site: Site, cookie: str)
     )
     assert "Grund genannt · nie angemeldet · &lt;b&gt;who&lt;/b&gt; are you?" in text
     assert "Nur von einem Absender abgemeldet; in Salesforce wird nichts eingetragen · Jane" in text
+    assert "Möchte keine E-Mails von: Jane" in text
+    assert site.installation.run("who", "told@example.com", "--json").json()["senders_stopped"] == ["Jane"]
 
 
 def test_a_burst_of_many_people_from_one_network_is_honoured_and_listed(site: Site) -> None:
