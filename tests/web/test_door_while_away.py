@@ -1,4 +1,4 @@
-"""The recipients' door while the database is away: the page opens, promises nothing and loses nothing that was asked."""
+"""The recipients' door while the database is away: the page opens, promises nothing, loses nothing that was asked."""
 
 import re
 from collections.abc import Iterator
