@@ -34,6 +34,8 @@ INSTALLED_APPS = [
     "optsync.web",
     "optsync.public",
     "optsync.api",
+    "optsync.webhooks",
+    "optsync.alerts",
     "allauth",  # after ours: its own templates are never used
     "allauth.account",
     "allauth.mfa",
@@ -102,7 +104,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
-        "trusted-types": ["htmx"],
+        "trusted-types": ["optsync"],
     },
 }
 

@@ -15,12 +15,14 @@ from optsync.core.problems import Problem
 from optsync.ledger import holds, marks
 from optsync.ledger.queries import sql
 from optsync.public import scanners
-from optsync.web.holds import mass_changes
+from optsync.web.legal_clock import age_of
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of
 
+BOXES_MAX = 10_000
+"""How many boxes one page looks at; a retry takes all of them."""
 REFUSED_BY_US = "fan-out refused"
 """A person said no to these: they are not tried again."""
 
@@ -32,12 +34,13 @@ def issues(request: HttpRequest) -> HttpResponse:
     org = first_connection()
     conn = desk().connection()
     context: dict[str, Any] = {
-        "groups": rejected("rejected_now", org=org.org_id) if org else [],
+        "groups": rejected("rejected_now", org=org.org_id, most=BOXES_MAX) if org else [],
         "pauses": [pause_of(pause) for pause in marks.pauses(conn) if org and pause.org_id == org.org_id],
-        "holds": len(mass_changes()),
+        "holds": holds.count_undecided(conn),
         "scanners": scanners.waiting(conn),
         "done": said_of_retry(request.GET.get("due", "")) or said_of_scanner(request.GET.get("scanner", "")),
     }
+    context["bounded"] = BOXES_MAX if sum(group["count"] for group in context["groups"]) >= BOXES_MAX else None
     return page(request, "issues", "issues", **context)
 
 
@@ -59,7 +62,8 @@ def group_of(row: dict[str, Any]) -> dict[str, Any]:
     title, next_step = refusal_of(row["code"], said[0] if said else "", _)
     reason = f"{row['code']}:" if row["has_colon"] else row["code"]
     can_retry = row["still"] > 0 and row["code"] != REFUSED_BY_US
-    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry}
+    age = age_of(row["oldest"]) if row.get("oldest") else ""
+    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
 
 
 def pause_of(pause: marks.Pause) -> dict[str, Any]:

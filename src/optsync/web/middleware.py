@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from optsync.access.models import User
 from optsync.access.users import ROLES, Role
 
-OPEN_NAMESPACES = frozenset({"public", "health", "api"})
+OPEN_NAMESPACES = frozenset({"public", "health", "api", "webhooks"})
 OPEN_NAMES = frozenset({"set_language"})
 """Django's own view: the sign-in page has the language buttons too."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -65,6 +65,7 @@ class SignInRequired:
             return None
         if role_of(request) is None:
             return redirect(sign_in_before(request))
+        timezone.deactivate()  # what the thread's reader before had chosen
         if user := user_of(request):
             speak_as_told_by(user, request)
         marked: tuple[Role, Role] = getattr(view, "needs", ("admin", "admin"))
