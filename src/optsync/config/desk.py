@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 from psycopg.abc import Buffer
-from psycopg.types.string import StrDumper
+from psycopg.types.string import StrDumperUnknown
 
 from optsync.config.database import Database
 from optsync.config.vault import Vault
@@ -45,8 +45,11 @@ class Desk:
         return fresh
 
 
-class WithoutNul(StrDumper):
-    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it."""
+class WithoutNul(StrDumperUnknown):
+    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it.
+
+    Like psycopg's own it leaves the type to the statement: a `"char"` of the ledger takes no `text`.
+    """
 
     def dump(self, obj: str) -> Buffer | None:
         """The text for the server."""
