@@ -19,12 +19,13 @@ OPERATE: Final = "operator"
 ADMIN: Final = "admin"
 """The least who may; a viewer is whoever is signed in."""
 
-OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/")
+OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/", "/webhooks/")
 """What recipients, programs, monitors and people on their way in use: for everybody."""
 TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/": (IN, IN),
     "/unsubscribes": (IN, OPERATE),
     "/unsubscribes/export": (IN, IN),
+    "/unsubscribes/bulk": (IN, OPERATE),
     "/unsubscribes/import": (IN, OPERATE),
     "/unsubscribes/import/<int:upload_id>": (IN, OPERATE),
     "/unsubscribes/import/<int:upload_id>/rejects": (IN, IN),
@@ -36,12 +37,18 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/runs/start": (IN, OPERATE),
     "/runs/<int:run_id>/progress": (IN, IN),
     "/runs/<int:run_id>/cancel": (IN, OPERATE),
+    "/runs/<int:run_id>/undo": (IN, ADMIN),
+    "/runs/<int:run_id>/untick/<str:kind>.csv": (IN, IN),
     "/issues": (IN, IN),
     "/issues/scanner/<int:hold_id>": (IN, ADMIN),
     "/issues/retry": (IN, OPERATE),
     "/holds": (IN, IN),
     "/holds/<int:hold_id>": (IN, ADMIN),
+    "/holds/<int:hold_id>/people.csv": (IN, IN),
     "/search": (IN, IN),
+    "/audit": (OPERATE, OPERATE),
+    "/audit/export": (OPERATE, OPERATE),
+    "/audit/verify": (OPERATE, OPERATE),
     "/settings": (IN, IN),
     "/settings/unsubscribes": (IN, IN),
     "/settings/unsubscribes/integrations": (IN, ADMIN),
@@ -49,6 +56,12 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/settings/unsubscribes/page": (IN, ADMIN),
     "/settings/unsubscribes/page/preview": (IN, IN),
     "/settings/unsubscribes/sources": (IN, IN),
+    "/settings/unsubscribes/sources/providers": (IN, IN),
+    "/settings/unsubscribes/sources/<slug:provider>": (IN, ADMIN),
+    "/settings/unsubscribes/sources/<slug:provider>/heard": (IN, IN),
+    "/settings/alerts": (ADMIN, ADMIN),
+    "/settings/webhooks": (ADMIN, ADMIN),
+    "/settings/webhooks/<int:endpoint_id>": (ADMIN, ADMIN),
     "/settings/salesforce": (IN, IN),
     "/settings/salesforce/doctor": (IN, IN),
     "/settings/salesforce/connect": (ADMIN, ADMIN),
@@ -78,14 +91,14 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/sign-out": (IN, IN),
 }
 """Route: who may read it, who may press its button."""
-NUMBERS: Final = ("run_id", "hold_id", "user_id", "upload_id", "pk")
+NUMBERS: Final = ("run_id", "hold_id", "user_id", "upload_id", "endpoint_id", "pk")
 
 
 def path_of(route: str) -> str:
     """An address of the route that finds nothing, so that pressing its button does nothing either."""
     for name in NUMBERS:
         route = route.replace(f"<int:{name}>", "999999")
-    return route.replace("<str:handle>", "0" * 12)
+    return route.replace("<str:handle>", "0" * 12).replace("<slug:provider>", "none").replace("<str:kind>", "Lead")
 
 
 @pytest.fixture(scope="module")
