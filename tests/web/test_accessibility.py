@@ -25,7 +25,7 @@ from optsync.webhooks.egress import Egress
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
-from tests.web.colleagues import settled
+from tests.web.colleagues import by_password, settled
 from tests.web.conftest import sign_in
 from tests.web.routes import every_route, filled
 
@@ -47,6 +47,14 @@ STATES = [
     *("/people?record=00Q000000000999EAA", "/unsubscribes?state=held", "/nowhere"),
 ]
 """Pages in a state that their bare address does not show."""
+WAYS_IN = ("/sign-in", "/sign-in?passkey=refused", "/sign-in/used-up", "/sign-in/company/callback")
+OWN_PAGES = (
+    "/account",
+    "/account/password",
+    "/account/confirm",
+    "/account/passkeys/add",
+    "/account/recovery-codes/new",
+)
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
 
@@ -149,6 +157,20 @@ def test_every_page_is_open_to_everybody_and_the_browser_has_nothing_to_complain
     context.close()
     assert not found, "\n".join(found)
     assert [one for one in complaints if "404" not in one] == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_ways_in_and_the_page_of_ones_own_account_are_open_to_everybody(
+    site: Site, browser: "Browser", language: str
+) -> None:
+    context = browser.new_context(locale=language)
+    page = context.new_page()
+    found = [f"{path} {fault}" for path in WAYS_IN for fault in faults_of(page, site.url, path, language)]
+    cookies = by_password(site, settled(site, "admin")).cookies
+    context.add_cookies([{"name": name, "value": value, "url": site.url} for name, value in cookies.items()])
+    found += [f"{path} {fault}" for path in OWN_PAGES for fault in faults_of(page, site.url, path, language)]
+    context.close()
+    assert not found, "\n".join(found)
 
 
 def faults_of(page: "Page", url: str, path: str, language: str) -> list[str]:
