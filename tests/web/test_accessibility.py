@@ -12,13 +12,20 @@ import pytest
 
 from optsync import seams
 from optsync.access import keys
+from optsync.alerts import channels, watching
+from optsync.config.database import Connection
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
+from optsync.ledger import marks
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
+from optsync.webhooks import endpoints
+from optsync.webhooks.delivering import Claimed, settle
+from optsync.webhooks.egress import Answer, Egress
+from optsync.webhooks.retries import Fate
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Site
 from tests.practice import PracticeOrg
@@ -45,7 +52,7 @@ STATES = [
 ]
 """Pages in a state that their bare address does not show."""
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
-ELSEWHERE += ("/sign-out", "/settings/salesforce/connect/certificate")
+ELSEWHERE += ("/audit/export", "/sign-out", "/settings/salesforce/connect/certificate")
 """What answers with data, with a file or by leading to another page."""
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
@@ -77,11 +84,30 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
         key, _ = keys.make(
             conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
         )
+        endpoint = with_alerts(site, conn)
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
+    values["<int:endpoint_id>"] = str(endpoint)
     pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
     return Filled(site, pages + STATES)
+
+
+def with_alerts(site: Site, conn: Connection) -> int:
+    """A channel, problems and an endpoint with a delivery that failed; the endpoint's number."""
+    house, world = site.installation, seams.real()
+    org_id, egress = connections(conn)[0].org_id, Egress(world)
+    channels.add(conn, house.vault, egress, "webhook", "https://chat.example.com/x", actor="test")
+    marks.pause(conn, org_id, 0, "", 3600, "invalid_grant", "no")
+    watching.look(conn)
+    conn.execute("UPDATE alert SET opened_at = opened_at - interval '1 day'")
+    watching.look(conn)
+    marks.clear_pauses(conn, org_id)
+    url, bytes_ = "https://hooks.example.com/" + "long" * 60, world.token_bytes
+    number, _ = endpoints.add(conn, house.vault, egress, bytes_, url, ["sync.held"], actor="test")
+    delivery = endpoints.send_test(conn, number, actor="test")
+    settle(conn, Claimed(delivery, number, 8), Answer(500, "no " * 60, 17), Fate("given up"))
+    return number
 
 
 @pytest.fixture(scope="module")

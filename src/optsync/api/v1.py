@@ -10,7 +10,19 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.parser import Parser
 
-from optsync.api import checks, doctor, issues, links, people, problem_list, runs, status, unsubscribes
+from optsync.api import (
+    checks,
+    doctor,
+    events,
+    issues,
+    links,
+    people,
+    problem_list,
+    runs,
+    status,
+    unsubscribes,
+    webhooks,
+)
 from optsync.api.door import ApiKey
 from optsync.api.problems import AWAY, MEDIA_TYPE, OF_STATUS, Refusal, invalid, told
 from optsync.config.logging import get_logger
@@ -99,6 +111,8 @@ for prefix, module in {
     "issues": issues,
     "status": status,
     "doctor": doctor,
+    "events": events,
+    "webhooks": webhooks,
     "problems": problem_list,
 }.items():
     api.add_router(f"/{prefix}", module.router, tags=[prefix])
