@@ -40,6 +40,7 @@ def texts_of_code() -> set[str]:
         words.UNSUBSCRIBED,
         words.DISPUTED,
         words.ONE_SENDER,
+        words.NOT_LINKED_SHORT,
     }
     for table in (
         words.KINDS,
@@ -56,6 +57,8 @@ def texts_of_code() -> set[str]:
         words.PROVENANCES,
         words.MARK_REASONS,
         words.REASONS,
+        words.LAYOUTS,
+        words.REJECTED_ROWS,
     ):
         found |= set(table.values())
     for title, next_step in words.OUR_REFUSALS.values():

@@ -11,9 +11,11 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 
 from optsync.api import (
+    batch,
     checks,
     doctor,
     events,
+    imports,
     issues,
     links,
     people,
@@ -106,6 +108,8 @@ for prefix, module in {
     "check": checks,
     "unsubscribes": unsubscribes,
     "unsubscribe-links": links,
+    "unsubscribes:batch": batch,
+    "imports": imports,
     "people": people,
     "runs": runs,
     "issues": issues,
@@ -115,7 +119,7 @@ for prefix, module in {
     "webhooks": webhooks,
     "problems": problem_list,
 }.items():
-    api.add_router(f"/{prefix}", module.router, tags=[prefix])
+    api.add_router(f"/{prefix}", module.router, tags=[prefix.partition(":")[0]])
 
 
 @api.exception_handler(Refusal)

@@ -104,6 +104,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["optsync"],
     },
 }
 
@@ -189,4 +190,5 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+FILE_UPLOAD_HANDLERS = ["optsync.web.uploading.ImportedFile"]
 LOGGING_CONFIG = None  # config.logging owns the handlers

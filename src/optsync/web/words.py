@@ -16,6 +16,7 @@ Translate = Callable[[str], str]
 
 KINDS = {
     "opted out": "Unsubscribed; blocked here at once",
+    "repeated": "Unsubscribed once more; a tick had done it before",
     "confirmed": "Salesforce confirmed the box",
     "late write": "Our own late write",
     "lift asked": "Removal asked for; waits until every box is unticked",
@@ -177,6 +178,35 @@ OUR_REFUSALS = {
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
 
+LAYOUTS = {
+    "plain list": "plain list",
+    "Salesforce ids": "table with Salesforce ids",
+    "own columns": "columns that you chose",
+    "Salesforce report": "Salesforce report",
+    "optsync export": "export of optsync",
+}
+"""Layouts whose name is not that of a product."""
+REJECTED_ROWS = {
+    "no e-mail address": "no e-mail address",
+    "not an e-mail address": "not an e-mail address",
+    "its quotes do not match": "its quotes do not match",
+    "more than an address on its line": "more than an address on its line",
+    "no Salesforce id": "no Salesforce id",
+    "unsubscribed from one tag only, not from all mail": "unsubscribed from one tag only, not from all mail",
+    "its line is longer than 65,536 characters": "its line is longer than 65,536 characters",
+    "the id is of another object than Lead, Contact or Account": (
+        "the id is of another object than Lead, Contact or Account"
+    ),
+    "not a Salesforce id: 15 or 18 letters and digits are expected": (
+        "not a Salesforce id: 15 or 18 letters and digits are expected"
+    ),
+    "the last three characters do not fit the first fifteen: were its capitals changed on the way?": (
+        "the last three characters of the id do not fit the others: were its capitals changed on the way?"
+    ),
+}
+NOT_LINKED = "recorded, but not linked: "
+NOT_LINKED_SHORT = "recorded, but not linked"
+
 WHY = {
     "blocked domain": "Nobody at this domain is mailed.",
     "unsubscribed; the removal waits until every box in Salesforce is unticked": (
@@ -242,6 +272,13 @@ def counts_of_run(counts: Mapping[str, object], translate: Translate = str) -> l
 def rest_of_run(verdict: str, translate: Translate = str) -> str:
     """Why a run could not prove some boxes."""
     return translate(RESTS.get(verdict, verdict))
+
+
+def reason_of_reject(reason: str, translate: Translate = str) -> str:
+    """Why a row of a file was not taken, or its record not linked."""
+    if reason.startswith(NOT_LINKED):
+        return f"{translate(NOT_LINKED_SHORT)}: {translate(reason.removeprefix(NOT_LINKED))}"
+    return translate(REJECTED_ROWS.get(reason, reason))
 
 
 def linked_by(provenance: str, translate: Translate = str) -> str:
