@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "optsync.public",
     "optsync.api",
     "optsync.webhooks",
+    "optsync.alerts",
     "allauth",  # after ours: its own templates are never used
     "allauth.account",
     "allauth.mfa",

@@ -16,6 +16,7 @@ from optsync.ledger import holds, marks
 from optsync.ledger.queries import sql
 from optsync.public import scanners
 from optsync.web.holds import mass_changes
+from optsync.web.legal_clock import age_of
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import figure
@@ -59,7 +60,8 @@ def group_of(row: dict[str, Any]) -> dict[str, Any]:
     title, next_step = refusal_of(row["code"], said[0] if said else "", _)
     reason = f"{row['code']}:" if row["has_colon"] else row["code"]
     can_retry = row["still"] > 0 and row["code"] != REFUSED_BY_US
-    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry}
+    age = age_of(row["oldest"]) if row.get("oldest") else ""
+    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
 
 
 def pause_of(pause: marks.Pause) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from django.views.generic.base import RedirectView
 
 from optsync.web import (
     account,
+    alerts,
     api_keys,
+    audit,
     connecting,
     consent,
     doctor,
@@ -23,6 +25,7 @@ from optsync.web import (
     unsubscribes,
     users,
     views,
+    webhooks,
 )
 from optsync.web.middleware import needs
 
@@ -71,10 +74,16 @@ urlpatterns = [
     path("settings/salesforce/connect/org", connecting.confirm, name="connect_confirm"),
     path("settings/salesforce/connect/doctor", doctor.doctor, {"connecting": True}, name="connect_doctor"),
     path("settings/salesforce/connect/first-sync", connecting.first_sync, name="first_sync"),
+    path("settings/alerts", alerts.alerts, name="alerts"),
+    path("settings/webhooks", webhooks.webhooks, name="webhooks"),
+    path("settings/webhooks/<int:endpoint_id>", webhooks.webhook, name="webhook"),
     path("settings/users", users.users, name="users"),
     path("settings/users/<int:user_id>", users.user, name="user"),
     path("settings/api-keys", api_keys.api_keys, name="api_keys"),
     path("settings/api-keys/<str:handle>", api_keys.api_key, name="api_key"),
+    path("audit", audit.audit, name="audit"),
+    path("audit/verify", audit.verify, name="audit_verify"),
+    path("audit/export", audit.export, name="audit_export"),
     path("account", account.account, name="account"),
     path("sign-in/<str:secret>", account.by_link, name="sign_in_by_link"),
     path("sign-out", account.sign_out, name="sign_out"),

@@ -53,6 +53,18 @@ REASONS = {
     "other": "another reason",
 }
 """What people choose on the page that they unsubscribed on."""
+EVENT_TYPES = {
+    "unsubscribe.created": "somebody is unsubscribed here",
+    "unsubscribe.confirmed": "Salesforce confirmed the box of a record",
+    "unsubscribe.lifted": "an unsubscribe was removed on both sides",
+    "sync.finished": "a sync run ended, with its result",
+    "sync.held": "a sync run found a mass change that waits for a decision",
+    "issue.opened": "Salesforce refuses boxes for a new cause",
+    "issue.resolved": "the last box of a cause was taken",
+    "connection.lost": "Salesforce refuses our sign-in",
+    "connection.restored": "the sign-in works again",
+}
+"""What programs elsewhere may hear of."""
 RUN_KINDS = {
     "nightly": "Nightly",
     "by hand": "By hand",

@@ -8,7 +8,6 @@ for the topic that an admin entered (`optsync.webhooks.sns`).
 import json
 from base64 import b64decode
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import psycopg
 from anymail.exceptions import AnymailWebhookValidationFailure
@@ -19,10 +18,8 @@ from django.views.decorators.http import require_http_methods
 
 from optsync.config.desk import Desk, desk
 from optsync.ledger.queries import sql
-from optsync.salesforce.errors import SalesforceError
-from optsync.salesforce.hosts import Origin
-from optsync.salesforce.http import Http, Request
 from optsync.webhooks import inbox, posts, sns, sources
+from optsync.webhooks.egress import Egress
 from optsync.webhooks.posts import NoPost, Posted
 from optsync.webhooks.providers import PROVIDERS
 from optsync.webhooks.sns import NotSigned
@@ -33,7 +30,6 @@ BODY_MAX: Final = 4 * 1024 * 1024
 SEVERAL: Final = 16
 """How often BODY_MAX is read away of a body that is refused, so that the caller sees the answer."""
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="optsync"'}
-FETCH_SECONDS: Final = 10.0
 
 
 class Refused(Exception):  # noqa: N818 - it says why a call is refused
@@ -161,14 +157,7 @@ def certificate(here: Desk, conn: psycopg.Connection, url: str) -> bytes:
 
 def fetch(here: Desk, url: str) -> bytes:
     """What an address of Amazon's answers. Raises Refused when it does not: Amazon sends its message again."""
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    wanted = Request("GET", Origin(f"https://{parts.netloc}"), path, {}, deadline_seconds=FETCH_SECONDS)
-    try:
-        with Http(here.seams, connections=1) as http:
-            answer = http.send(wanted)
-    except SalesforceError:
-        raise Refused("Amazon did not answer", 503) from None
+    answer = Egress(here.seams).get(url)
     if answer.status != 200:
         raise Refused("Amazon did not answer", 503)
     return answer.body

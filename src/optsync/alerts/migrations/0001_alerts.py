@@ -1,4 +1,4 @@
-"""The mail providers that may call, and the inbox of what they said."""
+"""The tables of alerts."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -9,5 +9,6 @@ SQL = Path(__file__).parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
+    initial = True
     dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0001_ledger")]
-    operations: ClassVar = [migrations.RunSQL((SQL / "inbox_schema.sql").read_text(encoding="utf-8"))]
+    operations: ClassVar = [migrations.RunSQL((SQL / "schema.sql").read_text(encoding="utf-8"))]
