@@ -17,7 +17,7 @@ def keys() -> None:
 def rotate(out: Output) -> None:
     """Encrypt every stored secret with a new key, while everything goes on.
 
-    That is every Salesforce credential, and the secrets of one-time codes, mail providers, webhooks and alert channels.
+    That is every Salesforce credential, and the secrets of one-time codes, providers, webhooks and alert channels.
 
     Older keys stay in the file, for older backups; they decrypt nothing in the database any more. Copy the key file to
     every other host that uses this database.

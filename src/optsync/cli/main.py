@@ -43,6 +43,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("optsync.cli.status:status", "Is every opt-out in Salesforce?"),
         "sync": ("optsync.cli.syncing:sync", "Compare both sides now, settle and prove."),
         "run": ("optsync.cli.syncing:run", "What a sync run did."),
+        "undo": ("optsync.cli.undoing:undo", "Take back what a sync run brought in by mistaken ticks."),
         "retry": ("optsync.cli.syncing:retry", "Try parked and waiting marks again now."),
         "hold": ("optsync.cli.holding:hold", "Mass changes that wait for your decision."),
     },

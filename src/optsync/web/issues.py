@@ -15,13 +15,14 @@ from optsync.core.problems import Problem
 from optsync.ledger import holds, marks
 from optsync.ledger.queries import sql
 from optsync.public import scanners
-from optsync.web.holds import mass_changes
 from optsync.web.legal_clock import age_of
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of
 
+BOXES_MAX = 10_000
+"""How many boxes one page looks at; a retry takes all of them."""
 REFUSED_BY_US = "fan-out refused"
 """A person said no to these: they are not tried again."""
 
@@ -33,12 +34,13 @@ def issues(request: HttpRequest) -> HttpResponse:
     org = first_connection()
     conn = desk().connection()
     context: dict[str, Any] = {
-        "groups": rejected("rejected_now", org=org.org_id) if org else [],
+        "groups": rejected("rejected_now", org=org.org_id, most=BOXES_MAX) if org else [],
         "pauses": [pause_of(pause) for pause in marks.pauses(conn) if org and pause.org_id == org.org_id],
-        "holds": len(mass_changes()),
+        "holds": holds.count_undecided(conn),
         "scanners": scanners.waiting(conn),
         "done": said_of_retry(request.GET.get("due", "")) or said_of_scanner(request.GET.get("scanner", "")),
     }
+    context["bounded"] = BOXES_MAX if sum(group["count"] for group in context["groups"]) >= BOXES_MAX else None
     return page(request, "issues", "issues", **context)
 
 

@@ -16,6 +16,7 @@ Translate = Callable[[str], str]
 
 KINDS = {
     "opted out": "Unsubscribed; blocked here at once",
+    "repeated": "Unsubscribed once more; a tick had done it before",
     "confirmed": "Salesforce confirmed the box",
     "late write": "Our own late write",
     "lift asked": "Removal asked for; waits until every box is unticked",

@@ -1,1 +1,1 @@
-"""What mail providers tell us (incoming), what programs elsewhere hear (outgoing), and the one door out: `egress`."""
+"""What a mail provider tells us (incoming), and what a sender hears from us (outgoing), through one door: `egress`."""

@@ -20,7 +20,7 @@ WHERE m.state = 'p' AND m.reason NOT IN ('fan-out refused', 'hold dropped') GROU
 -- Mass changes that wait for a decision; those of single crowded addresses as one.
 SELECT CASE WHEN h.direction = 'f' THEN 0 ELSE h.hold_id END AS hold_id, count(DISTINCT i.address_id)::int AS people,
        (extract(epoch FROM clock() - min(h.made_at)) / 3600)::float8 AS hours
-FROM hold h JOIN hold_item i USING (hold_id) WHERE h.decided_at IS NULL GROUP BY 1;
+FROM hold h JOIN hold_item i USING (hold_id) WHERE h.decided_at IS NULL AND h.direction <> 's' GROUP BY 1;
 
 -- name: unproved_now
 -- Orgs whose sync is on and that no run has proved for so many hours.

@@ -117,3 +117,7 @@ SELECT EXISTS (SELECT FROM run WHERE org_id = %(org)s AND state = 'finished' AND
 -- name: orgs_with_settings
 -- Every connected org.
 SELECT org_id FROM settings ORDER BY org_id
+
+-- name: run_to_undo
+-- What tells a run's ticks from any other: its org, the number of its comparison, and which boxes it read.
+SELECT org_id, state, (options->>'run_no')::int, counts->'boxes_read' FROM run WHERE run_id = %(run_id)s
