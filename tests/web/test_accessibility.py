@@ -20,12 +20,16 @@ from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
+from optsync.webhooks import endpoints
+from optsync.webhooks.egress import Egress
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
 from tests.web.colleagues import settled
 from tests.web.conftest import sign_in
+from tests.web.provider_posts import sendgrid
 from tests.web.routes import every_route, filled
+from tests.web.test_mail_providers import add, call, secret_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -42,11 +46,23 @@ HOSTILE = [
 ]
 STATES = [
     *[f"/people?address={quote(address)}" for address in ["ann@example.com", *HOSTILE[:3], *HOSTILE[4:]]],
-    *("/people?record=00Q000000000999EAA", "/unsubscribes?state=held", "/nowhere"),
+    *(
+        "/people?record=00Q000000000999EAA",
+        "/unsubscribes?state=held",
+        "/nowhere",
+        "/settings/unsubscribes/sources/sendgrid",
+    ),
 ]
 """Pages in a state that their bare address does not show."""
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
 ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
+ELSEWHERE += (
+    "/unsubscribes/bulk",
+    "/runs/<int:run_id>/untick/",
+    "/runs/<int:run_id>/progress",
+    "/holds/<int:hold_id>/people.csv",
+    "/audit/export",
+)
 ELSEWHERE += ("/webhooks/", "/settings/unsubscribes/sources/<slug:provider>/heard")
 """What answers with data, with a file or by leading to another page."""
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
@@ -79,10 +95,15 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
         key, _ = keys.make(
             conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
         )
+        egress, types = Egress(seams.real()), ["unsubscribe.created"]
+        endpoint_id, _ = endpoints.add(
+            conn, installation.vault, egress, seams.real().token_bytes, "https://example.com/", types, actor="test"
+        )
+    call(site, "sendgrid", sendgrid(dict.fromkeys(HOSTILE, 1)), secret_of(add(site, "sendgrid")))
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
-    values |= {"<slug:provider>": "amazon_ses"}
+    values |= {"<slug:provider>": "amazon_ses", "<int:endpoint_id>": str(endpoint_id), "<str:kind>": "Contact"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
