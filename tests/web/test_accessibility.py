@@ -12,16 +12,20 @@ import pytest
 
 from optsync import seams
 from optsync.access import keys
+from optsync.alerts import channels, watching
+from optsync.config.database import Connection
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
-from optsync.ledger import uploads
+from optsync.ledger import marks, uploads
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
 from optsync.webhooks import endpoints
-from optsync.webhooks.egress import Egress
+from optsync.webhooks.delivering import Claimed, settle
+from optsync.webhooks.egress import Answer, Egress
+from optsync.webhooks.retries import Fate
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
@@ -55,15 +59,10 @@ STATES = [
 ]
 """Pages in a state that their bare address does not show."""
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
-ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
-ELSEWHERE += (
-    "/unsubscribes/bulk",
-    "/runs/<int:run_id>/untick/",
-    "/runs/<int:run_id>/progress",
-    "/holds/<int:hold_id>/people.csv",
-    "/audit/export",
-)
-ELSEWHERE += ("/webhooks/", "/settings/unsubscribes/sources/<slug:provider>/heard")
+ELSEWHERE += ("/audit/export", "/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/webhooks/")
+ELSEWHERE += ("/settings/salesforce/connect/certificate", "/settings/unsubscribes/sources/<slug:provider>/heard")
+ELSEWHERE += ("/unsubscribes/bulk", "/runs/<int:run_id>/untick/", "/runs/<int:run_id>/progress")
+ELSEWHERE += ("/holds/<int:hold_id>/people.csv",)
 """What answers with data, with a file or by leading to another page."""
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
@@ -95,15 +94,12 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
         key, _ = keys.make(
             conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
         )
-        egress, types = Egress(seams.real()), ["unsubscribe.created"]
-        endpoint_id, _ = endpoints.add(
-            conn, installation.vault, egress, seams.real().token_bytes, "https://example.com/", types, actor="test"
-        )
+        endpoint = with_alerts(site, conn)
     call(site, "sendgrid", sendgrid(dict.fromkeys(HOSTILE, 1)), secret_of(add(site, "sendgrid")))
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
-    values |= {"<slug:provider>": "amazon_ses", "<int:endpoint_id>": str(endpoint_id), "<str:kind>": "Contact"}
+    values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses", "<str:kind>": "Contact"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
@@ -121,6 +117,23 @@ def files_of(installation: Installation) -> list[int]:
             if len(numbers) < 3:
                 uploads.work_on_one(conn, installation.database.connect, installation.vault)
     return numbers
+
+
+def with_alerts(site: Site, conn: Connection) -> int:
+    """A channel, problems and an endpoint with a delivery that failed; the endpoint's number."""
+    house, world = site.installation, seams.real()
+    org_id, egress = connections(conn)[0].org_id, Egress(world)
+    channels.add(conn, house.vault, egress, "webhook", "https://chat.example.com/x", actor="test")
+    marks.pause(conn, org_id, 0, "", 3600, "invalid_grant", "no")
+    watching.look(conn)
+    conn.execute("UPDATE alert SET opened_at = opened_at - interval '1 day'")
+    watching.look(conn)
+    marks.clear_pauses(conn, org_id)
+    url, bytes_ = "https://hooks.example.com/" + "long" * 60, world.token_bytes
+    number, _ = endpoints.add(conn, house.vault, egress, bytes_, url, ["sync.held"], actor="test")
+    delivery = endpoints.send_test(conn, number, actor="test")
+    settle(conn, Claimed(delivery, number, 8), Answer(500, "no " * 60, 17), Fate("given up"))
+    return number
 
 
 @pytest.fixture(scope="module")
