@@ -2,13 +2,14 @@
 
 import pytest
 
-from optsync.api.keys import SCOPES, Scope
+from optsync.access.keys import SCOPES, Scope
 from tests.installation import Site
 from tests.program import Program, program
 
 TABLE: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/check"): "check",
     ("POST", "/v1/unsubscribes"): "write",
+    ("POST", "/v1/unsubscribe-links"): "write",
     ("GET", "/v1/unsubscribes"): "read",
     ("GET", "/v1/unsubscribes/{person_id}"): "read",
     ("DELETE", "/v1/unsubscribes/{person_id}"): "admin",

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from optsync import seams
+from optsync.access import keys
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
@@ -22,6 +23,7 @@ from optsync.web.sign_in import make_link
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
+from tests.web.colleagues import settled
 from tests.web.conftest import sign_in
 from tests.web.routes import every_route, filled
 
@@ -73,8 +75,12 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
             report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
             apply_change(conn, session, org_id, Change(sync_on=False))
         secret = make_link(conn, seams.real().token_bytes)
+        key, _ = keys.make(
+            conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
+        )
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
+    values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]

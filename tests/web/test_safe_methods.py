@@ -8,6 +8,7 @@ from optsync.config.database import Connection
 from optsync.public.tokens import make_token
 from optsync.web.sign_in import make_link
 from tests.installation import Site
+from tests.web.colleagues import by_password, settled
 from tests.web.routes import every_route, filled
 
 EVERY_TABLE = """SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
@@ -40,12 +41,19 @@ def every_path(site: Site) -> list[str]:
         secret = make_link(conn, seams.real().token_bytes)
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
     values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
-    values |= {"<int:upload_id>": "1", "<person_id>": "1", "<run_id>": "1", "<import_id>": "1"}
+    values |= {"<person_id>": "1", "<run_id>": "1", "<int:pk>": "1", "<int:user_id>": "1", "<str:handle>": "0" * 12}
+    values |= {"<int:upload_id>": "1", "<import_id>": "1"}
     paths = [filled(route, values) for route in every_route(site)]
     return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com", *LISTS]
 
 
-def test_get_head_and_options_change_zero_rows(site: Site, cookie: str, every_path: list[str]) -> None:
+@pytest.mark.parametrize("who", ["the operator of the machine", "a user", "nobody"])
+def test_get_head_and_options_change_zero_rows(site: Site, cookie: str, every_path: list[str], who: str) -> None:
+    if who == "a user":
+        cookies = by_password(site, settled(site, "admin")).cookies
+        cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    elif who == "nobody":
+        cookie = ""
     with site.installation.database.connect() as conn:
         before = contents(conn)
         for path in every_path:

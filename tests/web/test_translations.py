@@ -23,7 +23,7 @@ PLURAL = re.compile(r"{%\s*plural\s*%}")
 def texts_of_templates() -> set[str]:
     """Every translatable text of the templates in the form of a .mo key."""
     found = set()
-    for file in [*SOURCE.glob("web/templates/**/*.html"), *SOURCE.glob("public/templates/**/*.html")]:
+    for file in SOURCE.glob("web/templates/**/*.html"):
         text = file.read_text(encoding="utf-8")
         found |= {double or single for _, double, single in TRANSLATE.findall(text)}
         for _, body in BLOCK.findall(text):
@@ -38,6 +38,7 @@ def texts_of_code() -> set[str]:
         words.UNKNOWN,
         words.UNSUBSCRIBED,
         words.DISPUTED,
+        words.ONE_SENDER,
         words.NOT_LINKED_SHORT,
     }
     for table in (
@@ -45,12 +46,15 @@ def texts_of_code() -> set[str]:
         words.SOURCES,
         words.RUN_KINDS,
         words.RUN_RESULTS,
+        words.STEPS,
+        words.PREVIEW_REASONS,
         words.BOX_STATES,
         words.WHY,
         words.RUN_COUNTS,
         words.RESTS,
         words.PROVENANCES,
         words.MARK_REASONS,
+        words.REASONS,
         words.LAYOUTS,
         words.REJECTED_ROWS,
     ):

@@ -10,8 +10,8 @@ from typing import Final
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from optsync.api import keys
-from optsync.api.keys import Key, Scope
+from optsync.access import keys
+from optsync.access.keys import Key, Scope
 from optsync.api.limits import ORDINARY, Buckets, Limit, Quota
 from optsync.api.problems import Refusal
 from optsync.config.desk import desk

@@ -14,8 +14,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, JsonResponse
 from psycopg.types.json import Jsonb
 
+from optsync.api import PACKAGE
 from optsync.api.door import caller_of
-from optsync.api.keys import PACKAGE
 from optsync.api.problems import Refusal
 from optsync.api.shapes import Told
 from optsync.config.desk import desk

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.types.string import StrDumper
 
 from optsync.config.database import Database
 from optsync.config.vault import Vault
@@ -38,9 +40,17 @@ class Desk:
         session: psycopg.Connection | None = getattr(self._own, "session", None)
         if session is not None and is_alive(session):
             return session
-        self._own.session = self.database.connect()
-        fresh: psycopg.Connection = self._own.session
+        fresh = self._own.session = self.database.connect()
+        fresh.adapters.register_dumper(str, WithoutNul)
         return fresh
+
+
+class WithoutNul(StrDumper):
+    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        """The text for the server."""
+        return super().dump(obj.replace("\0", "") if "\0" in obj else obj)
 
 
 def is_alive(session: psycopg.Connection) -> bool:

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from optsync.core.problems import Problem
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-SECRETS = frozenset({"OPTSYNC_DATABASE_URL"})
+SECRETS = frozenset({"OPTSYNC_DATABASE_URL", "OPTSYNC_OIDC_CLIENT_SECRET"})
 """Each of these may also come from a file: OPTSYNC_DATABASE_URL_FILE=/run/secrets/database_url."""
 
+OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 READ_ELSEWHERE = frozenset({"OPTSYNC_TRACEBACK", "OPTSYNC_TEST_DATABASE_URL", "OPTSYNC_TESTS_FORBID_SKIPS"})
 KNOWN = frozenset(
     {
@@ -24,8 +25,22 @@ KNOWN = frozenset(
         "OPTSYNC_PUBLIC_URL",
         "OPTSYNC_LOG_LEVEL",
         "OPTSYNC_CLOCK_OFFSET",
+        "OPTSYNC_OIDC_ISSUER",
+        "OPTSYNC_OIDC_CLIENT_ID",
+        "OPTSYNC_OIDC_CLIENT_SECRET",
+        "OPTSYNC_OIDC_NAME",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """The OpenID Connect provider through which users may sign in. `name` stands on the button."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +48,8 @@ class Environment:
     """The settings of one process.
 
     `database_url` is None for the embedded server; `run_as` is a user name or number, None for the default (as root
-    `nobody`); `public_url` is None until links should carry a public name. `warnings` are lines for the operator.
+    `nobody`); `public_url` is None until links should carry a public name; `oidc` is None unless users
+    sign in through a provider. `warnings` are lines for the operator.
     """
 
     database_url: str | None = field(repr=False)
@@ -43,6 +59,7 @@ class Environment:
     public_url: str | None
     log_level: str
     clock_offset_seconds: float
+    oidc: Oidc | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -58,6 +75,7 @@ def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool 
         public_url=public_url_of(values),
         log_level=log_level_of(values),
         clock_offset_seconds=clock_offset_of(values),
+        oidc=oidc_of(values),
         warnings=warnings_of(values),
     )
 
@@ -126,6 +144,27 @@ def public_url_of(values: Mapping[str, str]) -> str | None:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         refuse("OPTSYNC_PUBLIC_URL", "not a web address", "https://unsubscribe.example.com, with or without a path")
     return text
+
+
+def oidc_of(values: Mapping[str, str]) -> Oidc | None:
+    """The provider, from an issuer, a client id and its secret, which only make sense together; None without any."""
+    issuer = (values.get("OPTSYNC_OIDC_ISSUER") or "").rstrip("/")
+    client_id = values.get("OPTSYNC_OIDC_CLIENT_ID") or ""
+    secret = secret_of(values, "OPTSYNC_OIDC_CLIENT_SECRET") or ""
+    found = {"ISSUER": issuer, "CLIENT_ID": client_id, "CLIENT_SECRET": secret}
+    if not any(found.values()):
+        return None
+    for name, value in found.items():
+        if not value:
+            refuse(
+                f"OPTSYNC_OIDC_{name}", "missing", "OPTSYNC_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET, or none of them"
+            )
+    host = urlsplit(issuer).hostname or issuer
+    if not issuer.startswith("https://") and not (issuer.startswith("http://") and host in OWN_HOSTS):
+        refuse(
+            "OPTSYNC_OIDC_ISSUER", "not an https address", "https://sign-in.example.com, as the provider calls itself"
+        )
+    return Oidc(issuer, client_id, secret, values.get("OPTSYNC_OIDC_NAME") or host)
 
 
 def log_level_of(values: Mapping[str, str]) -> str:

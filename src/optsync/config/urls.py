@@ -7,5 +7,6 @@ urlpatterns = [
     path("v1/", include("optsync.api.urls")),
     path("health/", include("optsync.web.health_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("optsync.web.account_urls")),
     path("", include("optsync.web.urls")),
 ]

@@ -12,8 +12,10 @@ from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.ledger.record import again_after_deadlock
 
-Direction = Literal["from Salesforce", "to Salesforce", "fan-out"]
-DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out"}
+Direction = Literal["from Salesforce", "to Salesforce", "fan-out", "scanner"]
+DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out", "s": "scanner"}
+"""A 'scanner' hold keeps nothing back: its people are opted out and pushed; it is a list to review (optsync.public)."""
+MASS_CHANGES: tuple[Direction, ...] = ("from Salesforce", "to Salesforce", "fan-out")
 SAMPLE_ADDRESSES = 5
 
 
@@ -31,19 +33,27 @@ class Hold:
     sample: tuple[str, ...]
 
 
-def undecided(conn: psycopg.Connection, most: int | None = None) -> list[Hold]:
-    """The holds that wait for a decision, the oldest first; at most so many."""
+def undecided(
+    conn: psycopg.Connection, directions: Sequence[Direction] = tuple(DIRECTIONS.values()), most: int | None = None
+) -> list[Hold]:
+    """The holds of some directions that wait for a decision, the oldest first; at most so many."""
     return [
         Hold(hold_id, DIRECTIONS[direction], origin, org_id, made_at, addresses, boxes, _sample(conn, hold_id))
         for hold_id, direction, origin, org_id, made_at, addresses, boxes in conn.execute(
-            sql("optsync.ledger", "undecided_holds"), {"most": most}
+            sql("optsync.ledger", "undecided_holds"), {"most": most, "letters": letters_of(directions)}
         ).fetchall()
     ]
 
 
-def count_undecided(conn: psycopg.Connection) -> int:
-    """How many wait for a decision."""
-    row = conn.execute(sql("optsync.ledger", "count_undecided")).fetchone()
+def letters_of(directions: Sequence[Direction]) -> list[str]:
+    """How the table names them."""
+    return [letter for letter, direction in DIRECTIONS.items() if direction in directions]
+
+
+def count_mass_changes(conn: psycopg.Connection) -> int:
+    """How many of those that keep something back wait for a decision."""
+    values = {"letters": letters_of(MASS_CHANGES)}
+    row = conn.execute(sql("optsync.ledger", "count_undecided"), values).fetchone()
     assert row is not None  # a count
     return int(row[0])
 

@@ -13,6 +13,7 @@ from optsync.ledger.queries import sql
 Source = Literal[
     "clicked link",
     "one-click",
+    "mail",
     "manual",
     "bulk",
     "bounce",

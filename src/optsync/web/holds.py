@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from optsync.config.desk import desk
 from optsync.core.problems import Problem
 from optsync.ledger import holds
-from optsync.ledger.holds import Hold
+from optsync.ledger.holds import MASS_CHANGES, Hold
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
@@ -28,9 +28,14 @@ GONE = 410
 def all_holds(request: HttpRequest) -> HttpResponse:
     """Every mass change that waits, and what came of the last decision."""
     conn = desk().connection()
-    waiting = [shown(hold) for hold in holds.undecided(conn, HOLDS_ON_PAGE)]
-    more = holds.count_undecided(conn) - len(waiting)
+    waiting = [shown(hold) for hold in mass_changes(HOLDS_ON_PAGE)]
+    more = holds.count_mass_changes(conn) - len(waiting)
     return page(request, "holds", "issues", holds=waiting, more=more, done=said_of(request.GET.dict()))
+
+
+def mass_changes(most: int | None = None) -> list[Hold]:
+    """The holds that keep something back; what looks like a link scanner has its own place on the issues page."""
+    return holds.undecided(desk().connection(), MASS_CHANGES, most)
 
 
 def said_of(query: dict[str, str]) -> str:
@@ -79,7 +84,7 @@ def shown(hold: Hold) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
     """One hold: GET asks for a confirmation of `decide`, POST decides."""
-    waiting = next((one for one in holds.undecided(desk().connection()) if one.hold_id == hold_id), None)
+    waiting = next((one for one in mass_changes() if one.hold_id == hold_id), None)
     if waiting is None and request.method != "POST":
         raise Http404
     deed = (request.POST if request.method == "POST" else request.GET).get("decide", "")
@@ -95,7 +100,7 @@ def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
 
 def gone(request: HttpRequest) -> HttpResponse:
     """Somebody else decided meanwhile."""
-    waiting = [shown(one) for one in holds.undecided(desk().connection(), HOLDS_ON_PAGE)]
+    waiting = [shown(one) for one in mass_changes(HOLDS_ON_PAGE)]
     said = _("This mass change was decided meanwhile; nothing was changed now.")
     return page(request, "holds", "issues", status=GONE, holds=waiting, problem=said)
 

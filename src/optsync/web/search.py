@@ -49,6 +49,9 @@ def page_named(text: str) -> str | None:
         "web:integrations": _("Integrations"),
         "web:doctor": _("Doctor"),
         "web:connect": _("Connect Salesforce"),
+        "web:users": _("Users"),
+        "web:api_keys": _("API keys"),
+        "web:account": _("Your account"),
     }
     found = [place for place, name in names.items() if text and name.casefold().startswith(text.casefold())]
     return found[0] if len(found) == 1 else None

@@ -1,15 +1,19 @@
 """What every admin page has in common: the connection pill, the practice-org banner, rendering."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from optsync.config.desk import desk
+from optsync.connection import settings
 from optsync.connection.connect import Connection, connections
 from optsync.ledger.queries import sql
-from optsync.web.middleware import admin_of
+from optsync.web.middleware import admin_of, may, role_of, user_of
 
 BADGE_MAX = 99
 REFUSED = 422
@@ -18,9 +22,13 @@ REFUSED = 422
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The frame of a page. `connection` and `tone` are the pill's."""
+    """The frame of a page. `connection` and `tone` are the pill's; `may_…`: show the buttons of that role."""
 
     admin: str | None
+    may_operate: bool
+    may_admin: bool
+    account: bool
+    """Whether there is an account to look at: not for who came by a link as the operator of this machine."""
     practice_pages: str | None
     """Where a practice org shows itself, on the machine that optsync runs on; None for a real org."""
     connection: str
@@ -34,13 +42,19 @@ def first_connection() -> Connection | None:
     return next(iter(connections(desk().connection())), None)
 
 
-def shell_of(request: HttpRequest, org: Connection | None) -> Shell:
+def frame(request: HttpRequest) -> dict[str, object]:
+    """Gives every template its `shell`, made when a template first asks for it."""
+    return {"shell": SimpleLazyObject(lambda: shell_of(request))}
+
+
+def shell_of(request: HttpRequest) -> Shell:
     """The frame for this browser; nothing about the org is shown to who is not signed in."""
-    admin = admin_of(request)
-    if admin is None:
-        return Shell(None, None, "", "idle")
+    rights = (admin_of(request), may(request, "operator"), may(request, "admin"), user_of(request) is not None)
+    if role_of(request) is None:
+        return Shell(*rights, None, "", "idle")
+    org = first_connection()
     if org is None:
-        return Shell(admin, None, _("Not connected"), "warn")
+        return Shell(*rights, None, _("Not connected"), "warn")
     practice_pages = f"{org.login_url}/practice" if org.is_practice else None
     row = (
         desk().connection().execute(sql("optsync.web", "shell"), {"org": org.org_id, "most": BADGE_MAX + 1}).fetchone()
@@ -49,15 +63,19 @@ def shell_of(request: HttpRequest, org: Connection | None) -> Shell:
     refused, waiting = row
     badge = "" if not waiting else f"{BADGE_MAX}+" if waiting > BADGE_MAX else str(waiting)
     if refused:
-        return Shell(admin, practice_pages, _("Sign-in refused"), "bad", badge)
-    return Shell(admin, practice_pages, org.name, "ok", badge)
+        return Shell(*rights, practice_pages, _("Sign-in refused"), "bad", badge)
+    return Shell(*rights, practice_pages, org.name, "ok", badge)
+
+
+def zone_of(org: Connection | None) -> ZoneInfo:
+    """The zone in which pages show moments: that of the org's nightly sync, UTC without an org."""
+    return ZoneInfo(settings.load(desk().connection(), org.org_id).schedule.zone if org else "UTC")
 
 
 def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:
     """A page in the frame. `here` names the entry of the top bar."""
     org = first_connection() if admin_of(request) else None
-    response = render(
-        request, f"web/{template}.html", context | {"shell": shell_of(request, org), "here": here}, status=status
-    )
+    with timezone.override(zone_of(org)):
+        response = render(request, f"web/{template}.html", context | {"here": here}, status=status)
     response["Cache-Control"] = "no-store"
     return response

@@ -26,11 +26,13 @@ KINDS = {
     "record deleted": "The record was deleted in Salesforce; the address stays blocked",
     "parked": "Salesforce refused the box; it waits for a person",
     "not kept": "Salesforce accepted the tick and did not keep it",
+    "reason given": "Said why",
     "erased": "Erased: only a keyed hash of the address is kept",
 }
 SOURCES = {
     "clicked link": "Clicked Link",
     "one-click": "One-click",
+    "mail": "By e-mail",
     "manual": "Manual",
     "bulk": "Bulk",
     "bounce": "Bounce",
@@ -40,6 +42,14 @@ SOURCES = {
     "salesforce sync": "Salesforce Sync",
     "follows record": "Follows record",
 }
+ONE_SENDER = "Unsubscribed from one sender only; nothing is written to Salesforce"
+REASONS = {
+    "too_many": "too many e-mails",
+    "irrelevant": "not relevant",
+    "never_signed_up": "never signed up",
+    "other": "another reason",
+}
+"""What people choose on the page that they unsubscribed on."""
 RUN_KINDS = {
     "nightly": "Nightly",
     "by hand": "By hand",
@@ -56,6 +66,27 @@ RUN_RESULTS = {
     "dry run": "Nothing written",
     "running": "Running",
     "interrupted": "Interrupted, resumes",
+    "asked": "Waits for the worker",
+    "cancelled": "Cancelled",
+}
+STEPS = {
+    "asked": "Waits for the worker",
+    "starting": "Starting",
+    "reading": "Reading",
+    "reading Lead": "Reading Leads",
+    "reading Contact": "Reading Contacts",
+    "reading Account": "Reading Accounts",
+    "comparing": "Comparing",
+    "looking up": "Looking people up",
+    "writing": "Writing",
+    "proving": "Proving",
+}
+"""What a run is doing this moment."""
+PREVIEW_REASONS = {
+    "ticked in Salesforce": "ticked in Salesforce",
+    "follows the record": "follows the record",
+    "opted out here, box not ticked": "opted out here, the box is not ticked",
+    "waits to be pushed": "waits to be pushed",
 }
 DISPUTED = "disputed"
 RUN_COUNTS = {
@@ -76,6 +107,7 @@ RUN_COUNTS = {
     "held_in_people": "People ticked in Salesforce whose unsubscribe waits for your decision",
     "held_out_people": "People whose boxes wait for your decision",
     "expected_api_calls": "API calls that the run would cost, about",
+    "expected_seconds": "Seconds that the run would take, about",
 }
 """What a run counted, in the order in which it happens. Counts that are not named here are for developers: --json."""
 RESTS = {
@@ -176,8 +208,13 @@ UNKNOWN = "This address is not known here: mail is allowed."
 
 
 def detail_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """What happened, with the record and the reason if there is one."""
-    parts = [translate(KINDS.get(entry.kind, entry.kind)), entry.record_id or "", entry.reason or ""]
+    """What happened, with the record, the one sender, and the reason if there is one."""
+    evidence = entry.evidence or {}
+    is_one_sender = entry.kind == "opted out" and bool(entry.scope)
+    kind = ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)
+    sender = str(evidence.get("sender", "")) if is_one_sender else ""
+    why = translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else ""
+    parts = [translate(kind), sender, entry.record_id or "", why, entry.reason or ""]
     return " · ".join(part for part in parts if part)
 
 

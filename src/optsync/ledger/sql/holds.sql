@@ -1,15 +1,17 @@
 -- name: undecided_holds
--- The mass changes that wait for a decision, the oldest first, at most so many (NULL = all); one whose last address was
--- repeated or lifted needs none.
+-- The holds of some directions that wait for a decision, the oldest first, at most so many (NULL = all); one whose last
+-- address was repeated or lifted needs none.
 SELECT h.hold_id, h.direction, h.origin, h.org_id, h.made_at, items.addresses, items.boxes
 FROM hold h, LATERAL (SELECT count(DISTINCT i.address_id) AS addresses, count(*) FILTER (WHERE i.record_id <> '') AS boxes
                       FROM hold_item i WHERE i.hold_id = h.hold_id) items
-WHERE h.decided_at IS NULL AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)
+WHERE h.decided_at IS NULL AND h.direction = ANY (%(letters)s::"char"[])
+  AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)
 ORDER BY h.hold_id LIMIT %(most)s;
 
 -- name: count_undecided
 -- How many there are.
-SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id);
+SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL AND h.direction = ANY (%(letters)s::"char"[])
+    AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id);
 
 -- name: hold_sample
 -- Some addresses of a hold; an erased one is NULL. An inbound hold has a row for each box, so a few more are looked at.

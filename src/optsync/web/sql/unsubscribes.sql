@@ -66,3 +66,7 @@ SELECT count(*)::int FROM (SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS 
 -- The same as the planner knows it, for more than one counts while a page waits.
 EXPLAIN (FORMAT JSON) SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL AND source = ANY (%(sources)s::text[])
                       AND since >= %(from_at)s::timestamptz;
+
+-- name: last_of_sources
+-- When each source last unsubscribed somebody; NULL when it never did.
+SELECT s.source, (SELECT max(o.since) FROM opt_out o WHERE o.source = s.source) FROM unnest(%s::text[]) AS s(source);

@@ -1,10 +1,12 @@
 """Filters of the admin pages."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 register = template.Library()
@@ -13,9 +15,37 @@ DAY_FORMATS = {"de": "d.m.Y"}
 
 
 @register.filter
+def took(seconds: float | None) -> str:
+    """A duration as a person reads it: 0.08 s, 12 s, 3 min, 5 h; a dash for none. Number and unit stay on one line."""
+    if seconds is None:
+        return "–"
+    if seconds < 120:
+        decimals = 2 if isinstance(seconds, float) and seconds < 10 else 0
+        return f"{number_format(round(seconds, decimals), decimals)}\N{NO-BREAK SPACE}s"
+    minutes = round(seconds / 60)
+    number, unit = (minutes, "min") if minutes < 120 else (minutes // 60, "h")
+    return f"{number_format(number)}\N{NO-BREAK SPACE}{unit}"
+
+
+@register.filter
 def figure(value: object) -> str:
     """A whole number with the language's thousands separators; a dash where there is none."""
     return number_format(value, use_l10n=True, force_grouping=True) if isinstance(value, int) else "–"
+
+
+@register.filter
+def seconds(value: float) -> str:
+    """A short time: at least a second, because a scanner's burst may be shorter."""
+    return f"{max(1, round(value))} s"
+
+
+@register.filter
+def when(value: datetime | None) -> SafeString:
+    """A moment as an element: in the zone of the page's reader, UTC on hover, ISO for programs; a dash for none."""
+    if value is None:
+        return SafeString("–")
+    utc = f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), utc, moment(value))
 
 
 @register.filter

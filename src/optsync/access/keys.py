@@ -17,11 +17,15 @@ from psycopg.rows import dict_row
 from optsync.core.addresses import without_addresses
 from optsync.ledger.queries import sql
 
-PACKAGE: Final = "optsync.api"
+PACKAGE: Final = "optsync.access"
 Scope = Literal["check", "read", "write", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 """check: may I mail?; read: everything that can be seen; write: record unsubscribes; admin: all of it, and operate."""
 
+NAME_LENGTH_MAX: Final = 100
+DAYS_MAX: Final = 36_500
+OVERLAP_HOURS: Final = 24
+"""How long a key that was replaced still works, so that its program can be changed in between."""
 HANDLE_BYTES: Final = 6
 SECRET_BYTES: Final = 32
 SHAPE: Final = re.compile(r"os_live_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
@@ -89,6 +93,24 @@ def listing(conn: psycopg.Connection) -> list[Key]:
 def revoke(conn: psycopg.Connection, handle: str, *, actor: str) -> bool:
     """Ends a key from now on; False when there is no such key or it was revoked before."""
     return conn.execute(sql(PACKAGE, "revoke_key"), {"handle": handle, "actor": actor}).fetchone() is not None
+
+
+def rotate(
+    conn: psycopg.Connection, subject_key: bytes, token_bytes: Callable[[int], bytes], handle: str, *, actor: str
+) -> tuple[Key, str] | None:
+    """A new key with the name, scopes and length of life of this one, which ends after OVERLAP_HOURS at the latest.
+
+    None when there is no such key or it opens nothing any more.
+    """
+    old = next((key for key in listing(conn) if key.handle == handle and key.state == "active"), None)
+    if old is None:
+        return None
+    days = None if old.expires_at is None else max(1, (old.expires_at - old.made_at).days)
+    with conn.transaction():
+        ends = {"handle": handle, "hours": OVERLAP_HOURS, "actor": actor}
+        if conn.execute(sql(PACKAGE, "end_key_soon"), ends).fetchone() is None:
+            return None
+        return make(conn, subject_key, token_bytes, old.name, old.scopes, days=days, actor=actor)
 
 
 def find(conn: psycopg.Connection, subject_key: bytes, text: str) -> Key | None:

@@ -40,17 +40,14 @@ WITH ended AS (
 )
 SELECT handle FROM ended;
 
--- name: kept_answer
--- What was answered to the same Idempotency-Key within 30 days.
-SELECT request_hash, status, answer FROM kept_answer
-WHERE key_id = %(key_id)s AND name_hash = %(name_hash)s AND made_at > clock() - interval '30 days';
-
--- name: keep_answer
--- Keeps an answer and forgets those that are older than 30 days. Of two at the same moment the first stays.
-WITH old AS (DELETE FROM kept_answer WHERE made_at <= clock() - interval '30 days'
-             AND (key_id, name_hash) <> (%(key_id)s, %(name_hash)s))
-INSERT INTO kept_answer (key_id, name_hash, request_hash, status, answer)
-VALUES (%(key_id)s, %(name_hash)s, %(request_hash)s, %(status)s, %(answer)s)
-ON CONFLICT (key_id, name_hash) DO UPDATE
-SET request_hash = EXCLUDED.request_hash, status = EXCLUDED.status, answer = EXCLUDED.answer, made_at = clock()
-WHERE kept_answer.made_at <= clock() - interval '30 days';
+-- name: end_key_soon
+-- Lets a key that is being replaced end within some hours, with an event; no row when it opens nothing any more.
+WITH ending AS (
+    UPDATE api_key SET expires_at = least(expires_at, clock() + make_interval(hours => %(hours)s))
+    WHERE handle = %(handle)s AND revoked_at IS NULL AND coalesce(expires_at > clock(), true)
+    RETURNING handle, name, expires_at
+), told AS (
+    INSERT INTO event (kind, actor, evidence)
+    SELECT 'API key replaced', %(actor)s, jsonb_build_object('key', handle, 'name', name, 'ends', expires_at) FROM ending
+)
+SELECT handle FROM ending;
