@@ -34,6 +34,8 @@ INSTALLED_APPS = [
     "optsync.web",
     "optsync.public",
     "optsync.api",
+    "optsync.webhooks",
+    "optsync.alerts",
     "allauth",  # after ours: its own templates are never used
     "allauth.account",
     "allauth.mfa",

@@ -20,6 +20,9 @@ CLAIM_MAX = 200
 NEWEST_ONE_IN = 5
 """Who opts out during a huge backlog is among the newest; a fifth of what is sent is more than ever comes in singly."""
 
+FOUND_TICKED = "found ticked"
+"""The reason of a 'confirmed' event whose box somebody else had ticked."""
+
 Key = tuple[int, str]
 """A mark within its org: (field number, 18-character record id)."""
 
@@ -101,13 +104,17 @@ def confirm(
     org_id: int,
     keys: Sequence[Key],
     run_id: int | None = None,
+    *,
+    found_ticked: bool = False,
 ) -> int:
     """Settles marks whose boxes are known to be true; returns how many were still ours.
 
-    Each has its event: 'confirmed', or 'late write' where the claim was no longer ours (rules 6).
+    Each has its event: 'confirmed', or 'late write' where the claim was no longer ours (rules 6). `found_ticked` says
+    that somebody else had ticked them: undoing a run goes by it.
     """
     inner, outer = hmac_pads(subject_key)
     values = _keyed(worker_no, org_id, keys) | {"inner": inner, "outer": outer, "run": run_id}
+    values["reason"] = FOUND_TICKED if found_ticked else None
     return int(_one(_settle(conn, "confirm", values)))
 
 

@@ -3,7 +3,7 @@
 Salesforce says it without field history, for the record as a whole: a later change by somebody else hides the tick.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -32,6 +32,25 @@ def last_changes(session: Session, record_ids: Sequence[str]) -> dict[str, LastC
     One call for 200 records of an object. Raises SalesforceError.
     """
     return {one.record_id: one for soql in _questions(record_ids) for one in _asked(session, soql)}
+
+
+@dataclass(frozen=True, slots=True)
+class Changer:
+    """Who changed how many of the records last, between when and when."""
+
+    by: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+def by_whom(changes: Iterable[LastChange]) -> list[Changer]:
+    """The same by user, whoever changed the most first."""
+    moments: dict[str, list[datetime]] = {}
+    for one in changes:
+        moments.setdefault(one.by, []).append(one.at)
+    found = [Changer(by, len(at), min(at), max(at)) for by, at in moments.items()]
+    return sorted(found, key=lambda one: (-one.count, one.by))
 
 
 def _questions(record_ids: Sequence[str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from optsync.core.problems import Problem
 from optsync.ledger import holds, marks
 from optsync.ledger.queries import sql
 from optsync.public import scanners
+from optsync.web.legal_clock import age_of
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import figure
@@ -35,7 +36,7 @@ def issues(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "groups": rejected("rejected_now", org=org.org_id, most=BOXES_MAX) if org else [],
         "pauses": [pause_of(pause) for pause in marks.pauses(conn) if org and pause.org_id == org.org_id],
-        "holds": holds.count_mass_changes(conn),
+        "holds": holds.count_undecided(conn),
         "scanners": scanners.waiting(conn),
         "done": said_of_retry(request.GET.get("due", "")) or said_of_scanner(request.GET.get("scanner", "")),
     }
@@ -61,7 +62,8 @@ def group_of(row: dict[str, Any]) -> dict[str, Any]:
     title, next_step = refusal_of(row["code"], said[0] if said else "", _)
     reason = f"{row['code']}:" if row["has_colon"] else row["code"]
     can_retry = row["still"] > 0 and row["code"] != REFUSED_BY_US
-    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry}
+    age = age_of(row["oldest"]) if row.get("oldest") else ""
+    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
 
 
 def pause_of(pause: marks.Pause) -> dict[str, Any]:

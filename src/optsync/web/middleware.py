@@ -65,6 +65,7 @@ class SignInRequired:
             return None
         if role_of(request) is None:
             return redirect(sign_in_before(request))
+        timezone.deactivate()  # what the thread's reader before had chosen
         if user := user_of(request):
             speak_as_told_by(user, request)
         marked: tuple[Role, Role] = getattr(view, "needs", ("admin", "admin"))

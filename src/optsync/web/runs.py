@@ -19,6 +19,7 @@ from optsync.web.middleware import actor_of, may, needs
 from optsync.web.previews import preview_of
 from optsync.web.shell import REFUSED, first_connection, page
 from optsync.web.troubles import in_three_parts
+from optsync.web.undoing import files_of, said_of_undo
 from optsync.web.words import STEPS, counts_of_run, kind_of_run, rest_of_run, result_of_run
 
 RUNS_ON_LIST = 100
@@ -150,7 +151,10 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
     context["preview"] = preview_of(row)
     groups = rejected_in_run(run_id)
     context |= {"groups": groups, "still": any(group["still"] for group in groups)}
-    context["done"] = said_of_retry(request.GET.get("due", ""))
+    context["done"] = said_of_retry(request.GET.get("due", "")) or said_of_undo(request.GET.get("undone", ""))
+    context["unticks"] = files_of(run_id)
+    brought_in = row["state"] == "finished" and not context["preview"] and (row["counts"] or {}).get("recorded", 0)
+    context["can_undo"] = bool(brought_in) and not context["unticks"] and may(request, "admin")
     return page(request, "run", "runs", rows=counts_of_run(row["counts"] or {}, _), **starters(request) | context)
 
 

@@ -67,15 +67,18 @@ def shell_of(request: HttpRequest) -> Shell:
     return Shell(*rights, practice_pages, org.name, "ok", badge)
 
 
-def zone_of(org: Connection | None) -> ZoneInfo:
-    """The zone in which pages show moments: that of the org's nightly sync, UTC without an org."""
+def zone_of(request: HttpRequest) -> ZoneInfo:
+    """The zone in which a page shows moments: the one that its reader chose, else that of the org's nightly sync."""
+    user = user_of(request)
+    if user and user.time_zone:
+        return ZoneInfo(user.time_zone)
+    org = first_connection() if role_of(request) else None
     return ZoneInfo(settings.load(desk().connection(), org.org_id).schedule.zone if org else "UTC")
 
 
 def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:
     """A page in the frame. `here` names the entry of the top bar."""
-    org = first_connection() if admin_of(request) else None
-    with timezone.override(zone_of(org)):
+    with timezone.override(zone_of(request)):
         response = render(request, f"web/{template}.html", context | {"here": here}, status=status)
     response["Cache-Control"] = "no-store"
     return response

@@ -16,6 +16,7 @@ Translate = Callable[[str], str]
 
 KINDS = {
     "opted out": "Unsubscribed; blocked here at once",
+    "repeated": "Unsubscribed once more; a tick had done it before",
     "confirmed": "Salesforce confirmed the box",
     "late write": "Our own late write",
     "lift asked": "Removal asked for; waits until every box is unticked",
@@ -50,6 +51,18 @@ REASONS = {
     "other": "another reason",
 }
 """What people choose on the page that they unsubscribed on."""
+EVENT_TYPES = {
+    "unsubscribe.created": "somebody is unsubscribed here",
+    "unsubscribe.confirmed": "Salesforce confirmed the box of a record",
+    "unsubscribe.lifted": "an unsubscribe was removed on both sides",
+    "sync.finished": "a sync run ended, with its result",
+    "sync.held": "a sync run found a mass change that waits for a decision",
+    "issue.opened": "Salesforce refuses boxes for a new cause",
+    "issue.resolved": "the last box of a cause was taken",
+    "connection.lost": "Salesforce refuses our sign-in",
+    "connection.restored": "the sign-in works again",
+}
+"""What programs elsewhere may hear of."""
 RUN_KINDS = {
     "nightly": "Nightly",
     "by hand": "By hand",

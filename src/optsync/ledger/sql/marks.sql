@@ -13,9 +13,9 @@ settled AS (
       AND %(worker)s IN (SELECT live_workers()) AND g.org_id = m.org_id
     RETURNING m.field, m.record_id),
 told AS (
-    INSERT INTO event (kind, subject, org_id, field, record_id, run_id)
+    INSERT INTO event (kind, subject, org_id, field, record_id, run_id, reason)
     SELECT CASE WHEN t.record_id IS NULL THEN 'late write' ELSE 'confirmed' END,
-           subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, s.field, s.record_id, %(run)s
+           subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, s.field, s.record_id, %(run)s, %(reason)s
     FROM sent s LEFT JOIN settled t USING (field, record_id)
     LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = s.record_id LEFT JOIN address a USING (address_id))
 SELECT count(*) FROM settled;

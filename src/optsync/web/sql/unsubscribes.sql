@@ -49,6 +49,9 @@ SELECT DISTINCT address_id FROM (
     UNION ALL (SELECT address_id FROM address WHERE erased_hash IS NOT NULL AND %(state)s = 'not linked' LIMIT %(most)s)) found
 LIMIT %(most)s;
 
+-- name: last_of_sources
+-- When each source last unsubscribed somebody; NULL when it never did.
+SELECT s.source, (SELECT max(o.since) FROM opt_out o WHERE o.source = s.source) FROM unnest(%s::text[]) AS s(source);
 -- name: people_beginning
 -- Addresses that begin as asked, at most so many.
 SELECT address_id FROM address WHERE normal >= %(first)s AND normal < %(last)s LIMIT %(most)s;
@@ -66,7 +69,3 @@ SELECT count(*)::int FROM (SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS 
 -- The same as the planner knows it, for more than one counts while a page waits.
 EXPLAIN (FORMAT JSON) SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL AND source = ANY (%(sources)s::text[])
                       AND since >= %(from_at)s::timestamptz;
-
--- name: last_of_sources
--- When each source last unsubscribed somebody; NULL when it never did.
-SELECT s.source, (SELECT max(o.since) FROM opt_out o WHERE o.source = s.source) FROM unnest(%s::text[]) AS s(source);

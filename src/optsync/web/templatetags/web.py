@@ -42,7 +42,7 @@ def seconds(value: float) -> str:
 @register.filter
 def when(value: datetime | None) -> SafeString:
     """A moment as an element: in the zone of the page's reader, UTC on hover, ISO for programs; a dash for none."""
-    if value is None:
+    if not value:  # a template gives "" for what is not there
         return SafeString("–")
     utc = f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), utc, moment(value))
