@@ -47,6 +47,7 @@ STATES = [
 """Pages in a state that their bare address does not show."""
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
 ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
+ELSEWHERE += ("/webhooks/", "/settings/unsubscribes/sources/<slug:provider>/heard")
 """What answers with data, with a file or by leading to another page."""
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
@@ -81,6 +82,7 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
+    values |= {"<slug:provider>": "amazon_ses"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
