@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 from psycopg.abc import Buffer
-from psycopg.types.string import StrDumper
+from psycopg.types.string import StrDumperUnknown
 
 from optsync.config.database import Database
 from optsync.config.vault import Vault
@@ -45,7 +45,7 @@ class Desk:
         return fresh
 
 
-class WithoutNul(StrDumper):
+class WithoutNul(StrDumperUnknown):
     """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it."""
 
     def dump(self, obj: str) -> Buffer | None:
