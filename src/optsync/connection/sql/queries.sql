@@ -1,12 +1,12 @@
 -- name: store_connection
 -- Stores a credential; an org connected before gets the new one and a new revision.
-INSERT INTO connection AS c (org_id, credential, login_url, signs_in_as, org_name, edition, is_sandbox, is_practice,
-                             connected_by)
-VALUES (%(org_id)s, %(credential)s, %(login_url)s, %(signs_in_as)s, %(org_name)s, %(edition)s, %(is_sandbox)s,
-        %(is_practice)s, %(actor)s)
+INSERT INTO connection AS c (org_id, credential, login_url, instance_url, signs_in_as, org_name, edition, is_sandbox,
+                             is_practice, connected_by)
+VALUES (%(org_id)s, %(credential)s, %(login_url)s, %(instance_url)s, %(signs_in_as)s, %(org_name)s, %(edition)s,
+        %(is_sandbox)s, %(is_practice)s, %(actor)s)
 ON CONFLICT (org_id) DO UPDATE
     SET credential = EXCLUDED.credential, revision = c.revision + 1, login_url = EXCLUDED.login_url,
-        signs_in_as = EXCLUDED.signs_in_as, org_name = EXCLUDED.org_name, edition = EXCLUDED.edition,
+        instance_url = EXCLUDED.instance_url, signs_in_as = EXCLUDED.signs_in_as, org_name = EXCLUDED.org_name, edition = EXCLUDED.edition,
         is_sandbox = EXCLUDED.is_sandbox, is_practice = EXCLUDED.is_practice, connected_at = clock(),
         connected_by = EXCLUDED.connected_by;
 
