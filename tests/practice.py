@@ -167,19 +167,29 @@ class PracticeOrg:
         self.call("POST", "/maintenance", {"read_only": read_only})
 
     def permit(self, **permissions: bool) -> None:
-        """The integration user's permissions: api_enabled, view_all_data, modify_all_data,
+        """What the integration user's profile permits: api_enabled, view_all_data, modify_all_data, view_setup,
+        customize_application, modify_metadata, manage_permission_sets, assign_permission_sets,
         view_and_edit_converted_leads.
         """
         self.call("POST", "/permissions", permissions)
 
-    def edition(self, name: str, *, api_add_on: bool = False) -> None:
-        """The org's edition, such as Professional Edition, which has an API only as an add-on."""
-        self.call("POST", "/edition", {"name": name, "api_add_on": api_add_on})
+    def edition(self, name: str, *, api_add_on: bool = False, sandbox: bool = False) -> None:
+        """The org's edition, such as Professional Edition, which has an API only as an add-on; production or not."""
+        self.call("POST", "/edition", {"name": name, "api_add_on": api_add_on, "sandbox": sandbox})
 
     def package(self, *, installed: bool) -> dict[str, str]:
         """Installs or removes the package with the Marketo Sales Opt Out checkbox; returns its API name per object."""
         fields: dict[str, str] = self.call("POST", "/package", {"installed": installed})["fields"]
         return fields
+
+    def add_layout(self, object_name: str, name: str, *, feed: bool = False) -> str:
+        """Another page layout of Lead or Contact, without the opt-out boxes; returns its full name."""
+        body = {"object": object_name, "name": name, "feed": feed}
+        return str(self.call("POST", "/layouts", body)["full_name"])
+
+    def lay_out(self, layout: str, field: str, behavior: str | None) -> None:
+        """A person puts a field on a layout (Edit, Required or Readonly), or takes it off (None)."""
+        self.call("POST", "/layouts/item", {"layout": layout, "field": field, "behavior": behavior})
 
     def fault(self, kind: str, **values: object) -> str:
         """Orders a fault; returns its id. `fault_kinds` lists kinds and options."""

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Sequence
 
-from practice_org.access import Access
+from practice_org.catalog import Catalog
 from practice_org.errors import RefusalError
 from practice_org.ordering import ordered, part
 from practice_org.rendering import shown
@@ -29,7 +29,7 @@ def sized(total: int, query: Query) -> dict[str, object]:
     return {"totalSize": total if query.limit is None else min(total, query.limit), "done": True, "records": []}
 
 
-def figures(query: Query, table: Valued, access: Access, numbers: "array[int]") -> dict[str, object]:
+def figures(query: Query, table: Valued, access: Catalog, numbers: "array[int]") -> dict[str, object]:
     """The answer to a query with aggregates: one AggregateResult for each group, or for all records together."""
     by = [_groupable(query, access, name) for name in query.grouped]
     groups: dict[tuple[Value, ...], list[int]] = {} if by else {(): []}
@@ -44,14 +44,14 @@ def figures(query: Query, table: Valued, access: Access, numbers: "array[int]") 
     return {"totalSize": len(rows), "done": True, "records": rows}
 
 
-def _groupable(query: Query, access: Access, name: str) -> Field:
+def _groupable(query: Query, access: Catalog, name: str) -> Field:
     known = readable(query, access, name)
     if known.type in _UNGROUPABLE:
         raise bad_field(query, name, f"field '{known.name}' can not be grouped in a query call")
     return known
 
 
-def _row(query: Query, table: Valued, access: Access, members: Sequence[int]) -> dict[str, object]:
+def _row(query: Query, table: Valued, access: Catalog, members: Sequence[int]) -> dict[str, object]:
     row: dict[str, object] = {"attributes": {"type": "AggregateResult"}}
     for column in query.columns:
         known = readable(query, access, column.field)

@@ -77,6 +77,20 @@ class Behaviour:
     revoke_unknown_error: str = "unsupported_token_type"
     """How an unknown token is refused when it is revoked; the documentation knows invalid_token, too."""
 
+    package_version_visible: bool = True
+    """Whether SubscriberPackageVersion answers for an installed package; in customers' orgs it may not
+    (salesforce.md 5.9)."""
+    tooling_takes_layouts_back: bool = False
+    """Whether Tooling takes a layout back as it showed it. Several clients report that it refuses enumerations in
+    platformActionList, summaryLayout and feedLayout, and drop these to get through (salesforce.md 5.9)."""
+    layouts_decide_in_professional: bool = True
+    """Professional has no field-level security: the layout of our user decides (vendors' help, salesforce.md 5.8)."""
+    metadata_refused_status: int = 403
+    """Status of INSUFFICIENT_ACCESS when a deployment needs a permission that our user lacks (salesforce.md 5.9)."""
+    permission_set_deploy_replaces: bool = True
+    """Whether a deployed permission set loses what its file does not name, or keeps it (salesforce.md 5.9)."""
+    deploy_seconds: float = 0.0
+    """How long a deployment stays Pending or InProgress at least (salesforce.md 5.9)."""
     soap_login_allowed: bool = False
     """Whether SOAP login() gives sessions, up to version 64: new orgs refuse it (salesforce.md 1.7)."""
 

@@ -1,8 +1,9 @@
 """What a query's columns are: the answer to ?columns=true, which carries no records (salesforce.md 2.6)."""
 
-from practice_org.access import Access
-from practice_org.schema import PREFIXES, Field
+from practice_org.catalog import Catalog
+from practice_org.schema import Field
 from practice_org.selection import readable
+from practice_org.set_up_schema import ALL_PREFIXES
 from practice_org.statement import Query
 
 _APEX_TYPES = {"id": "Id", "reference": "Id", "boolean": "Boolean", "datetime": "Datetime", "date": "Date"}
@@ -10,7 +11,7 @@ _APEX_TYPES = {"id": "Id", "reference": "Id", "boolean": "Boolean", "datetime": 
 Column = dict[str, object]
 
 
-def describe_columns(parsed: Query, access: Access) -> dict[str, object]:
+def describe_columns(parsed: Query, access: Catalog) -> dict[str, object]:
     """The columns in their order; a parent's fields stand together below their relationship."""
     columns: dict[str, Column] = {}
     for asked in parsed.columns:
@@ -30,7 +31,7 @@ def describe_columns(parsed: Query, access: Access) -> dict[str, object]:
         "entityName": parsed.object_name,
         "groupBy": bool(parsed.grouped),
         "idSelected": "Id" in columns,
-        "keyPrefix": PREFIXES.get(parsed.object_name),
+        "keyPrefix": ALL_PREFIXES.get(parsed.object_name),
     }
 
 

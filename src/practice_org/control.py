@@ -49,6 +49,8 @@ def routes(org: Org) -> list[Route]:
         "/rules": {"POST": add_rule, "DELETE": clear_rules},
         "/maintenance": {"POST": maintain},
         "/package": {"POST": package},
+        "/layouts": {"POST": add_layout},
+        "/layouts/item": {"POST": lay_out},
         "/faults": {"POST": add_fault, "GET": list_faults, "DELETE": clear_faults},
         "/faults/kinds": {"GET": list_kinds},
         "/faults/{id}": {"DELETE": remove_fault},
@@ -206,20 +208,41 @@ async def maintain(call: Call) -> object:
 async def permit(call: Call) -> object:
     """Our user's permissions by name, each true or false."""
     call.org.permissions.change(call.json())
-    return vars(call.org.permissions)
+    call.org.settle()
+    return call.org.permissions.as_json()
 
 
 async def edition(call: Call) -> object:
-    """{"name": such as Professional Edition, "api_add_on"?: bool}."""
+    """{"name": such as Professional Edition, "api_add_on"?: bool, "sandbox"?: bool}."""
     body = call.json()
-    call.org.edition = Edition(str(body.get("name")), bool(body.get("api_add_on", False)))
+    call.org.edition = Edition(str(body.get("name")), bool(body.get("api_add_on")), bool(body.get("sandbox")))
+    call.org.settle()
     return {"name": call.org.edition.name, "has_api": call.org.edition.has_api}
 
 
 async def package(call: Call) -> object:
     """{"installed": bool}."""
-    call.org.access.install_package(installed=bool(call.json()["installed"]))
+    call.org.install_package(installed=bool(call.json()["installed"]))
     return {"fields": call.org.access.package_fields}
+
+
+async def add_layout(call: Call) -> object:
+    """{"object", "name", "feed"?: bool}: another layout, without the opt-out boxes."""
+    body = call.json()
+    layout = call.org.layouts.add(str(body["object"]), str(body["name"]), feed=bool(body.get("feed")))
+    return {"id": layout.id, "full_name": layout.full_name}
+
+
+async def lay_out(call: Call) -> object:
+    """{"layout": full name, "field", "behavior": Edit, Required, Readonly, or null to take it off}."""
+    body = call.json()
+    layout = call.org.layouts.named(str(body["layout"]))
+    if layout is None:
+        raise RefusalError("NOT_FOUND", f"no layout {body['layout']}", status=404)
+    name, behavior = str(body["field"]), body.get("behavior")
+    layout.put(name, None if behavior is None else str(behavior), call.org.access.fields[layout.object_name])
+    call.org.settle()
+    return {"fields": dict(layout.items())}
 
 
 async def add_fault(call: Call) -> object:
@@ -275,6 +298,7 @@ async def limits(call: Call) -> object:
 async def behaviour(call: Call) -> object:
     """Switches for what is not certain about the real thing, by name."""
     call.org.behaviour.change(call.json())
+    call.org.settle()
     return vars(call.org.behaviour)
 
 

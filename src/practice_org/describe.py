@@ -3,12 +3,14 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
-from practice_org.access import Access, Level
+from practice_org.access import Access
+from practice_org.catalog import Level
 from practice_org.errors import not_found
 from practice_org.http import Call, answer, route
 from practice_org.names import SOURCES, STATUSES
 from practice_org.org import Org
-from practice_org.schema import ID_LOOKUPS, PEOPLE, PREFIXES, Field
+from practice_org.schema import ID_LOOKUPS, PEOPLE, Field
+from practice_org.set_up_schema import ALL_PREFIXES, CHANGEABLE
 
 _SOAP_TYPES = {
     "id": "tns:ID",
@@ -36,7 +38,7 @@ def routes(org: Org) -> list[Route]:
 async def describe_global(call: Call) -> Response:
     """The objects of this org without their fields."""
     version, rights = call.version, call.org.access.objects
-    objects = [summary(name, rights[name], version) for name in PREFIXES if rights[name] != "absent"]
+    objects = [summary(name, right, version) for name, right in rights.items() if right != "absent"]
     return answer({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects})
 
 
@@ -47,7 +49,7 @@ def summary(name: str, right: Level, version: str) -> dict[str, object]:
 
 def asked_object(call: Call) -> str:
     """The object of the path in Salesforce's spelling. Raises RefusalError NOT_FOUND for what our user may not see."""
-    names = {name.lower(): name for name in PREFIXES}
+    names = {name.lower(): name for name in call.org.access.objects}
     object_name = names.get(call.params["object"].lower())
     if object_name is None or call.org.access.objects[object_name] == "absent":
         raise not_found()
@@ -95,8 +97,8 @@ def _children(access: Access, object_name: str) -> list[dict[str, object]]:
             "relationshipName": None,
             "restrictedDelete": False,
         }
-        for child in PREFIXES
-        if access.objects[child] != "absent"
+        for child, right in access.objects.items()
+        if right != "absent"
         for known in access.visible(child)
         if object_name in known.reference_to
     ]
@@ -118,7 +120,7 @@ def _master_type(object_name: str, version: str) -> dict[str, object]:
 
 
 def _object(name: str, right: Level) -> dict[str, object]:
-    person, writable = name in PEOPLE, name in PEOPLE and right == "edit"
+    person, writable = name in PEOPLE, name in (*PEOPLE, *CHANGEABLE) and right == "edit"
     return {
         "activateable": False,
         "associateEntityType": None,
@@ -133,11 +135,11 @@ def _object(name: str, right: Level) -> dict[str, object]:
         "hasSubtypes": False,
         "isInterface": False,
         "isSubtype": False,
-        "keyPrefix": PREFIXES[name],
+        "keyPrefix": ALL_PREFIXES[name],
         "label": name,
         "labelPlural": name + "s",
         "layoutable": person,
-        "mergeable": writable,
+        "mergeable": person and writable,
         "mruEnabled": person,
         "name": name,
         "queryable": True,
@@ -145,7 +147,7 @@ def _object(name: str, right: Level) -> dict[str, object]:
         "retrieveable": True,
         "searchable": True,
         "triggerable": person,
-        "undeletable": writable,
+        "undeletable": person and writable,
         "updateable": writable,
     }
 

@@ -15,6 +15,7 @@ class Edition:
 
     name: str = "Enterprise Edition"
     api_add_on: bool = False
+    sandbox: bool = False
 
     def __post_init__(self) -> None:
         if self.name not in EDITIONS:
@@ -24,3 +25,13 @@ class Edition:
     def has_api(self) -> bool:
         """Whether any request to the data API is answered."""
         return self.api_add_on or self.name not in WITHOUT_API
+
+    @property
+    def by_layout(self) -> bool:
+        """Whether there is no field-level security, so that page layouts decide (salesforce.md 5.8)."""
+        return self.name in WITHOUT_API
+
+    @property
+    def is_production(self) -> bool:
+        """Neither a sandbox nor a Developer org: deployments must roll back on error there."""
+        return not self.sandbox and self.name != "Developer Edition"

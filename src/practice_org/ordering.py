@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Sequence
 from typing import TypeVar
 
-from practice_org.access import Access
+from practice_org.catalog import Catalog
 from practice_org.schema import Value
 from practice_org.selection import Valued, readable
 from practice_org.statement import Ordering, Query
@@ -13,7 +13,7 @@ Item = TypeVar("Item", bound=Sequence[object])
 
 
 def ordered(
-    order: Sequence[Ordering], query: Query, table: Valued, access: Access, numbers: "array[int]"
+    order: Sequence[Ordering], query: Query, table: Valued, access: Catalog, numbers: "array[int]"
 ) -> "array[int]":
     """The record numbers in that order; equal ones keep theirs. Nulls come first unless told otherwise."""
     for ordering in reversed(order):

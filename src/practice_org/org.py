@@ -4,21 +4,26 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from practice_org.access import Access
 from practice_org.approvals import Approvals
 from practice_org.behaviour import Behaviour
 from practice_org.clock import Random
 from practice_org.cursors import Cursors
+from practice_org.deployments import Deployments
 from practice_org.edition import Edition
 from practice_org.errors import RefusalError
 from practice_org.faults.base import Faults
 from practice_org.jobs import Jobs
+from practice_org.layouts import Layouts
 from practice_org.limits import Limits
 from practice_org.maintenance import in_maintenance, is_bulk_job, is_write
 from practice_org.people import BORN_AT, CONTACTS_PER_ACCOUNT, Crowd, instant_text, scatter_opt_outs
+from practice_org.permission_sets import PermissionSets
 from practice_org.person_accounts import make_person_accounts
 from practice_org.records import Table
+from practice_org.row_ids import RowIds
 from practice_org.row_locks import RowLocks
 from practice_org.rules import Rules
 from practice_org.schema import (
@@ -91,6 +96,14 @@ class Flow:
         return self.unsets and (self.rate >= 1 or self.chance.random() < self.rate)
 
 
+class ChangeEvents(NamedTuple):
+    """An object whose changes are told on a channel, such as LeadChangeEvent on ChangeEvents."""
+
+    channel: str
+    entity: str
+    full_name: str
+
+
 class Org:
     """Everything the server knows. `started` is how a reset without arguments looks."""
 
@@ -101,11 +114,12 @@ class Org:
         self.sessions = Sessions(identity, now, lambda: self.behaviour.session_seconds)
         self.approvals = Approvals(now, self.sessions.end_all_of)
         self.jobs = Jobs()
+        self.deployments = Deployments()
         self.reset(options)
 
     def reset(self, options: Options) -> None:
         """A fresh org of that shape; sessions stay valid."""
-        self.jobs.close()
+        self.close()
         self.options = options
         self.faults = Faults()
         self.spy = Spy()
@@ -113,6 +127,7 @@ class Org:
         self.behaviour = Behaviour()
         self.flow = Flow()
         self.permissions = Permissions()
+        self.row_ids = RowIds()
         self.edition = Edition()
         self.read_only = False
         self.rules = Rules()
@@ -123,14 +138,23 @@ class Org:
         names = {"Lead": options.lead_field, "Contact": options.contact_field}
         if options.person_accounts is not None:
             names["Account"] = account_name(options.contact_field)
-        self.access = Access(names, person_accounts=options.person_accounts is not None)
+        self.access = Access(package_fields=names, person_accounts=options.person_accounts is not None)
+        self.permission_sets = PermissionSets(self.access, self.permissions, self.row_ids)
+        self.layouts = Layouts()
+        self.change_events: dict[str, ChangeEvents] = {}
+        self.deployments = Deployments()
         if options.package:
-            self.access.install_package(installed=True)
+            self.install_package(installed=True)
         if options.grant_opt_out:
             for object_name in names:
                 self.access.grant(object_name, email_opt_out(object_name), "edit")
         self.tables = {name: self._make_table(name) for name in PEOPLE}
         make_person_accounts(self)
+
+    def close(self) -> None:
+        """Ends all work that is under way."""
+        self.jobs.close()
+        self.deployments.close()
 
     def _make_table(self, object_name: str) -> Table:
         options = self.options
@@ -148,14 +172,31 @@ class Org:
             }
         ticks = scatter_opt_outs(object_name, options.seed, size, percents)
         crowd = Crowd(object_name, options.seed, size, options.contacts, ticks)
-        return Table(crowd, lambda: self.access.checkboxes(object_name), sharing=Sharing(self.permissions))
+        sharing = Sharing(self.permissions, rights=lambda: self.access.rights[object_name])
+        return Table(crowd, lambda: self.access.checkboxes(object_name), sharing=sharing)
+
+    def install_package(self, *, installed: bool) -> None:
+        """Adds the package's checkbox for all users, or removes it."""
+        self.access.install_package(installed=installed)
+        if installed:
+            self.permission_sets.package_came(self.access.package_fields)
+            return
+        for object_name, name in self.access.package_fields.items():
+            self.permission_sets.forget_field(object_name, name)
+            self.layouts.remove_field(object_name, name)
+
+    def settle(self) -> None:
+        """After any change of the set-up: what our user may do now."""
+        decided = self.edition.by_layout and self.behaviour.layouts_decide_in_professional
+        self.access.by_layout = self.layouts.levels() if decided else None
+        self.permission_sets.settle()
 
     def check_request(self, route: str) -> None:
         """Raises RefusalError for what this org does not answer now, or not to our user (salesforce.md 1.5)."""
         if not self.edition.has_api:
             text = "The REST API is not enabled for this Organization."
             raise RefusalError("API_DISABLED_FOR_ORG", text, status=403)
-        if not self.permissions.api_enabled:
+        if not self.permissions.has("api_enabled"):
             raise RefusalError("API_CURRENTLY_DISABLED", "API is disabled for this user", status=403)
         whole = self.behaviour.maintenance_refuses_requests
         if self.read_only and (is_bulk_job(route) or (whole and is_write(route))):
@@ -189,7 +230,7 @@ class Org:
                 "Id": self.identity.org_id,
                 "Name": "Practice Org",
                 "InstanceName": "PRACTICE",
-                "IsSandbox": False,
+                "IsSandbox": self.edition.sandbox,
                 "NamespacePrefix": None,
                 "OrganizationType": self.edition.name,
                 "TrialExpirationDate": None,

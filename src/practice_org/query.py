@@ -2,23 +2,22 @@
 
 import re
 from array import array
-from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from practice_org import clock, soql
-from practice_org.access import Access
+from practice_org import clock, set_up, soql
 from practice_org.aggregates import figures, sized
+from practice_org.catalog import Catalog
 from practice_org.columns import describe_columns
 from practice_org.cursors import Cursor
 from practice_org.errors import RefusalError
 from practice_org.http import Call, answer, route
 from practice_org.ordering import ordered, part
 from practice_org.org import Org
-from practice_org.rendering import as_json, attributes, shown
-from practice_org.schema import PEOPLE, Field, Value
-from practice_org.selection import Match, Tester, bind, canonical, check_fields, readable
+from practice_org.rendering import as_json
+from practice_org.schema import PEOPLE, Field
+from practice_org.selection import Match, bind, canonical, readable
 from practice_org.semi_joins import without_joins
 from practice_org.statement import Query
 
@@ -66,7 +65,8 @@ async def _first_page(call: Call, *, binned: bool) -> Response:
     if (call.query("columns") or "").lower() == "true":
         return answer(describe_columns(parsed, call.org.access))
     if parsed.object_name not in PEOPLE:
-        return answer(_fixed_rows(call, parsed))
+        rows = set_up.rows(call.org, parsed.object_name, call.version)
+        return answer(rows.answer(parsed, rows.matching(parsed)))
     match = bind(parsed, call.org.tables[parsed.object_name], call.org.access, binned=binned)
     if parsed.is_aggregate:
         return answer(await _figures(call, parsed, match))
@@ -87,7 +87,7 @@ async def _figures(call: Call, parsed: Query, match: Match) -> dict[str, object]
     return figures(parsed, match.table, call.org.access, numbers)
 
 
-def columns_of(parsed: Query, access: Access) -> list[Field]:
+def columns_of(parsed: Query, access: Catalog) -> list[Field]:
     """The fields behind the columns."""
     return [readable(parsed, access, column.field) for column in parsed.columns]
 
@@ -98,10 +98,8 @@ async def read(org: Org, text: str) -> Query:
     async def ids_of(inner: Query) -> list[str]:
         name = readable(inner, org.access, inner.columns[0].field).name
         if inner.object_name not in PEOPLE:
-            rows = _FixedRows(org.fixed_rows(inner.object_name))
-            return [
-                str(value) for number in _matching_rows(inner, rows, org.access) if (value := rows.value(number, name))
-            ]
+            rows = set_up.rows(org, inner.object_name, "")
+            return [str(value) for number in rows.matching(inner) if (value := rows.value(number, name))]
         match = bind(inner, org.tables[inner.object_name], org.access, binned=False)
         return [str(value) for number in await matching(match) if (value := match.table.value(number, name))]
 
@@ -133,35 +131,3 @@ def _page(call: Call, cursor: Cursor, locator: str, start: int) -> dict[str, obj
     if end < len(cursor.numbers):
         page["nextRecordsUrl"] = f"/services/data/v{call.version}/query/{locator}-{end}"
     return page | {"records": records}
-
-
-@dataclass(frozen=True)
-class _FixedRows:
-    """Organization's and User's rows, numbered as they stand."""
-
-    rows: list[dict[str, Value]]
-
-    def value(self, number: int, name: str) -> Value:
-        return self.rows[number].get(name)
-
-
-def _matching_rows(parsed: Query, records: _FixedRows, access: Access) -> "array[int]":
-    test = Tester(parsed, records, access).test(parsed.where) if parsed.where is not None else None
-    return array("q", (number for number in range(len(records.rows)) if test is None or test(number)))
-
-
-def _fixed_rows(call: Call, parsed: Query) -> dict[str, object]:
-    """The rows of Organization or User that match."""
-    records, access = _FixedRows(call.org.fixed_rows(parsed.object_name)), call.org.access
-    check_fields(parsed, access)
-    numbers = _matching_rows(parsed, records, access)
-    if parsed.aggregates or parsed.grouped:
-        return figures(parsed, records, access, numbers)
-    if not parsed.columns:
-        return sized(len(numbers), parsed)
-    found = []
-    for number in part(parsed, ordered(parsed.order, parsed, records, access, numbers)):
-        row = records.rows[number]
-        record: dict[str, object] = {"attributes": attributes(parsed.object_name, str(row["Id"]), call.version)}
-        found.append(record | {known.name: shown(row[known.name], known) for known in columns_of(parsed, access)})
-    return {"totalSize": len(found), "done": True, "records": found}

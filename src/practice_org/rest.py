@@ -3,17 +3,17 @@
 from starlette.responses import Response
 from starlette.routing import Route
 
+from practice_org import set_up
 from practice_org.describe import asked_object, summary
 from practice_org.errors import RefusalError, not_found
 from practice_org.http import NEWEST_VERSION, OLDEST_VERSION, OPEN, Call, answer, route
 from practice_org.org import Org
 from practice_org.records import Table
-from practice_org.rendering import as_json, attributes, shown
+from practice_org.rendering import as_json, attributes
 from practice_org.schema import PEOPLE, Field
 from practice_org.users import INTEGRATION_USER
 from practice_org.writes import create_record, delete_record, saving_of, table_for, update_record, wait_for_rows
 
-FIXED_OBJECTS = ("Organization", "User")
 SEASONS = ("Winter", "Spring", "Summer")
 
 
@@ -89,9 +89,9 @@ def created(call: Call, object_name: str, result: dict[str, object]) -> Response
 
 async def get(call: Call) -> Response:
     """One live record; `fields` limits what is shown."""
-    fixed = next((name for name in FIXED_OBJECTS if name.lower() == call.params["object"].lower()), None)
-    if fixed is not None:
-        return _fixed_row(call, fixed)
+    name = asked_object(call)
+    if name not in PEOPLE:
+        return _fixed_row(call, name)
     table = table_for(call.org, call.params["object"])
     number = _locate(table, call.params["id"])
     return answer(as_json(table, number, asked_fields(call, table.name), call.version))
@@ -143,9 +143,8 @@ def asked_fields(call: Call, object_name: str) -> list[Field]:
 
 
 def _fixed_row(call: Call, object_name: str) -> Response:
-    wanted = call.params["id"][:15]
-    row = next((row for row in call.org.fixed_rows(object_name) if str(row["Id"])[:15] == wanted), None)
+    rows = set_up.rows(call.org, object_name, call.version)
+    row = rows.find(call.params["id"])
     if row is None:
         raise not_found()
-    record: dict[str, object] = {"attributes": attributes(object_name, str(row["Id"]), call.version)}
-    return answer(record | {known.name: shown(row[known.name], known) for known in asked_fields(call, object_name)})
+    return answer(rows.as_json(row, asked_fields(call, object_name)))

@@ -64,6 +64,7 @@ class Rule:
 
     object: str
     when: str = ""
+    active: bool = True
 
     def check(self, access: Access, today: date) -> None:
         """Raises RefusalError when the rule's fields make no sense."""
@@ -73,7 +74,7 @@ class Rule:
 
     def holds(self, draft: Draft, access: Access, today: date) -> bool:
         """Whether the condition is true for the record."""
-        return draft.table.name == self.object and self._test(access, today, draft)
+        return self.active and draft.table.name == self.object and self._test(access, today, draft)
 
     def _test(self, access: Access, today: date, record: Valued) -> bool:
         if not self.when:
@@ -89,6 +90,7 @@ class Validation(Rule):
     kind: ClassVar[str] = "validation"
     message: str = "This record cannot be saved."
     field: str = ""
+    name: str = "Practice_Rule"
 
     def refusal(self) -> RefusalError:
         """What the writer is told."""

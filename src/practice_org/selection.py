@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from practice_org import ids
-from practice_org.access import Access
+from practice_org.catalog import Catalog
 from practice_org.date_words import spelled_out
 from practice_org.errors import RefusalError
 from practice_org.people import LAST_BIRTH
 from practice_org.records import Table
-from practice_org.schema import PREFIXES, Field, Value
+from practice_org.schema import Field, Value
 from practice_org.soql import bad_column, bad_field, bad_object, bad_parent, malformed
 from practice_org.statement import Compare, Condition, Group, Joined, Literal, Negation, Query, Spelled, Within
 
@@ -89,7 +89,7 @@ class Match:
         return len(members - excluded)
 
 
-def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:
+def bind(query: Query, table: Table, access: Catalog, *, binned: bool) -> Match:
     """Checks the query's fields and literals against the user's access. Raises RefusalError."""
     check_fields(query, access)
     if query.where is None:
@@ -98,15 +98,15 @@ def bind(query: Query, table: Table, access: Access, *, binned: bool) -> Match:
     return Match(table, binder.select(query.where), binder.test(query.where), binned)
 
 
-def canonical(query: Query, access: Access) -> Query:
+def canonical(query: Query, access: Catalog) -> Query:
     """The query with its object's name in Salesforce's spelling. Raises RefusalError INVALID_TYPE."""
-    for name in PREFIXES:
-        if name.lower() == query.object_name.lower() and access.objects[name] != "absent":
+    for name, level in access.objects.items():
+        if name.lower() == query.object_name.lower() and level != "absent":
             return replace(query, object_name=name)
     raise bad_object(query)
 
 
-def check_fields(query: Query, access: Access) -> None:
+def check_fields(query: Query, access: Catalog) -> None:
     """Whether our user may ask for the query's fields; conditions aside. Raises RefusalError."""
     seen: set[str] = set()
     for column in query.columns:
@@ -119,7 +119,7 @@ def check_fields(query: Query, access: Access) -> None:
         readable(query, access, field)
 
 
-def readable(query: Query, access: Access, name: str) -> Field:
+def readable(query: Query, access: Catalog, name: str) -> Field:
     """The field behind a name in the statement, its own or a parent's. Raises RefusalError INVALID_FIELD."""
     known = access.readable(query.object_name, name)
     if known is not None:
@@ -139,7 +139,7 @@ class Valued(Protocol):
 class Tester:
     """Decides about single records, from their values alone."""
 
-    def __init__(self, query: Query, table: Valued, access: Access) -> None:
+    def __init__(self, query: Query, table: Valued, access: Catalog) -> None:
         self.query, self.records, self.access = query, table, access
 
     def test(self, condition: Condition) -> Test:
@@ -181,7 +181,7 @@ class Tester:
 class _Binder(Tester):
     """One pass over a condition of a table; `select` narrows, `test` decides."""
 
-    def __init__(self, query: Query, table: Table, access: Access) -> None:
+    def __init__(self, query: Query, table: Table, access: Catalog) -> None:
         super().__init__(query, table, access)
         self.table = table
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
-from practice_org.access import Access
+from practice_org.catalog import Catalog
 from practice_org.errors import RefusalError
 from practice_org.schema import Field
 from practice_org.selection import canonical, readable
@@ -16,7 +16,7 @@ Answer = Callable[[Query], Awaitable[list[str]]]
 """The ids that an inner statement gives."""
 
 
-async def without_joins(query: Query, access: Access, answer: Answer) -> Query:
+async def without_joins(query: Query, access: Catalog, answer: Answer) -> Query:
     """The same query with plain lists of ids. Raises RefusalError for what Salesforce does not join."""
     if query.where is None:
         return query
@@ -44,7 +44,7 @@ def _joins(condition: Condition) -> list[Joined]:
     return [condition] if isinstance(condition, Joined) else []
 
 
-def _check(query: Query, name: str, inner: Query, access: Access) -> None:
+def _check(query: Query, name: str, inner: Query, access: Catalog) -> None:
     """Both fields must be ids of the same object, asked of two different ones."""
     if inner.where is not None and _joins(inner.where):
         raise malformed("Nesting of semi join sub-selects is not supported")

@@ -29,12 +29,16 @@ from practice_org import (
     describe,
     external_ids,
     identity,
+    metadata,
+    metadata_soap,
     oauth,
     pages,
     query,
     replication,
     rest,
+    set_up_writes,
     soap,
+    tooling,
     tree,
     unknown,
 )
@@ -142,11 +146,12 @@ def make_app(org: Org) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        org.jobs.close()
+        org.close()
 
-    sobjects = (describe, replication, external_ids, rest)
+    sobjects = (describe, replication, set_up_writes, external_ids, rest)
     composites = (collections, batch, tree, composite)
-    families = (identity, oauth, authorize, soap, *sobjects, *composites, query, bulk, control, pages, unknown)
+    clients = (identity, oauth, authorize, metadata_soap, soap)
+    families = (*clients, *sobjects, *composites, query, tooling, metadata, bulk, control, pages, unknown)
     routes = [item for family in families for item in family.routes(org)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 

@@ -11,11 +11,12 @@ HUMAN = record_id(PREFIXES["User"], 2)
 USERNAME = "integration@practice.example"
 FIRST_NAME, LAST_NAME = "Integration", "User"
 LANGUAGE, LOCALE, TIME_ZONE = "en_US", "en_US", "GMT"
-_PROFILE = record_id("00e", 1)
+INTEGRATION_PROFILE, ADMIN_PROFILE, STANDARD_PROFILE = (record_id("00e", number) for number in (1, 2, 3))
+SALESFORCE_LICENSE = record_id("100", 1)
 _BORN = "2025-03-03T08:00:00.000Z"
 
 
-def _user(user_id: str, username: str, first: str, last: str) -> dict[str, Value]:
+def _user(user_id: str, username: str, first: str, last: str, profile_id: str) -> dict[str, Value]:
     return {
         "Id": user_id,
         "Username": username,
@@ -27,7 +28,7 @@ def _user(user_id: str, username: str, first: str, last: str) -> dict[str, Value
         "CommunityNickname": first.lower(),
         "IsActive": True,
         "UserType": "Standard",
-        "ProfileId": _PROFILE,
+        "ProfileId": profile_id,
         "TimeZoneSidKey": TIME_ZONE,
         "LocaleSidKey": LOCALE,
         "LanguageLocaleKey": LANGUAGE,
@@ -39,6 +40,6 @@ def _user(user_id: str, username: str, first: str, last: str) -> dict[str, Value
 
 
 USERS: dict[str, dict[str, Value]] = {
-    INTEGRATION_USER: _user(INTEGRATION_USER, USERNAME, FIRST_NAME, LAST_NAME),
-    HUMAN: _user(HUMAN, "admin@practice.example", "Practice", "Admin"),
+    INTEGRATION_USER: _user(INTEGRATION_USER, USERNAME, FIRST_NAME, LAST_NAME, INTEGRATION_PROFILE),
+    HUMAN: _user(HUMAN, "admin@practice.example", "Practice", "Admin", ADMIN_PROFILE),
 }

@@ -42,7 +42,7 @@ def update_record(
     values = _checked(org, table, fields, creating=False)
     number = _locate(org, table, record_id)
     full_id = table.id_of(number)
-    if table.value(number, "IsConverted") and not org.permissions.view_and_edit_converted_leads:
+    if table.value(number, "IsConverted") and not org.permissions.has("view_and_edit_converted_leads"):
         raise converted_lead()
     person_accounts.refuse_contact(org, table, number)
     refusal = org.faults.for_record(table.name, full_id)

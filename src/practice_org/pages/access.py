@@ -4,7 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from practice_org.access import LEVELS, checked_level
+from practice_org.access import checked_level
+from practice_org.catalog import LEVELS
 from practice_org.org import Org
 from practice_org.pages.site import Form, Site
 from practice_org.schema import PACKAGE_LABEL, PEOPLE
@@ -29,7 +30,7 @@ def routes(site: Site) -> list[Route]:
 
     def act(_: Request, form: Form) -> str:
         if form.get("do") == "package":
-            org.access.install_package(installed=form.get("installed") == "yes")
+            org.install_package(installed=form.get("installed") == "yes")
             return "/practice/access?done=package"
         _grant(org, form)
         return f"/practice/access?done=access#{form.get('object')}"

@@ -67,6 +67,10 @@ class Rest:
             rows += page["records"]
         return [{name: value for name, value in row.items() if name != "attributes"} for row in rows]
 
+    def tooling(self, text: str) -> Answer:
+        """A query of Tooling."""
+        return self.call("GET", f"tooling/query?q={quote(text)}")
+
     def update(self, *records: dict[str, Any], all_or_none: bool = False) -> Answer:
         """An sObject Collections update. A record's `type` becomes its attributes."""
         items = [
