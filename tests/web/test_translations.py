@@ -8,6 +8,7 @@ import pytest
 
 import optsync
 from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
+from optsync.connection.install_plan import SENTENCES as SENTENCES_OF_STEPS
 from optsync.core.rejections import REJECTIONS, explain
 from optsync.web import words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
@@ -56,7 +57,7 @@ def texts_of_code() -> set[str]:
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
         found |= {rejection.title, rejection.next}
-    found |= set(SENTENCES_OF_FIELDS.values())
+    found |= set(SENTENCES_OF_FIELDS.values()) | set(SENTENCES_OF_STEPS.values())
     for file in SOURCE.rglob("*.py"):
         is_page = file.parent.name in ("web", "public")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -42,7 +42,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An org we are connected to, without its credential."""
+    """An org we are connected to, without its credential. `instance_url` is "" where it was connected long ago."""
 
     org_id: int
     salesforce_id: str
@@ -51,6 +51,7 @@ class Connection:
     is_practice: bool
     is_sandbox: bool
     login_url: str
+    instance_url: str
 
 
 def connect(
@@ -104,6 +105,7 @@ def connections(conn: psycopg.Connection) -> list[Connection]:
             row["is_practice"],
             row["is_sandbox"],
             row["login_url"],
+            row["instance_url"],
         )
         for row in rows
     ]

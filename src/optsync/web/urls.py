@@ -3,7 +3,19 @@
 from django.urls import path
 from django.views.generic.base import RedirectView
 
-from optsync.web import connecting, doctor, holds, integrations, issues, people, runs, search, unsubscribes, views
+from optsync.web import (
+    connecting,
+    doctor,
+    holds,
+    installing,
+    integrations,
+    issues,
+    people,
+    runs,
+    search,
+    unsubscribes,
+    views,
+)
 
 app_name = "web"
 urlpatterns = [
@@ -25,6 +37,7 @@ urlpatterns = [
     path("settings/unsubscribes/integrations", integrations.integrations, name="integrations"),
     path("settings/salesforce", RedirectView.as_view(pattern_name="web:doctor")),
     path("settings/salesforce/doctor", doctor.doctor, name="doctor"),
+    path("settings/salesforce/install", installing.install, name="install"),
     path("settings/salesforce/connect", connecting.where, name="connect"),
     path("settings/salesforce/connect/sign-in", connecting.sign_in, name="connect_sign_in"),
     path("settings/salesforce/connect/certificate", connecting.certificate, name="connect_certificate"),

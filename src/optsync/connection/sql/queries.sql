@@ -18,7 +18,7 @@ WHERE c.login_url = %(login_url)s AND c.signs_in_as = %(signs_in_as)s AND o.sale
 -- name: connections
 -- All connected orgs, in the order in which they came.
 SELECT c.org_id, o.salesforce_id, c.revision, c.org_name, c.edition, c.is_sandbox, c.is_practice, c.login_url,
-       c.signs_in_as, c.connected_at
+       c.instance_url, c.signs_in_as, c.connected_at
 FROM connection c JOIN org o USING (org_id) ORDER BY c.org_id;
 
 -- name: credential
@@ -139,3 +139,29 @@ SELECT private_key, client_secret FROM draft_connection FOR UPDATE;
 -- name: replace_draft_secrets
 -- The same secrets under another key.
 UPDATE draft_connection SET private_key = %(private_key)s, client_secret = %(client_secret)s;
+
+-- name: try_install_lock
+-- One person at a time changes an org's Setup from here; held by the session.
+SELECT pg_try_advisory_lock(7007, %(org_id)s);
+
+-- name: leave_install_lock
+-- The end of try_install_lock.
+SELECT pg_advisory_unlock(7007, %(org_id)s);
+
+-- name: begin_step
+-- A step that is about to be done.
+INSERT INTO installed (org_id, part, step, begun_by) VALUES (%(org_id)s, %(part)s, %(step)s, %(actor)s)
+ON CONFLICT (org_id, part) DO UPDATE
+    SET step = EXCLUDED.step, begun_by = EXCLUDED.begun_by, begun_at = clock(), made_id = '', done_at = NULL;
+
+-- name: finish_step
+-- Salesforce has done it.
+UPDATE installed SET done_at = clock(), made_id = %(made_id)s WHERE org_id = %(org_id)s AND part = %(part)s;
+
+-- name: forget_step
+-- It is not there, or not any more.
+DELETE FROM installed WHERE org_id = %(org_id)s AND part = %(part)s;
+
+-- name: installed_steps
+-- What was installed and not taken back, in the order in which it was done.
+SELECT part, step, made_id, begun_at, begun_by, done_at FROM installed WHERE org_id = %(org_id)s ORDER BY begun_at, part;
