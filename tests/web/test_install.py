@@ -29,7 +29,7 @@ def as_at_the_start(site: Site, practice_org: PracticeOrg) -> Iterator[None]:
         show(practice_org, name, EMAIL, None)
     yield
     practice_org.clear_faults()
-    practice_org.permit(view_setup=True, customize_application=True, manage_permission_sets=True)
+    practice_org.permit(view_setup=True, modify_metadata=True)
     for name in ("Lead", "Contact"):
         practice_org.grant(name, EMAIL, "edit")
     with site.installation.database.connect() as conn:
@@ -149,11 +149,11 @@ def test_a_field_that_is_not_on_offer_is_refused_with_the_list(site: Site, cooki
 def test_a_right_that_is_missing_is_named_and_the_guide_stands_below(
     site: Site, cookie: str, practice_org: PracticeOrg
 ) -> None:
-    practice_org.permit(customize_application=False)
+    practice_org.permit(modify_metadata=False)
     _, text = preview(site, cookie, "Lead: Lead Layout", grant="")
     status, text = agree(site, cookie, text)
     assert status == 422
-    assert "Customize Application" in text
+    assert "Modify Metadata" in text
     assert "By hand" in text
     practice_org.permit(view_setup=False)
     text = page(site, cookie)
