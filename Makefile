@@ -31,6 +31,10 @@ $(VENV)/.installed-clients: requirements-clients.lock $(VENV)/.installed-dev
 	@PYTHON="$(PYTHON)" sh scripts/install.sh "$(VENV)" requirements-clients.lock
 	@touch $@
 
+$(VENV)/.installed-bench: requirements-bench.lock $(VENV)/.installed-dev
+	@PYTHON="$(PYTHON)" sh scripts/install.sh "$(VENV)" requirements-bench.lock
+	@touch $@
+
 check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -57,7 +61,7 @@ PYTHONS ?=
 test-all: test
 	@sh scripts/test-all.sh $(PYTHONS)
 
-bench: install-dev
+bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks
 
 format: install-dev
@@ -69,6 +73,7 @@ lock:
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --group build -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 --group clients -c requirements-dev.lock -o requirements-clients.lock
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 --group bench -c requirements-dev.lock -o requirements-bench.lock
 	npm install --prefix $(CLIENTS) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean:

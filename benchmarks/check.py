@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.measure import Result, in_turn, percentile, say
 from benchmarks.rig import House, house, postgres_tool
-from optsync.api import keys
+from optsync.access import keys
 from optsync.config.database import Connection
 from optsync.ledger.queries import sql
 

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from optsync import seams
-from optsync.api import keys
-from optsync.api.keys import Scope
+from optsync.access import keys
+from optsync.access.keys import Scope
 from tests.installation import Site
 
 

@@ -132,7 +132,8 @@ def _page(content: str, status: int = 200) -> Response:
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         '<title>Sign in · Practice org</title><link rel="stylesheet" href="/practice/practice.css">'
         '<link rel="icon" href="data:,">'
-        '<p class="banner"><strong>Practice org: this is not Salesforce.</strong> Nothing here leaves this machine.</p>'
+        '<header><p class="banner"><strong>Practice org: this is not Salesforce.</strong> '
+        "Nothing here leaves this machine.</p></header>"
         f'<main><section class="card">{content}</section></main>'
     )
     return HTMLResponse(text, status, HEADERS)

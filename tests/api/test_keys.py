@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from optsync.api import keys
+from optsync.access import keys
 from tests.installation import Site
 from tests.program import Program, program
 

@@ -8,8 +8,10 @@ from optsync.connection.connect import connections
 from optsync.ledger import holds, marks, people, record
 from optsync.ledger.people import Link
 from tests.installation import Site
+from tests.practice import PracticeOrg
 from tests.web.conftest import press, read
 
+TICKED = ("tom@ticked.example.com", "=cmd@ticked.example.com")
 PEOPLE = ("ann@held.example.com", "bob@held.example.com", "cyd@held.example.com")
 
 
@@ -28,6 +30,23 @@ def hold_id(site: Site) -> Iterator[int]:
         yield number
         if any(hold.hold_id == number for hold in holds.undecided(conn)):
             holds.apply(conn, key, number, "test")
+
+
+@pytest.fixture
+def inbound(site: Site, practice_org: PracticeOrg) -> Iterator[int]:
+    """Two people whose ticks in Salesforce are held; one's record is gone by now."""
+    key = site.installation.vault.subject_key
+    records = [practice_org.create("Contact", Email=address, HasOptedOutOfEmail=True) for address in TICKED]
+    with site.installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        people.link(conn, key, org_id, [Link(r, "Contact", a) for r, a in zip(records, TICKED, strict=True)], "n")
+        found = conn.execute("SELECT address_id, 1, record_id FROM record WHERE record_id = ANY (%s)", [records])
+        number = holds.hold_inbound(conn, org_id, "run 7", found.fetchall())
+        practice_org.delete(records[1])
+        yield number
+        if any(hold.hold_id == number for hold in holds.undecided(conn)):
+            holds.drop(conn, key, number, "test", "over")
+    practice_org.delete(records[0])
 
 
 def undecided(site: Site) -> list[int]:
@@ -99,3 +118,35 @@ def test_opening_a_confirmation_decides_nothing(site: Site, cookie: str, hold_id
     headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
     assert site.request("POST", f"/holds/{hold_id}", "decide=drop&note=x", headers)[0].status == 403
     assert undecided(site) == [hold_id]
+
+
+def test_a_hold_from_salesforce_says_who_changed_the_records_and_names_nobody(
+    site: Site, cookie: str, inbound: int
+) -> None:
+    for language, sentence in (("en", "Who changed these records last"), ("de", "Wer diese Datens")):
+        text = read(site, cookie, f"/holds/{inbound}?decide=drop", language)
+        assert sentence in text
+        assert "admin@practice.example" in text
+        assert "t…m@ticked.example.com" in text
+        assert TICKED[0] not in text
+
+
+def test_when_salesforce_does_not_answer_the_hold_can_be_decided_all_the_same(
+    site: Site, cookie: str, inbound: int, practice_org: PracticeOrg
+) -> None:
+    practice_org.fault("refuse", code="API_DISABLED_FOR_ORG", status=403, route="query", times=None)
+    text = read(site, cookie, f"/holds/{inbound}?decide=drop")
+    practice_org.clear_faults()
+    assert "Salesforce does not say who ticked them:" in text
+    assert "Why it was a mistake" in text
+
+
+def test_the_people_of_a_hold_come_as_a_file_that_no_spreadsheet_runs(site: Site, cookie: str, inbound: int) -> None:
+    answer, text = site.request("GET", f"/holds/{inbound}/people.csv", headers={"Cookie": cookie})
+    assert answer.status == 200
+    lines = text.splitlines()
+    assert lines[0] == "address,object,record,field"
+    assert any(line.startswith("'=cmd@ticked.example.com,Contact,003") for line in lines)
+    assert any(line.startswith(f"{TICKED[0]},Contact,003") and line.endswith("Email Opt Out") for line in lines)
+    assert len(lines) == 3
+    assert site.request("GET", "/holds/99999/people.csv", headers={"Cookie": cookie})[0].status == 404

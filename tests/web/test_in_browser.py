@@ -1,21 +1,15 @@
 """What a person sees, in Chromium: both languages and themes, a phone, the keyboard, no complaint of the browser."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 
 from optsync import seams
-from optsync.connection.connect import connections
-from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, apply_change
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
-from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
-from tests.browser import CHROMIUM, FLAGS, MARKS
+from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Site
 from tests.practice import PracticeOrg
 
@@ -23,20 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
-HOSTILE = [
-    "<script>document.title='taken'</script>@example.com",
-    "\u202emoc.elpmaxe@nna\u202c@example.com",
-    "\U0001f469\u200d\U0001f680\U0001f1e9\U0001f1ea@example.com",
-    "x" * 10_000 + "@example.com",
-    '" onfocus="document.title=1" autofocus="@example.com',
-]
-PAGES = ["/", "/people", "/people?address=ann@example.com", "/runs", "/settings/unsubscribes/integrations", "/nowhere"]
-PAGES += ["/settings/salesforce/doctor", "/settings/salesforce/connect", "/settings/salesforce/connect/first-sync"]
-PAGES += [f"/people?address={quote(address)}" for address in HOSTILE[:3] + HOSTILE[4:]]
-PAGES += ["/unsubscribes", "/unsubscribes?state=held", "/issues", "/holds", "/people?record=00Q000000000999EAA"]
-FAULTS = Path(__file__).with_name("faults_of_a_page.js").read_text(encoding="utf-8")
-"""Finds what keeps people out: unnamed controls, headings out of order, text that is hard to read."""
-
 pytestmark = MARKS
 
 
@@ -47,22 +27,6 @@ def browser() -> Iterator["Browser"]:
         chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(scope="module")
-def newest_run(site: Site) -> int:
-    """Something to show: people with odd names, records, and a run."""
-    installation = site.installation
-    with installation.database.connect() as conn:
-        org_id = connections(conn)[0].org_id
-        for address in HOSTILE:
-            opt_out(conn, installation.vault.subject_key, address, "manual", actor=address)
-        with open_session(conn, installation.vault, org_id, seams.real()) as session:
-            apply_change(conn, session, org_id, Change(sync_on=True))
-            report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
-            apply_change(conn, session, org_id, Change(sync_on=False))
-    assert report.run_id is not None
-    return report.run_id
 
 
 @pytest.fixture
@@ -89,25 +53,6 @@ def sign_in(site: Site, page: "Page") -> None:
     page.goto(f"{site.url}/sign-in/{secret}")
     page.get_by_role("main").get_by_role("button").click()
     page.wait_for_url(f"{site.url}/")
-
-
-@pytest.mark.parametrize("width", [1180, 390])
-@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("de", "dark")])
-def test_pages_fit_the_window_and_the_browser_has_nothing_to_complain_of(
-    site: Site, browser: "Browser", complaints: list[str], newest_run: int, language: str, scheme: str, width: int
-) -> None:
-    page = opened(browser, complaints, language=language, scheme=scheme, width=width)
-    sign_in(site, page)
-    for path in [*PAGES, f"/runs/{newest_run}"]:
-        page.goto(site.url + path)
-        assert page.evaluate(FAULTS) == [], path
-        assert "taken" not in page.title()
-        assert page.get_attribute("html", "lang") == language
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert ground == ("rgb(22, 24, 29)" if scheme == "dark" else "rgb(243, 243, 243)")
-    assert [one for one in complaints if "404" not in one] == []
-    page.context.close()
 
 
 def test_r24_the_settings_are_reached_and_changed_by_keyboard_alone(
@@ -164,7 +109,7 @@ def test_every_step_of_connecting_fits_the_window_and_is_done_by_keyboard_alone(
 
     def arrive(at: str) -> None:
         page.wait_for_url(f"**{at}*")  # a redirect carries the fragment along
-        assert page.evaluate(FAULTS) == [], at
+        assert barriers(page) == [], at
         assert page.evaluate("document.documentElement.scrollWidth") <= width, at
 
     press("a.button")
@@ -204,7 +149,7 @@ def test_the_text_for_the_salesforce_admin_is_copied_and_without_scripts_it_is_t
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
     sign_in(site, page)
     page.goto(f"{site.url}/settings/salesforce/doctor")
-    assert page.evaluate(FAULTS) == []
+    assert barriers(page) == []
     page.get_by_role("button", name="Copy for my Salesforce admin").click()
     page.get_by_text("Copied.").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -239,4 +184,75 @@ def test_the_language_of_the_pages_can_be_changed(site: Site, browser: "Browser"
     sign_in(site, page)
     page.get_by_role("button", name="Deutsch").click()
     assert page.get_by_role("link", name="Übersicht").is_visible()
+    page.context.close()
+
+
+def test_keys_lead_from_page_to_page_and_can_be_switched_off(
+    site: Site, browser: "Browser", complaints: list[str]
+) -> None:
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    sign_in(site, page)
+    for key, path in {"u": "/unsubscribes", "p": "/people", "r": "/runs", "i": "/issues", "o": "/"}.items():
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_url(site.url + path)
+    page.keyboard.press("/")
+    page.keyboard.type("gi")  # typed into the search, it leads nowhere
+    assert page.get_by_role("searchbox").input_value() == "gi"
+    page.get_by_role("searchbox").blur()
+    page.keyboard.press("?")
+    page.get_by_role("switch", name="Use these keys in this browser").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    page.keyboard.press("/")
+    assert page.url == f"{site.url}/"
+    assert page.evaluate("document.activeElement.id") != "search"
+    assert complaints == []
+    page.context.close()
+
+
+def test_rows_are_walked_with_keys(site: Site, browser: "Browser", complaints: list[str]) -> None:
+    with site.installation.database.connect() as conn:
+        for number in range(3):
+            opt_out(conn, site.installation.vault.subject_key, f"row{number}@keys.example", "manual")
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    sign_in(site, page)
+    page.goto(f"{site.url}/unsubscribes?source=manual")
+    rows = page.locator("tbody tr a").all_inner_texts()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    assert page.evaluate("document.activeElement.innerText") == rows[0]
+    page.keyboard.press("n")
+    assert page.evaluate("document.activeElement.name") == "address"
+    page.context.close()
+
+
+def test_on_a_phone_the_pages_are_behind_one_button_without_scripts(site: Site, browser: "Browser") -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    sign_in(site, page)
+    runs = page.get_by_role("link", name="Sync runs", exact=True)
+    assert not runs.is_visible()
+    page.get_by_role("button", name="Menu").click()
+    runs.click()
+    page.wait_for_url(f"{site.url}/runs")
+    context.close()
+
+
+def test_the_evidence_of_a_person_is_copied_as_text(site: Site, browser: "Browser", complaints: list[str]) -> None:
+    with site.installation.database.connect() as conn:
+        opt_out(conn, site.installation.vault.subject_key, "letter@example.com", "manual", reason="by phone")
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
+    sign_in(site, page)
+    page.goto(f"{site.url}/people?address=letter@example.com")
+    page.get_by_text("Evidence as text").first.click()
+    page.get_by_role("button", name="Copy evidence").click()
+    page.get_by_text("Copied.").wait_for()
+    first, state, *_, last = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert (first, state) == ("letter@example.com", "Blocked: Unsubscribed (Manual)")
+    assert last.endswith(" UTC · Unsubscribed; blocked here at once · by phone · Manual")
+    assert complaints == []
     page.context.close()

@@ -105,3 +105,9 @@ def test_a_box_that_is_settled_since_is_no_issue_any_more(site: Site, cookie: st
     assert record_id not in issues  # other tests of this folder may have refused boxes of their own
     assert "Settled since" in run
     assert 'value="FIELD_CUSTOM_VALIDATION_EXCEPTION' not in run, "there is nothing to retry in it"
+
+
+def test_a_cause_with_a_nul_is_no_cause_and_no_failure(site: Site, cookie: str) -> None:
+    status, text = press(site, cookie, "/issues/retry", reason="FIELD\0CUSTOM")
+    assert status == 302
+    assert "Nothing waits to be tried again." in text

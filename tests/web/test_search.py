@@ -1,4 +1,4 @@
-"""The search of the top bar takes an address, the id of a record, or the number of a run."""
+"""The search of the top bar takes an address, the id of a record, the number of a run, or the name of a page."""
 
 import pytest
 
@@ -20,6 +20,10 @@ from tests.web.conftest import read
         ("9999999999", "/people?address=9999999999"),
         ("%3Cscript%3E", "/people?address=%3Cscript%3E"),
         ("", "/people?address="),
+        ("Issues", "/issues"),
+        ("doc", "/settings/salesforce/doctor"),
+        ("Sync", "/runs"),
+        ("i", "/people?address=i"),
     ],
 )
 def test_what_is_typed_decides_where_it_leads(site: Site, cookie: str, typed: str, leads_to: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import optsync
+from optsync.alerts.rules import RULES, SAFE, YARDSTICKS
 from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
 from optsync.connection.install_plan import SENTENCES as SENTENCES_OF_STEPS
 from optsync.core.rejections import REJECTIONS, explain
@@ -24,7 +25,7 @@ PLURAL = re.compile(r"{%\s*plural\s*%}")
 def texts_of_templates() -> set[str]:
     """Every translatable text of the templates in the form of a .mo key."""
     found = set()
-    for file in [*SOURCE.glob("web/templates/**/*.html"), *SOURCE.glob("public/templates/**/*.html")]:
+    for file in SOURCE.glob("web/templates/**/*.html"):
         text = file.read_text(encoding="utf-8")
         found |= {double or single for _, double, single in TRANSLATE.findall(text)}
         for _, body in BLOCK.findall(text):
@@ -39,25 +40,36 @@ def texts_of_code() -> set[str]:
         words.UNKNOWN,
         words.UNSUBSCRIBED,
         words.DISPUTED,
+        words.ONE_SENDER,
+        words.NOT_LINKED_SHORT,
     }
     for table in (
         words.KINDS,
         words.SOURCES,
+        words.EVENT_TYPES,
         words.RUN_KINDS,
         words.RUN_RESULTS,
+        words.STEPS,
+        words.PREVIEW_REASONS,
         words.BOX_STATES,
         words.WHY,
         words.RUN_COUNTS,
         words.RESTS,
         words.PROVENANCES,
         words.MARK_REASONS,
+        words.REFUSED_CALLS,
+        words.REASONS,
+        words.LAYOUTS,
+        words.REJECTED_ROWS,
     ):
         found |= set(table.values())
     for title, next_step in words.OUR_REFUSALS.values():
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
         found |= {rejection.title, rejection.next}
-    found |= set(SENTENCES_OF_FIELDS.values()) | set(SENTENCES_OF_STEPS.values())
+    found |= set(SENTENCES_OF_FIELDS.values()) | set(SENTENCES_OF_STEPS.values()) | {SAFE, *YARDSTICKS}
+    for rule in RULES.values():
+        found |= {rule.title, rule.when, rule.said, rule.fixed} if rule.is_mailed else set()
     for file in SOURCE.rglob("*.py"):
         is_page = file.parent.name in ("web", "public")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -12,6 +12,7 @@ from optsync.api.shapes import Address, Asked, Told
 from optsync.config.desk import desk
 from optsync.core.record_ids import BadRecordId, to_18
 from optsync.ledger import check
+from optsync.public.senders import scope_to_check
 
 router = Router()
 ASKED_MAX: Final = 10_000
@@ -48,6 +49,13 @@ class Question(Asked):
         False, description="For mail that people must get: passes opt-outs and holds, never blocked domains."
     )
 
+    sender: str = Field(
+        "",
+        max_length=255,
+        description="Who would write: some stopped only this sender.",
+        examples=["Jane Doe"],
+    )
+
     @model_validator(mode="after")
     def is_one_question(self) -> Self:
         """Raises ValueError unless exactly one list is there."""
@@ -77,12 +85,13 @@ class Answers(Told):
 def check_before_sending(request: HttpRequest, question: Question) -> HttpResponse:
     """Ask right before you send. Mail only who is `allowed`; treat any other answer than 200, and none, as a block."""
     conn = desk().connection()
+    scope, passes = scope_to_check(conn, question.sender), question.non_commercial
     if question.ids:
-        asked = question.ids
-        reasons = check.ask_by_record(conn, [known_as(one) for one in asked], non_commercial=question.non_commercial)
+        asked, known = question.ids, [known_as(one) for one in question.ids]
+        reasons = check.ask_by_record(conn, known, sender_scope=scope, non_commercial=passes)
     else:
         asked = question.addresses
-        verdicts = check.ask(conn, desk().subject_key, asked, non_commercial=question.non_commercial)
+        verdicts = check.ask(conn, desk().subject_key, asked, sender_scope=scope, non_commercial=passes)
         reasons = [verdict.why for verdict in verdicts]
     blocked = sum(map(bool, reasons))
     answers = [

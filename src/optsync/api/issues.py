@@ -5,9 +5,9 @@ from ninja import Router
 from psycopg.rows import dict_row
 from pydantic import Field
 
+from optsync.api import PACKAGE
 from optsync.api.door import ApiKey
 from optsync.api.idempotency import DOCUMENTED, once
-from optsync.api.keys import PACKAGE
 from optsync.api.orgs import OrgId, chosen
 from optsync.api.runs import Retried
 from optsync.api.shapes import Asked, Told

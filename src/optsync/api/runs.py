@@ -27,9 +27,11 @@ class Run(Told):
 
     id: int
     org: str | None
-    kind: Literal["nightly", "by hand", "first"]
-    state: Literal["running", "interrupted", "finished"]
-    result: str | None = Field(description="proved, partly done, not proved, held, waiting for go or failed.")
+    kind: Literal["nightly", "by hand", "first", "dry run"]
+    state: Literal["asked", "running", "interrupted", "finished"]
+    result: str | None = Field(
+        description="proved, partly done, not proved, held, waiting for go, dry run, cancelled or failed."
+    )
     phase: str
     by: str
     started_at: datetime

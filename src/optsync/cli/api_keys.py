@@ -11,10 +11,10 @@ from optsync.cli.people import TYPED, operator
 from optsync.core.problems import Problem
 
 if TYPE_CHECKING:
-    from optsync.api.keys import Key, Scope
+    from optsync.access.keys import Key, Scope
 
+SEE_LIST = "see: optsync api-keys list"
 SCOPES = ("check", "read", "write", "admin")
-NAME_LENGTH_MAX = 100
 
 
 @click.group("api-keys")
@@ -39,11 +39,14 @@ def make(out: Output, name: str, scopes: tuple[str, ...], days: int | None) -> N
 
     A key with --scope check is enough for a sender. --scope may be repeated.
     """
-    from optsync.api import keys
+    from optsync.access import keys
 
-    if not name.strip() or len(name) > NAME_LENGTH_MAX:
+    if not name.strip() or len(name) > keys.NAME_LENGTH_MAX:
         raise Problem(
-            f"a name has 1 to {NAME_LENGTH_MAX} characters", "no key was made", "name the program that will use it", 2
+            f"a name has 1 to {keys.NAME_LENGTH_MAX} characters",
+            "no key was made",
+            "name the program that will use it",
+            2,
         )
     with opened(out) as house:
         key, text = keys.make(
@@ -65,7 +68,7 @@ def make(out: Output, name: str, scopes: tuple[str, ...], days: int | None) -> N
 @with_output
 def list_keys(out: Output) -> None:
     """Show every key there ever was, the newest first, without its secret."""
-    from optsync.api import keys
+    from optsync.access import keys
 
     with opened(out) as house:
         found = keys.listing(house.conn)
@@ -78,13 +81,31 @@ def list_keys(out: Output) -> None:
 @api_keys.command()
 @click.argument("handle")
 @with_output
+def replace(out: Output, handle: str) -> None:
+    """Make a key that may do the same as the one with this HANDLE, which works for 24 more hours."""
+    from optsync.access import keys
+
+    with opened(out) as house:
+        made = keys.rotate(house.conn, house.subject_key, house.seams.token_bytes, handle, actor=operator())
+    if made is None:
+        raise Problem("there is no such key, or it opens nothing any more", "nothing was done", SEE_LIST)
+    key, text = made
+    out.show(answer_of(key) | {"key": text, "replaces": handle}, text)
+    if not out.as_json:
+        out.say(f"{OK} {described(key)}")
+        out.say(f"  Store it now: it is not shown again. {handle} works for {keys.OVERLAP_HOURS} more hours.")
+
+
+@api_keys.command()
+@click.argument("handle")
+@with_output
 def revoke(out: Output, handle: str) -> None:
     """End the key with this HANDLE (the middle of its text) from now on."""
-    from optsync.api import keys
+    from optsync.access import keys
 
     with opened(out) as house:
         if not keys.revoke(house.conn, handle, actor=operator()):
-            raise Problem("there is no such key, or it was revoked", "nothing was done", "see: optsync api-keys list")
+            raise Problem("there is no such key, or it was revoked", "nothing was done", SEE_LIST)
     out.show({"revoked": handle}, f"{OK} Revoked: {handle} opens nothing any more.")
 
 

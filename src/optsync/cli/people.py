@@ -230,41 +230,23 @@ def lines_about_boxes(boxes: "Sequence[Box]", *, lifted: bool, nightly: bool) ->
 
 
 @click.command()
-@click.argument("address", type=TYPED)
-@click.option("--message", type=TYPED, default="", help="The id of the message the link is for; kept as evidence.")
-@with_output
-def link(out: Output, address: str, message: str) -> None:
-    """Print the unsubscribe link of ADDRESS and the two mail headers that go with it.
-
-    The link is opaque, works for ever, and changes nothing when it is opened: only its button does.
-    """
-    from optsync.public.tokens import make_token
-
-    with opened(out) as house:
-        token = make_token(house.link_keys, house.seams.token_bytes, address_of(address), message)
-        url = f"{house.public_url}/u/{token}"
-    headers = {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    out.show({"url": url, "headers": headers}, url)
-    if not out.as_json:
-        for name, value in headers.items():
-            out.say(f"{name}: {value}")
-
-
-@click.command()
 @click.argument("addresses", nargs=-1, required=True, type=TYPED)
 @click.option("--non-commercial", is_flag=True, help="For mail that people must get: only blocked domains count.")
+@click.option("--sender", type=TYPED, default="", help="Who would write; people may have stopped only this sender.")
 @with_output
-def check(out: Output, addresses: tuple[str, ...], non_commercial: bool) -> int:
+def check(out: Output, addresses: tuple[str, ...], non_commercial: bool, sender: str) -> int:
     """May these ADDRESSES be mailed? `-` reads them from standard input, one a line.
 
     Exit code 0: all of them; 3: at least one is blocked; 1: the database is away, and then everybody is blocked.
     """
     from optsync.ledger.check import in_doubt, may_mail
+    from optsync.public.senders import scope_to_check
 
     asked = addresses_of(addresses)
     try:
         with opened(out) as house:
-            verdicts = may_mail(house.conn, house.subject_key, asked, non_commercial=non_commercial)
+            scope = scope_to_check(house.conn, sender)
+            verdicts = may_mail(house.conn, house.subject_key, asked, sender_scope=scope, non_commercial=non_commercial)
     except Exception:
         show_verdicts(out, in_doubt(asked))  # whoever reads only the answer must not mail either
         raise

@@ -1,9 +1,12 @@
 """What a page needs besides Django: the ledger's session, the keys, the seams. `config.wsgi` lays it out."""
 
+import select
 import threading
 from collections.abc import Sequence
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.types.string import StrDumper
 
 from optsync.config.database import Database
 from optsync.config.vault import Vault
@@ -37,19 +40,42 @@ class Desk:
         session: psycopg.Connection | None = getattr(self._own, "session", None)
         if session is not None and is_alive(session):
             return session
-        self._own.session = self.database.connect()
-        fresh: psycopg.Connection = self._own.session
+        fresh = self._own.session = self.database.connect()
+        fresh.adapters.register_dumper(str, WithoutNul)
         return fresh
 
 
+class WithoutNul(StrDumper):
+    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        """The text for the server."""
+        return super().dump(obj.replace("\0", "") if "\0" in obj else obj)
+
+
 def is_alive(session: psycopg.Connection) -> bool:
-    """Whether a session still answers; a dead one is closed."""
+    """Whether a session still answers; a dead one is closed.
+
+    A server that went away has closed its end, which makes the socket readable. A silent one is not asked: that would
+    be a round trip for each page, and half the time of recording an opt-out.
+    """
+    if not readable(session):
+        return True
     try:
         session.execute("")
     except psycopg.OperationalError:
         session.close()
         return False
     return True
+
+
+def readable(session: psycopg.Connection) -> bool:
+    """Whether the server has sent something that nobody asked for: a notice, or its end."""
+    if session.closed:
+        return True
+    poll = select.poll()
+    poll.register(session.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 _laid_out: list[Desk] = []

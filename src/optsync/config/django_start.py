@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optsync.config.database import Database
+    from optsync.config.environment import Oidc
     from optsync.config.vault import Vault
 
 
@@ -16,6 +17,7 @@ class HandedOver:
     parameters: dict[str, Any] = field(default_factory=lambda: {"ENGINE": "django.db.backends.dummy"}, repr=False)
     secret_keys: tuple[str, ...] = field(default=("nothing can be signed before start_django",), repr=False)
     public_url: str | None = None
+    oidc: "Oidc | None" = None
 
 
 _handed_over = HandedOver()
@@ -26,7 +28,9 @@ def handed_over() -> HandedOver:
     return _handed_over
 
 
-def start_django(database: "Database", vault: "Vault | None" = None, public_url: str | None = None) -> None:
+def start_django(
+    database: "Database", vault: "Vault | None" = None, public_url: str | None = None, oidc: "Oidc | None" = None
+) -> None:
     """Sets Django up on this database; called again, it moves Django to another one (tests do; the settings stay).
 
     Without a vault nothing can be signed: enough for migrations.
@@ -39,7 +43,7 @@ def start_django(database: "Database", vault: "Vault | None" = None, public_url:
         move_django(parameters)
         return
     keys = vault.django_secret_keys if vault else _handed_over.secret_keys
-    _handed_over = HandedOver(parameters, keys, public_url)
+    _handed_over = HandedOver(parameters, keys, public_url, oidc)
     os.environ["DJANGO_SETTINGS_MODULE"] = "optsync.config.settings"
     import django
 

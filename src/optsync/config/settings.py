@@ -1,5 +1,6 @@
 """Django's settings. What only a running process knows (database, keys) is handed over by `config.django_start`."""
 
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,15 +28,24 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "optsync.ledger",
+    "optsync.access",
     "optsync.connection",
     "optsync.sync",
     "optsync.web",
     "optsync.public",
     "optsync.api",
+    "optsync.webhooks",
+    "optsync.alerts",
+    "allauth",  # after ours: its own templates are never used
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths do not tell a form's token (BREACH)
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "optsync.api.frame.ApiFrame",
     "csp.middleware.CSPMiddleware",
@@ -47,6 +57,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "optsync.web.middleware.SignInRequired",
 ]
 
@@ -61,6 +72,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "optsync.web.shell.frame",
             ],
         },
     },
@@ -92,8 +104,62 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["optsync"],
     },
 }
+
+# Users are invited; they sign in with a password of length, a passkey, or their company's provider (docs/how-to).
+AUTH_USER_MODEL = "access.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("name", "email")},
+    },
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "web:overview"
+ACCOUNT_ADAPTER = "optsync.web.accounts.Accounts"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]  # allauth wants to know; nobody can sign up
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an admin vouched for the address
+ACCOUNT_SESSION_REMEMBER = True  # 12 hours as everybody's, not until a browser closes
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+MFA_ADAPTER = "optsync.web.accounts.Factors"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "optsync"
+MFA_TOTP_TOLERANCE = 1  # a telephone's clock may be half a minute off
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS  # http://localhost, which browsers allow passkeys on
+SOCIALACCOUNT_ADAPTER = "optsync.web.accounts.Companies"
+SOCIALACCOUNT_STORE_TOKENS = False
+# Who changes the provider must not meet the links to accounts of the one before: its name is part of each.
+OIDC_PROVIDER_ID = f"oidc-{sha256(RUNNING.oidc.issuer.encode()).hexdigest()[:16]}" if RUNNING.oidc else "oidc"
+OIDC_NAME = RUNNING.oidc.name if RUNNING.oidc else ""
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": OIDC_PROVIDER_ID,
+                "name": RUNNING.oidc.name,
+                "client_id": RUNNING.oidc.client_id,
+                "secret": RUNNING.oidc.client_secret,
+                "settings": {"server_url": RUNNING.oidc.issuer},
+            }
+        ]
+        if RUNNING.oidc
+        else [],
+    }
+}
+# With a proxy in front (see SECURE_PROXY_SSL_HEADER) its last entry names the client, for the limits on attempts.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_HTTPS else 0
+# The limits count in each worker process by itself: no table, no write for who only tries.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # With no-referrer a browser posts forms with "Origin: null", which the CSRF check refuses. Recipients' pages, whose
@@ -124,4 +190,5 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+FILE_UPLOAD_HANDLERS = ["optsync.web.uploading.ImportedFile"]
 LOGGING_CONFIG = None  # config.logging owns the handlers

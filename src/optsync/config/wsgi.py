@@ -24,6 +24,6 @@ database = opened.enter_context(open_database(environment))
 database.migrate()
 with database.connect() as conn:
     vault = Vault.load_or_create(environment, seams.real(), conn)
-start_django(database, vault, environment.public_url)
+start_django(database, vault, environment.public_url, environment.oidc)
 lay_out(database, vault, seams.real())
 application = WSGIHandler()

@@ -18,6 +18,7 @@ from optsync.salesforce import session as salesforce
 from optsync.salesforce.credentials import Credential
 from optsync.salesforce.oauth import Grant
 from optsync.salesforce.organization import Organization
+from optsync.salesforce.sign_in import Keeper
 from optsync.seams import Seams
 
 if TYPE_CHECKING:
@@ -61,17 +62,19 @@ def connect(
     seams: Seams,
     *,
     grant: Grant | None = None,
+    keeper: Keeper | None = None,
     expected: str | None = None,
     actor: str | None = None,
 ) -> Connected:
     """Signs in and stores the credential; the first connect of an org makes every recorded opt-out due in it.
 
-    `grant` is the session that came with a web-server flow's credential. A hidden Email Opt Out is a finding, not a
+    `grant` is the session that came with a web-server flow's credential, `keeper` where its refresh token is stored
+    until then. A hidden Email Opt Out is a finding, not a
     failure: opt-outs wait as owed until it is granted. Raises SalesforceError when the sign-in fails and Problem when
     the same sign-in used to lead to another org, or leads to another one than `expected`, the id of the org that a
     person has confirmed.
     """
-    with salesforce.open_session(credential, seams, grant=grant) as session:
+    with salesforce.open_session(credential, seams, keeper=keeper, grant=grant) as session:
         org = organization.fetch(session)
         refuse_other_org(conn, credential, org.id)
         refuse_unconfirmed(org, expected)
@@ -125,7 +128,8 @@ def encrypt_again(conn: psycopg.Connection, vault: "Vault", *, actor: str | None
         drafts = conn.execute(sql(PACKAGE, "lock_draft_secrets")).fetchall()
         for secrets in drafts:
             again = [vault.encrypt_again(sealed) if sealed else None for sealed in secrets]
-            conn.execute(sql(PACKAGE, "replace_draft_secrets"), {"private_key": again[0], "client_secret": again[1]})
+            named = dict(zip(("private_key", "client_secret", "refresh_token"), again, strict=True))
+            conn.execute(sql(PACKAGE, "replace_draft_secrets"), named)
         evidence = Jsonb({"credentials": len(stored)})
         values = {"kind": "keys rotated", "actor": actor, "org_id": None, "evidence": evidence}
         conn.execute(sql(PACKAGE, "write_event"), values)

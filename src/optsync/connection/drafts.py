@@ -5,8 +5,10 @@ like those of a connection and are never given back.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,18 +20,27 @@ from optsync.connection.key_pairs import make_key_pair
 from optsync.core.problems import Problem
 from optsync.core.told import told
 from optsync.ledger.queries import sql
-from optsync.salesforce import organization
+from optsync.salesforce import organization, web_flow
 from optsync.salesforce import session as salesforce
 from optsync.salesforce.credentials import Credential
 from optsync.salesforce.hosts import LOGIN_HOSTS, Origin, check_login_url, my_domain_of
+from optsync.salesforce.oauth import Grant
 from optsync.salesforce.organization import Organization
+from optsync.salesforce.web_flow import App, Attempt
 from optsync.seams import Seams
 
 if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
 Place = Literal["production", "sandbox", "my domain", "practice"]
-Way = Literal["jwt", "client_credentials"]
+Way = Literal["jwt", "client_credentials", "refresh_token"]
+SECRET_OF: Final[dict[Way, str]] = {
+    "jwt": "private_key",
+    "client_credentials": "client_secret",
+    "refresh_token": "refresh_token",
+}
+"""The column that holds what a way of sign-in cannot do without."""
+RENEWAL_LOCK: Final = 7006
 LOGIN_ADDRESSES: Final[dict[str, Origin]] = {
     "production": Origin("https://login.salesforce.com"),
     "sandbox": Origin("https://test.salesforce.com"),
@@ -116,18 +127,43 @@ def fill_in(conn: psycopg.Connection, vault: "Vault", client_id: str, username: 
     keeps_secret = draft.has_secret and not client_secret
     if draft.way == "client_credentials" and not keeps_secret and not _KEY.fullmatch(client_secret):
         raise _unusable(told("the consumer secret is missing or holds blanks or odd characters"))
+    if client_secret and not _KEY.fullmatch(client_secret):
+        raise _unusable(told("the consumer secret is missing or holds blanks or odd characters"))
     secret = vault.encrypt(client_secret.encode()) if client_secret else None
     values = {"client_id": client_id, "username": username if draft.way == "jwt" else draft.username}
     conn.execute(sql(PACKAGE, "fill_in"), values | {"client_secret": secret})
 
 
-def look(conn: psycopg.Connection, vault: "Vault", seams: Seams) -> Organization:
-    """Signs in, writes nothing in Salesforce, and remembers which org that leads to.
+def app(conn: psycopg.Connection, vault: "Vault") -> App:
+    """The app that a person is to let in. Raises Problem before its key is known."""
+    row = _row(conn)
+    if row is None or row["way"] != "refresh_token" or not row["client_id"]:
+        raise _not_chosen()
+    return App(row["login_url"], row["client_id"], _opened(vault, row["client_secret"]), row["place"] == "practice")
+
+
+def let_in(
+    conn: psycopg.Connection, vault: "Vault", seams: Seams, attempt: Attempt, callback: Mapping[str, str]
+) -> Organization:
+    """Takes what the browser brought back from the consent page, stores its refresh token, and looks which org it is.
+
+    Raises Problem when the draft is about another app by now, SalesforceError when the consent was not given or does
+    not belong to the attempt.
+    """
+    if app(conn, vault) != attempt.app:
+        raise _not_chosen()
+    credential, grant = web_flow.finish(attempt, callback, seams)
+    _Kept(conn, vault).keep(credential)
+    return look(conn, vault, seams, grant)
+
+
+def look(conn: psycopg.Connection, vault: "Vault", seams: Seams, grant: Grant | None = None) -> Organization:
+    """Signs in, writes nothing in Salesforce, and remembers which org that leads to. `grant` is a sign-in just made.
 
     Raises SalesforceError when the sign-in fails and Problem when it used to lead to another org.
     """
     credential = _credential(conn, vault)
-    with salesforce.open_session(credential, seams) as session:
+    with salesforce.open_session(credential, seams, keeper=_keeper(conn, vault, credential), grant=grant) as session:
         org = organization.fetch(session)
     refuse_other_org(conn, credential, org.id)
     conn.execute(sql(PACKAGE, "store_found"), {"found": Jsonb(asdict(org))})
@@ -136,9 +172,44 @@ def look(conn: psycopg.Connection, vault: "Vault", seams: Seams) -> Organization
 
 def finish(conn: psycopg.Connection, vault: "Vault", seams: Seams, confirmed: str, actor: str | None) -> Connected:
     """Connects the org with the id that a person has confirmed; the draft is gone then. Raises as `connect`."""
-    connected = connect(conn, vault, _credential(conn, vault), seams, expected=confirmed, actor=actor)
+    credential = _credential(conn, vault)
+    keeper = _keeper(conn, vault, credential)
+    connected = connect(conn, vault, credential, seams, keeper=keeper, expected=confirmed, actor=actor)
     drop(conn)
     return connected
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The keeper of the draft's refresh token (`salesforce.sign_in.Keeper`): its successor is stored before it is
+    used. `conn` is the page's own, and nothing else goes on in it meanwhile."""
+
+    conn: psycopg.Connection
+    vault: "Vault"
+
+    @property
+    def credential(self) -> Credential:
+        """The newest one."""
+        return _credential(self.conn, self.vault)
+
+    @contextmanager
+    def hold(self) -> Iterator[Self]:
+        """Itself, with a lock of the session: of two pages that renew at once one waits for the other's token."""
+        self.conn.execute("SELECT pg_advisory_lock(%s, 0)", (RENEWAL_LOCK,))
+        try:
+            yield self
+        finally:
+            self.conn.execute("SELECT pg_advisory_unlock(%s, 0)", (RENEWAL_LOCK,))
+
+    def keep(self, credential: Credential) -> None:
+        """Stores the token, encrypted; committed once this returns."""
+        sealed = self.vault.as_filed().encrypt((credential.refresh_token or "").encode())
+        self.conn.execute(sql(PACKAGE, "store_refresh_token"), {"refresh_token": sealed})
+
+
+def _keeper(conn: psycopg.Connection, vault: "Vault", credential: Credential) -> _Kept | None:
+    """Only a refresh token may be used up."""
+    return _Kept(conn, vault) if credential.kind == "refresh_token" else None
 
 
 def drop(conn: psycopg.Connection) -> None:
@@ -155,20 +226,23 @@ def _login_url(place: str, address: str) -> Origin:
 
 def _credential(conn: psycopg.Connection, vault: "Vault") -> Credential:
     row = _row(conn)
-    sealed = None if row is None else row["private_key" if row["way"] == "jwt" else "client_secret"]
-    if row is None or sealed is None or not row["client_id"]:
+    if row is None or row["way"] is None or row[SECRET_OF[row["way"]]] is None or not row["client_id"]:
         raise _not_chosen()
-    secret = vault.decrypt(sealed).decode()
-    is_jwt = row["way"] == "jwt"
+    way: Way = row["way"]
     return Credential(
-        kind=row["way"],
+        kind=way,
         login_url=row["login_url"],
         client_id=row["client_id"],
-        username=row["username"] if is_jwt else None,
-        private_key_pem=secret if is_jwt else None,
-        client_secret=None if is_jwt else secret,
+        username=row["username"] if way == "jwt" else None,
+        private_key_pem=_opened(vault, row["private_key"]) if way == "jwt" else None,
+        client_secret=None if way == "jwt" else _opened(vault, row["client_secret"]),
         practice=row["place"] == "practice",
+        refresh_token=_opened(vault, row["refresh_token"]) if way == "refresh_token" else None,
     )
+
+
+def _opened(vault: "Vault", sealed: bytes | None) -> str | None:
+    return None if sealed is None else vault.decrypt(sealed).decode()
 
 
 def _row(conn: psycopg.Connection) -> dict[str, Any] | None:

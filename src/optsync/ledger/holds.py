@@ -1,6 +1,6 @@
 """The brake's holds: a mass change waits for a decision while its people are blocked (rules 8)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -12,8 +12,9 @@ from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.ledger.record import again_after_deadlock
 
-Direction = Literal["from Salesforce", "to Salesforce", "fan-out"]
-DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out"}
+Direction = Literal["from Salesforce", "to Salesforce", "fan-out", "scanner"]
+DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out", "s": "scanner"}
+"""A 'scanner' hold keeps nothing back: its people are opted out and pushed; it is a list to review (optsync.public)."""
 SAMPLE_ADDRESSES = 5
 
 
@@ -31,14 +32,41 @@ class Hold:
     sample: tuple[str, ...]
 
 
-def undecided(conn: psycopg.Connection) -> list[Hold]:
-    """The holds that wait for a decision, the oldest first."""
+def undecided(conn: psycopg.Connection, most: int | None = None, *, scanners: bool = True) -> list[Hold]:
+    """The holds that wait for a decision, the oldest first; at most so many, with lists of scanners or without."""
     return [
-        Hold(hold_id, DIRECTIONS[direction], origin, org_id, made_at, addresses, boxes, _sample(conn, hold_id))
+        Hold(hold_id, DIRECTIONS[direction], origin, org_id, made_at, addresses, boxes, sample(conn, hold_id))
         for hold_id, direction, origin, org_id, made_at, addresses, boxes in conn.execute(
-            sql("optsync.ledger", "undecided_holds")
+            sql("optsync.ledger", "undecided_holds"), {"most": most, "scanners": scanners}
         ).fetchall()
     ]
+
+
+def count_undecided(conn: psycopg.Connection) -> int:
+    """How many mass changes wait for a decision."""
+    row = conn.execute(sql("optsync.ledger", "count_undecided")).fetchone()
+    assert row is not None  # a count
+    return int(row[0])
+
+
+def sample(conn: psycopg.Connection, hold_id: int, count: int = SAMPLE_ADDRESSES) -> tuple[str, ...]:
+    """Some of its addresses, masked."""
+    rows = conn.execute(sql("optsync.ledger", "hold_sample"), [hold_id, count])
+    return tuple(_masked(normal) for (normal,) in rows)
+
+
+def records(conn: psycopg.Connection, hold_id: int, count: int) -> list[tuple[str, str]]:
+    """Some of the records that were ticked, spread evenly over all, each with its masked address; none for a hold that
+    does not come from Salesforce."""
+    rows = conn.execute(sql("optsync.ledger", "hold_records"), [hold_id, count]).fetchall()
+    return [(record_id, _masked(normal)) for record_id, normal in rows]
+
+
+def people_csv(conn: psycopg.Connection, hold_id: int) -> Iterator[bytes]:
+    """The people of an undecided hold and their ticked records, as CSV that no spreadsheet runs."""
+    with conn.cursor().copy(sql("optsync.ledger", "hold_people_csv"), [hold_id]) as copy:
+        for block in copy:
+            yield bytes(block)
 
 
 def hold_inbound(conn: psycopg.Connection, org_id: int, origin: str, ticks: Sequence[tuple[int, int, str]]) -> int:
@@ -108,6 +136,5 @@ def _decided(conn: psycopg.Connection, statement: str, values: Mapping[str, Any]
     return int(row[0])
 
 
-def _sample(conn: psycopg.Connection, hold_id: int) -> tuple[str, ...]:
-    rows = conn.execute(sql("optsync.ledger", "hold_sample"), [hold_id, SAMPLE_ADDRESSES])
-    return tuple("(erased)" if normal is None else mask(normal) for (normal,) in rows)
+def _masked(normal: str | None) -> str:
+    return "(erased)" if normal is None else mask(normal)

@@ -20,6 +20,9 @@ CLAIM_MAX = 200
 NEWEST_ONE_IN = 5
 """Who opts out during a huge backlog is among the newest; a fifth of what is sent is more than ever comes in singly."""
 
+FOUND_TICKED = "found ticked"
+"""The reason of a 'confirmed' event whose box somebody else had ticked."""
+
 Key = tuple[int, str]
 """A mark within its org: (field number, 18-character record id)."""
 
@@ -101,13 +104,17 @@ def confirm(
     org_id: int,
     keys: Sequence[Key],
     run_id: int | None = None,
+    *,
+    found_ticked: bool = False,
 ) -> int:
     """Settles marks whose boxes are known to be true; returns how many were still ours.
 
-    Each has its event: 'confirmed', or 'late write' where the claim was no longer ours (rules 6).
+    Each has its event: 'confirmed', or 'late write' where the claim was no longer ours (rules 6). `found_ticked` says
+    that somebody else had ticked them: undoing a run goes by it.
     """
     inner, outer = hmac_pads(subject_key)
     values = _keyed(worker_no, org_id, keys) | {"inner": inner, "outer": outer, "run": run_id}
+    values["reason"] = FOUND_TICKED if found_ticked else None
     return int(_one(_settle(conn, "confirm", values)))
 
 
@@ -171,6 +178,14 @@ def retry_now(
     """
     name = "retry_now" if run_id is None else "retry_now_of_run"
     count = conn.execute(sql("optsync.ledger", name), {"org": org_id, "reason": reason, "run": run_id}).rowcount
+    conn.execute(sql("optsync.ledger", "notify"))
+    return count
+
+
+def retry_people(conn: psycopg.Connection, address_ids: Sequence[int]) -> int:
+    """Makes the boxes and look-ups of some people due at once and returns how many; what a person refused stays so."""
+    statement = sql("optsync.ledger", "retry_now_of_people")
+    count = int(again_after_deadlock(lambda: _one(conn.execute(statement, {"addresses": list(address_ids)}))))
     conn.execute(sql("optsync.ledger", "notify"))
     return count
 

@@ -13,10 +13,12 @@ from optsync.ledger.queries import sql
 Source = Literal[
     "clicked link",
     "one-click",
+    "mail",
     "manual",
     "bulk",
     "bounce",
     "complaint",
+    "mail provider",
     "import",
     "api",
     "salesforce sync",

@@ -8,4 +8,5 @@ app_name = "public"
 urlpatterns = [
     path("u/", views.by_address, name="by_address"),
     path("u/<str:token>", views.by_token, name="by_token"),
+    path("u/<str:token>/why", views.why, name="why"),
 ]

@@ -4,35 +4,43 @@ Mail scanners open every link, so nothing may follow from opening one. The one-c
 program: without cookie, without confirmation, answered 200 without a redirect however often it comes.
 """
 
-import ipaddress
 from collections.abc import Callable
 from functools import wraps
 
 import psycopg
-from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
-from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from optsync.api.frame import drain
 from optsync.config.desk import desk
+from optsync.config.logging import get_logger
 from optsync.core.addresses import mask, normalize
-from optsync.ledger.record import Source, opt_out
+from optsync.ledger.record import WHOLE_ACCOUNT, Source, opt_out
+from optsync.public import reasons, scanners
+from optsync.public.flood import Flood
+from optsync.public.links import ONE_CLICK
+from optsync.public.look import Look, look_for
+from optsync.public.networks import is_public, network_of
+from optsync.public.senders import scope_to_stop
 from optsync.public.tokens import UnsubscribeLink, read_token
 
-ONE_CLICK = ("List-Unsubscribe", "One-Click")  # RFC 8058, section 3.1
+log = get_logger(__name__)
 UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
 """What a body that is no form makes Django raise: a broken boundary, too many fields, too many bytes."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError)
+ANSWER_SECONDS = 0.1
+"""The form for damaged links takes this long at least, so that its answer does not tell whom we know."""
+FLOOD = Flood()
 View = Callable[..., HttpResponse]
 
 
 def public_page(view: View) -> View:
-    """A page in the reader's language (?lang, else Accept-Language) that no cache keeps and no cookie comes with.
+    """A page that no cache keeps and no cookie comes with.
 
     CSRF-exempt: the token is the authority; there is no session that a foreign page could ride on.
     """
@@ -43,9 +51,7 @@ def public_page(view: View) -> View:
     def wrapped(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         if request.method == "OPTIONS":
             return HttpResponse(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS"})
-        with translation.override(language_of(request)):
-            response = view(request, *args, **kwargs)
-            response["Content-Language"] = translation.get_language() or "en"
+        response = view(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
         response["X-Robots-Tag"] = "noindex, nofollow"
         response["Cache-Control"] = "no-store"
@@ -58,67 +64,101 @@ def public_page(view: View) -> View:
 def by_token(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind an unsubscribe link: a question on GET, the deed on POST, a form when the link is damaged.
 
-    The token says who; whatever the body of the POST looks like, the person is opted out.
+    The token says who. Only our own button can ask for less than everything; whatever else the body of the POST looks
+    like, the person is opted out of the whole account.
     """
     link = read_token(desk().link_keys, token)
     if link is None:
         return page(request, "damaged", status=404)
     if request.method != "POST":
-        return page(request, "ask", masked=mask(normalize(link.address)))
-    return record(request, link, "one-click" if is_one_click(request) else "clicked link")
+        return ask(request, link, token)
+    posted = fields_of(request)
+    source: Source = "one-click" if posted.get(ONE_CLICK[0]) == ONE_CLICK[1] else "clicked link"
+    only_sender = bool(link.sender) and posted.get("stop") == "sender"
+    return record(request, link, source, token=token, only_sender=only_sender)
 
 
-def is_one_click(request: HttpRequest) -> bool:
-    """Whether a mail program sent this POST (RFC 8058), and not our page's button; False for an unreadable body."""
+@public_page
+def why(request: HttpRequest, token: str) -> HttpResponse:
+    """What a person answers to "why?" once everything is done; GET shows the question before it."""
+    link = read_token(desk().link_keys, token)
+    if link is None:
+        return page(request, "damaged", status=404)
+    if request.method != "POST":
+        return ask(request, link, token)
+    posted = fields_of(request)
+    said = (posted.get("why", ""), posted.get("comment", ""))
     try:
-        return request.POST.get(ONE_CLICK[0]) == ONE_CLICK[1]
-    except UNREADABLE:
-        return False
+        reasons.keep(desk().connection(), desk().subject_key, link, *said)
+    except AWAY:
+        return page(request, "later", status=503, fields={"why": said[0], "comment": said[1]})
+    return page(request, "thanks")
 
 
 @public_page
 def by_address(request: HttpRequest) -> HttpResponse:
-    """The form for damaged links; it answers alike whether we know the address or not."""
+    """The form for damaged links; it answers alike whether we know the address or not, also in time."""
     if request.method != "POST":
         return page(request, "damaged")
-    address = request.POST.get("address", "")
+    seams, began = desk().seams, desk().seams.monotonic()
+    address = fields_of(request).get("address", "")
     if not all(address.strip().rpartition("@")[::2]):
         return page(request, "damaged", status=400, wrong=address)
-    return record(request, UnsubscribeLink(address, ""), "clicked link", typed=address)
+    wait = FLOOD.wait_seconds(network_of(request), began)
+    if wait:
+        answer = page(request, "later", status=429, fields={"address": address})
+        answer["Retry-After"] = str(int(wait) + 1)
+        return answer
+    answer = record(request, UnsubscribeLink(address), "clicked link")
+    seams.sleep(max(0.0, began + ANSWER_SECONDS - seams.monotonic()))
+    return answer
 
 
-def record(request: HttpRequest, link: UnsubscribeLink, source: Source, typed: str = "") -> HttpResponse:
-    """Opts out and says so; 503 without a promise, and with what was typed, when the database is away."""
+def ask(request: HttpRequest, link: UnsubscribeLink, token: str) -> HttpResponse:
+    """The question."""
+    return page(request, "ask", token=token, masked=mask(normalize(link.address)), sender=link.sender)
+
+
+def record(
+    request: HttpRequest, link: UnsubscribeLink, source: Source, *, token: str = "", only_sender: bool = False
+) -> HttpResponse:
+    """Opts out and says so; 503 without a promise, and with what was asked, when the database is away.
+
+    Without a token the person typed the address.
+    """
+    desk_ = desk()
+    network = network_of(request)
+    said = {"message": link.message_id, "sender": link.sender, "campaign": link.campaign, "network": network}
+    evidence = {name: value for name, value in said.items() if value}
     try:
-        opt_out(desk().connection(), desk().subject_key, link.address, source, evidence=evidence_of(request, link))
+        conn = desk_.connection()
+        scope = scope_to_stop(conn, link.sender) if only_sender else WHOLE_ACCOUNT
+        done = opt_out(conn, desk_.subject_key, link.address, source, scope=scope, evidence=evidence)
     except AWAY:
-        return page(request, "later", status=503, typed=typed)
-    return page(request, "done")
+        asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
+        return page(request, "later", status=503, fields=asked)
+    if token and is_public(network) and not only_sender:
+        try:
+            scanners.note(conn, network, done)
+        except psycopg.Error as error:  # the opt-out is committed: whoever pressed must not be told otherwise
+            log.warning("a visit was not noted", error=type(error).__name__)
+    if source == "one-click":
+        return HttpResponse("unsubscribed\n", content_type="text/plain")  # a mail program reads no page
+    return page(request, "done", token=token, sender=link.sender if only_sender else "")
 
 
-def evidence_of(request: HttpRequest, link: UnsubscribeLink) -> dict[str, str]:
-    """What we keep as proof: the message and the network the request came from, never a whole address."""
-    evidence = {"message": link.message_id, "network": network_of(request.META.get("REMOTE_ADDR", ""))}
-    return {name: value for name, value in evidence.items() if value}
-
-
-def network_of(address: str) -> str:
-    """The /16 (IPv4) or /32 (IPv6) network of an address; empty for anything else."""
+def fields_of(request: HttpRequest) -> dict[str, str]:
+    """The fields of a form; none of a body that is no form, whatever it is instead."""
     try:
-        bits = 16 if ipaddress.ip_address(address).version == 4 else 32
-        return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
-    except ValueError:
-        return ""
-
-
-def language_of(request: HttpRequest) -> str:
-    """?lang when it names one of our languages, else what the browser prefers."""
-    asked = request.GET.get("lang", "")
-    return asked if asked in dict(settings.LANGUAGES) else translation.get_language_from_request(request)
+        return {name: str(value) for name, value in request.POST.items()}
+    except UNREADABLE:
+        drain(request)
+        return {}
 
 
 def page(request: HttpRequest, name: str, status: int = 200, **context: object) -> HttpResponse:
-    """One of the five cards."""
-    lang = request.GET.get("lang", "")
-    context |= {"languages": settings.LANGUAGES, "lang": lang if lang in dict(settings.LANGUAGES) else ""}
-    return render(request, f"public/{name}.html", context, status=status)
+    """One of the cards, in the reader's language and the organisation's colours."""
+    look: Look = look_for(request)
+    response = render(request, f"public/{name}.html", context | {"look": look, "t": look.texts}, status=status)
+    response["Content-Language"] = look.language.code
+    return response

@@ -85,11 +85,11 @@ class HostRefused(SalesforceError):
 class BadCallback(SalesforceError):
     """What a browser brought to our callback does not belong to the attempt it should finish; nothing was sent."""
 
-    MEANS = "somebody else's sign-in must not become ours, so nothing was sent and nothing was stored"
-    NEXT_STEP = "begin the sign-in again"
+    MEANS = told("somebody else's sign-in must not become ours, so nothing was sent and nothing was stored")
+    NEXT_STEP = told("begin the sign-in again")
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the answer from the sign-in page cannot be used: {reason}")
+        super().__init__(told("the answer from the sign-in page cannot be used: %(reason)s", reason=reason))
 
 
 class Unreachable(SalesforceError):

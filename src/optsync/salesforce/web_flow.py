@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from optsync.core.told import told
 from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import BadCallback, SignInRefused, clean
 from optsync.salesforce.hosts import check_login_url
@@ -111,13 +112,13 @@ def finish(
 
 def _check_callback(attempt: Attempt, callback: Mapping[str, str], seams: Seams) -> None:
     if not hmac.compare_digest(callback.get("state", "").encode(), attempt.state.encode()):
-        raise BadCallback("it is not the answer to this attempt (another state)")
+        raise BadCallback(told("it is not the answer to this attempt (another state)"))
     if seams.now() - attempt.started_at > timedelta(seconds=ATTEMPT_SECONDS):
-        raise BadCallback("it came too late")
+        raise BadCallback(told("it came too late"))
     if error := callback.get("error"):
         raise SignInRefused(clean(error), clean(callback.get("error_description") or ""))
     if not callback.get("code"):
-        raise BadCallback("it holds no code")
+        raise BadCallback(told("it holds no code"))
 
 
 def _base64url(content: bytes) -> str:

@@ -100,7 +100,7 @@ class Batch:
     def confirm_true(self, rows: Rows) -> None:
         """A box known to be true is not written (requirement 12)."""
         keys = [key for key in self.open if (row := rows.get(key[1])) is not None and key[0] in row.ticked]
-        self.result.already_true += self._confirm(self._still_mine(keys))
+        self.result.already_true += self._confirm(self._still_mine(keys), found_ticked=True)
 
     def tick(self, part: Sequence[ClaimedMark], *, allow_save: bool = False, searching: bool = False) -> None:
         """Ticks up to 200 boxes in one call. Session and claims are checked right before it is sent (rules 10).
@@ -250,12 +250,13 @@ class Batch:
         )
         self.open = {key: mark for key, mark in self.open.items() if key[1] not in gone}
 
-    def _confirm(self, keys: Sequence[Key]) -> int:
+    def _confirm(self, keys: Sequence[Key], *, found_ticked: bool = False) -> int:
         if not keys:
             return 0
         self._leave(keys)
         line = self.line
-        return marks.confirm(line.conn, line.subject_key, line.worker_no, line.org_id, keys, line.run_id)
+        key, worker_no = line.subject_key, line.worker_no
+        return marks.confirm(line.conn, key, worker_no, line.org_id, keys, line.run_id, found_ticked=found_ticked)
 
     def _put_off(self, refusals: Sequence[Refusal], retry: RetryClass | None = None) -> None:
         if not refusals:

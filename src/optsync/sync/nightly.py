@@ -19,13 +19,14 @@ from optsync.connection.settings import Settings
 from optsync.core.addresses import hmac_pads
 from optsync.core.problems import Problem
 from optsync.core.targets import Policy, read_fields
+from optsync.core.told import told
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
 from optsync.salesforce import limits
 from optsync.salesforce.errors import Busy, CallsReserved, LimitExceeded, SalesforceError, Unreachable
 from optsync.salesforce.session import Session
 from optsync.seams import Seams
-from optsync.sync import apply, lookups, preview, prove, runs, staging, sweep, writing
+from optsync.sync import apply, lookups, preview, prove, runs, staging, sweep, ticked_by, writing
 from optsync.sync.apply import Applied, Scope
 from optsync.sync.line import Line
 from optsync.sync.runs import Begun, Progress, RunReport, Timing, no_progress
@@ -40,9 +41,10 @@ MUCH: Final = 10_000
 GROWN: Final = 5
 """After so many differences, and so many times the marks that the planner knows of, its statistics are renewed at once:
 on a first night they know empty tables. Any other night that is autovacuum's work."""
+SECONDS_PER_WRITE: Final = 1.0
+"""What a call with 200 boxes takes an org with some triggers, for an estimate."""
 RETRY_SECONDS: Final = 15 * 60.0
 """When Salesforce was away in the middle of a run, it goes on after this time."""
-SWITCH_OFF: Final = "the switch Sync to Salesforce is off, so there is no comparison to run"
 
 
 def sync_now(
@@ -70,7 +72,7 @@ def sync_now(
         house = House(database, vault, seams, conn, org_id, progress)
         if dry_run:
             return _rehearse(house, chosen)
-        _refuse_switched_off(chosen)
+        refuse_switched_off(chosen)
         _resume(house, chosen)
         kind: runs.Kind = "by hand" if runs.has_compared(conn, org_id) else "first"
         if kind == "first" and not (approve or chosen.first_run_approved_at):
@@ -135,10 +137,16 @@ class Run:
     def conn(self) -> psycopg.Connection:
         return self.house.conn
 
+    def say(self, what: str, count: int) -> None:
+        """Tells whoever watches what is being done. Raises Cancelled when somebody wants the run to stop."""
+        self.house.progress(what, count)
+        if self.begun.run_id:
+            runs.tell_progress(self.conn, self.begun.run_id, what, count)
+
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Names, times and counts a part of the run."""
-        self.house.progress(name, 0)
+        self.say(name, 0)
         timing = self.report.phases.setdefault(name, Timing())
         http, clock = self.session.http, self.house.seams.monotonic
         started, calls, polls = clock(), http.api_calls, http.polls
@@ -150,12 +158,13 @@ class Run:
             timing.polls += http.polls - polls
 
 
-def _refuse_switched_off(chosen: Settings) -> None:
+def refuse_switched_off(chosen: Settings) -> None:
+    """Raises Problem while the switch is off: there is no comparison then."""
     if not chosen.sync_on:
         raise Problem(
-            SWITCH_OFF,
-            "new unsubscribes are still pushed to Email Opt Out; ticks made in Salesforce are not read",
-            "turn it on with: optsync settings sync on, or look first with: optsync sync --dry-run",
+            told("the switch Sync to Salesforce is off, so there is no comparison to run"),
+            told("new unsubscribes are still pushed to Email Opt Out; ticks made in Salesforce are not read"),
+            told("turn it on with: optsync settings sync on, or look first with: optsync sync --dry-run"),
         )
 
 
@@ -194,18 +203,28 @@ def _start(
 
 
 def _resume(house: House, chosen: Settings) -> list[RunReport]:
-    """Goes on with every run that a dead process left behind."""
+    """Does what was asked for, and goes on with every run that a dead process left behind."""
     reports = []
     while (begun := runs.unfinished(house.conn, house.org_id)) is not None:
+        asked = begun.state == "asked"
+        if not runs.take(house.conn, begun):
+            continue
         waiting = bool(begun.options.get("waiting"))
-        again = _rehearse(house, chosen, waiting=True, run_id=begun.run_id) if waiting else _go(house, chosen, begun)
-        reports.append(again)
+        if waiting or begun.kind == "dry run":
+            reports.append(_rehearse(house, chosen, waiting=waiting, run_id=begun.run_id))
+        else:
+            reports.append(_go(house, chosen, begun, asked=asked))
     return reports
 
 
-def _go(house: House, chosen: Settings, begun: Begun) -> RunReport:
+def _go(house: House, chosen: Settings, begun: Begun, *, asked: bool = False) -> RunReport:
+    """One run to its end. One that was asked for is refused when the switch went off meanwhile: its row says so."""
     report = RunReport(begun.run_id, house.org_id, begun.kind, "failed", by_whom="", started_at=begun.started_at)
-    with _reported(house, report), open_session(house.conn, house.vault, house.org_id, house.seams) as session:
+    with ExitStack() as stack:
+        stack.enter_context(_reported(house, report))
+        if asked:
+            refuse_switched_off(chosen)
+        session = stack.enter_context(open_session(house.conn, house.vault, house.org_id, house.seams))
         _do(Run(house, chosen, begun, session, report))
     return report
 
@@ -213,16 +232,19 @@ def _go(house: House, chosen: Settings, begun: Begun) -> RunReport:
 @contextmanager
 def _reported(house: House, report: RunReport) -> Iterator[None]:
     """Stores how a run ended. When Salesforce is away it is only interrupted, and goes on later with what it has; when
-    this process is told to stop, or the database is away, its row stays as it is for whoever looks next."""
+    this process is told to stop, or the database is away, its row stays as it is for whoever looks next. A dry run that
+    meets such trouble has failed: nobody waits for what it would have said."""
     started = house.seams.monotonic()
     try:
         yield
-    except (Unreachable, Busy, LimitExceeded, CallsReserved) as error:
-        runs.interrupt(house.conn, report, _words(error), RETRY_SECONDS)
-        raise
+    except runs.Cancelled:
+        report.result = "cancelled"
     except psycopg.OperationalError:
         raise
     except Exception as error:
+        if isinstance(error, (Unreachable, Busy, LimitExceeded, CallsReserved)) and report.kind != "dry run":
+            runs.interrupt(house.conn, report, _words(error), RETRY_SECONDS)
+            raise
         report.result, report.error = "failed", _words(error)
         report.seconds = round(house.seams.monotonic() - started, 3)
         runs.finish(house.conn, report)
@@ -268,7 +290,7 @@ def _describe(run: Run) -> None:
         elif boxes := _boxes_in(run, number):
             run.report.rest.append({"verdict": "not read", "reason": f"{one.label} is not visible", "boxes": boxes})
     house = run.house
-    run.reader = Reader(house.conn, run.session, house.seams, usable, run.jobs, {}, house.progress)
+    run.reader = Reader(house.conn, run.session, house.seams, usable, run.jobs, {}, run.say)
     run.reader.sizes |= _last_sizes(house) | run.begun.counts.get("sizes", {})
     pads = hmac_pads(house.vault.subject_key)
     approved = bool(run.begun.options.get("approved"))
@@ -357,7 +379,7 @@ def _write(run: Run) -> None:
         with run.phase("looking up"):
             run.report.counts["looked_up"] = _look_up(run, line)
         with run.phase("writing"):
-            written = writing.write(line, run.jobs, run.begun.run_id, before)
+            written = writing.write(line, run.jobs, run.begun.run_id, before, run.say)
     run.report.counts |= asdict(written)
 
 
@@ -444,14 +466,15 @@ def _last_sizes(house: House) -> dict[str, int]:
 
 
 def _rehearse(house: House, chosen: Settings, *, waiting: bool = False, run_id: int | None = None) -> RunReport:
-    """A dry run: reads and compares, and takes everything back. `waiting` is an unapproved first run's answer; only one
-    that came at its slot has a row (`run_id`)."""
+    """A dry run: reads and compares, and takes everything back. `waiting` is an unapproved first run's answer. One that
+    came at its slot or that a page asked for has a row (`run_id`)."""
     report = RunReport(run_id, house.org_id, "first" if waiting else "dry run", "dry run", started_at=house.seams.now())
     with ExitStack() as stack:
         if run_id is not None:
             stack.enter_context(_reported(house, report))
         session = stack.enter_context(open_session(house.conn, house.vault, house.org_id, house.seams))
-        run = Run(house, chosen, Begun(0, "first", {}, {}, {}, "starting", house.seams.now()), session, report)
+        begun = Begun(run_id or 0, "first", {}, {}, {}, "starting", house.seams.now())
+        run = Run(house, chosen, begun, session, report)
         run.jobs.remember = lambda name, job_id: None
         apply.set_pace(run.conn)
         started = house.seams.monotonic()
@@ -474,11 +497,29 @@ def _look(run: Run) -> None:
         run.report.counts["differing"] = apply.compare(conn, scope)
         _reread(run)
         found = preview.rehearse(conn, scope)
+        read_calls = run.report.api_calls
+        run.report.samples = _with_who(run.session, found.samples)
     run.report.counts |= {name: value for name, value in asdict(found.applied).items() if value is not None}
     run.report.counts |= {"would_set": found.would_set, "already_set": found.already_set, "no_record": found.no_record}
-    read_calls = run.report.api_calls
     run.report.counts["expected_api_calls"] = 2 * read_calls + found.write_calls
-    run.report.samples = found.samples
+    run.report.counts["expected_seconds"] = _expected_seconds(run.report, found.write_calls)
+
+
+def _expected_seconds(report: RunReport, write_calls: int) -> int:
+    """What a run would take: this one's time, the reading once more for the proof, and the calls that write."""
+    took = sum(timing.seconds for timing in report.phases.values()) + report.phases["reading"].seconds
+    return max(1, round(took + write_calls * SECONDS_PER_WRITE))
+
+
+def _with_who(session: Session, samples: dict[str, list[dict[str, str]]]) -> dict[str, list[dict[str, str]]]:
+    """Who ticked the samples, and when; without it where Salesforce does not say: the rest of the preview stands."""
+    ticked = samples["from Salesforce"]
+    try:
+        found = ticked_by.last_changes(session, [one["record"] for one in ticked])
+    except SalesforceError:
+        return samples
+    said = {record_id: {"by": one.by, "at": one.at.isoformat()} for record_id, one in found.items()}
+    return samples | {"from Salesforce": [one | said.get(one["record"], {}) for one in ticked]}
 
 
 def _next_run_no(house: House) -> int:

@@ -25,7 +25,7 @@ from optsync.seams import Seams
 PACKAGE: Final = "optsync.sync"
 RUN_LOCK: Final = 7002
 
-Kind = Literal["nightly", "by hand", "first"]
+Kind = Literal["nightly", "by hand", "first", "dry run"]
 Progress = Callable[[str, int], None]
 """Told of every phase and count: ("Reading ticked Lead", 1200)."""
 
@@ -45,7 +45,8 @@ class Timing:
 
 @dataclass(slots=True)
 class RunReport:
-    """What a run did. `result` is proved (n disputed), partly done, not proved, failed, held, waiting for go, dry run.
+    """What a run did. `result` is proved (n disputed), partly done, not proved, failed, held, waiting for go, dry run,
+    cancelled.
     `counts` are in people or boxes; `rest` groups what is not done by reason."""
 
     run_id: int | None
@@ -77,7 +78,7 @@ class RunReport:
 
 @dataclass(slots=True)
 class Begun:
-    """A run that this process may do: a new one, or a dead one's that goes on."""
+    """A run that this process may do: a new one, one that was asked for, or a dead one's that goes on."""
 
     run_id: int
     kind: Kind
@@ -86,6 +87,11 @@ class Begun:
     counts: dict[str, Any]
     phase: str
     started_at: datetime
+    state: str = "running"
+
+
+class Cancelled(Exception):  # noqa: N818  not an error: somebody wants the run to stop
+    """Ends a run between two of its steps."""
 
 
 @contextmanager
@@ -120,6 +126,20 @@ def unfinished(conn: psycopg.Connection, org_id: int) -> Begun | None:
     if row is None:
         return None
     return Begun(**{name: value for name, value in row.items() if name != "is_due"})
+
+
+def take(conn: psycopg.Connection, begun: Begun) -> bool:
+    """Begins, or goes on with, a run; False when it was cancelled meanwhile. Only while holding `run_lock`."""
+    started_at = _value(conn.execute(sql(PACKAGE, "take_run"), {"run_id": begun.run_id}))
+    begun.started_at = started_at or begun.started_at
+    return started_at is not None
+
+
+def tell_progress(conn: psycopg.Connection, run_id: int, doing: str, count: int) -> None:
+    """Says what the run is doing this second. Raises Cancelled when somebody wants it to stop."""
+    values = {"run_id": run_id, "doing": doing, "count": count}
+    if _value(conn.execute(sql(PACKAGE, "tell_progress"), values)) is not None:
+        raise Cancelled
 
 
 def enter_phase(conn: psycopg.Connection, run_id: int, phase: str, counts: Mapping[str, Any] | None = None) -> None:
@@ -180,7 +200,7 @@ def is_doubtful(conn: psycopg.Connection, org_id: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A slot that has come and has no run yet (slot set), or a run that a dead process left behind (slot None)."""
+    """A slot that has come and has no run yet (slot set), or a run that was asked for or left behind (slot None)."""
 
     org_id: int
     slot: datetime | None
@@ -195,12 +215,12 @@ def due(conn: psycopg.Connection, seams: Seams) -> list[Due]:
     found = []
     for (org_id,) in conn.execute(sql(PACKAGE, "orgs_with_settings")).fetchall():
         chosen = settings.load(conn, org_id)
-        if chosen.sync_on_since is None:
-            continue
-        left_behind = _left_behind(conn, org_id)
+        left_behind = _left_behind(conn, org_id, sync_on=chosen.sync_on)
         if left_behind == "waits":
             continue
-        slot = newest_due_slot(chosen.schedule, seams.now(), chosen.sync_on_since)
+        slot = None
+        if chosen.sync_on_since is not None:
+            slot = newest_due_slot(chosen.schedule, seams.now(), chosen.sync_on_since)
         taken = {"org": org_id, "slot": slot}
         if slot is not None and not _value(conn.execute(sql(PACKAGE, "slot_is_taken"), taken)):
             found.append(Due(org_id, slot))
@@ -209,11 +229,13 @@ def due(conn: psycopg.Connection, seams: Seams) -> list[Due]:
     return found
 
 
-def _left_behind(conn: psycopg.Connection, org_id: int) -> Literal["is due", "waits"] | None:
-    """Whether an unfinished run may go on now, or waits until Salesforce is asked again; None without one."""
+def _left_behind(conn: psycopg.Connection, org_id: int, *, sync_on: bool) -> Literal["is due", "waits"] | None:
+    """Whether a run that is not over may begin or go on now, or waits until Salesforce is asked again; None without
+    one. With the switch off only what somebody asked for is begun, and a dry run gone on with: that one writes nothing.
+    """
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(sql(PACKAGE, "unfinished_run"), {"org": org_id}).fetchone()
-    if row is None:
+    if row is None or not (sync_on or row["state"] == "asked" or row["kind"] == "dry run"):
         return None
     return "is due" if row["is_due"] else "waits"
 

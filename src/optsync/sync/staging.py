@@ -158,6 +158,7 @@ class Reader:
         return rows
 
     def _take(self, question: "Question", rows: Rows | None, copy_into: Composed | SQL) -> int:
+        self.progress(question.label, 0)
         if rows is None:
             count = self._read_job(question, copy_into)
         else:

@@ -23,6 +23,7 @@ from optsync.seams import Seams
 from optsync.sync import push, records
 from optsync.sync.line import HIDDEN_SECONDS, Line
 from optsync.sync.refusals import may_be_of_another
+from optsync.sync.runs import Progress, no_progress
 from optsync.sync.staging import Jobs, blocks_out, copy_blocks
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def claiming(database: "Database", seams: Seams) -> Iterator[int]:
             beat.join()
 
 
-def write(line: Line, jobs: Jobs, run_id: int, worker_before: int | None) -> Written:
-    """Sends everything that is due for the org. Trouble becomes a reason or a pause; nothing is dropped."""
+def write(line: Line, jobs: Jobs, run_id: int, worker_before: int | None, progress: Progress = no_progress) -> Written:
+    """Sends everything that is due for the org. Trouble becomes a reason or a pause; nothing is dropped. `progress` is
+    told how many boxes are done; what it raises ends the writing between two calls."""
     written = Written()
     due = _due(line)
     unfinished = {name.removeprefix("ingest ") for name in jobs.known if name.startswith("ingest ")}
@@ -77,11 +79,17 @@ def write(line: Line, jobs: Jobs, run_id: int, worker_before: int | None) -> Wri
             sendings += _start_job(line, jobs, prefix, field_no, worker_before, written)
     line.conn.execute("ANALYZE sent")
     for sending in sendings:  # Salesforce works on all of them meanwhile
-        _finish_job(line, jobs, run_id, sending, written)
+        _finish_job(line, jobs, run_id, sending, written, progress)
     for _ in range(ROUNDS_MAX):
+        progress("writing", _done(written))
         if not _due(line) or not _push(line, written):
             break
     return written
+
+
+def _done(written: Written) -> int:
+    """The boxes that need nothing more from this run."""
+    return written.confirmed + written.already_true + written.parked + written.put_off
 
 
 def _push(line: Line, written: Written) -> bool:
@@ -137,10 +145,16 @@ def _start_job(
     return [Sending(name, job_id, field_name, boxes, values)]
 
 
-def _finish_job(line: Line, jobs: Jobs, run_id: int, sending: Sending, written: Written) -> None:
+def _finish_job(line: Line, jobs: Jobs, run_id: int, sending: Sending, written: Written, progress: Progress) -> None:
     """Waits for one job and settles its boxes by what it says."""
+    before = _done(written)
+
+    def polled(now: bulk.JobInfo) -> None:
+        _say_something(line)
+        progress("writing", before + now.records_processed)
+
     try:
-        info = bulk.wait_for_ingest(line.session, sending.job_id, line.seams, lambda _: _say_something(line))
+        info = bulk.wait_for_ingest(line.session, sending.job_id, line.seams, polled)
         _take_results(line, info, sending)
         if info.state != "JobComplete" and not info.records_processed:
             raise JobFailed(sending.job_id, info.state, info.error_message or "")

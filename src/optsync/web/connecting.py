@@ -23,6 +23,7 @@ from optsync.core.problems import Problem
 from optsync.salesforce.errors import SalesforceError
 from optsync.sync.nightly import sync_now
 from optsync.sync.runs import RunReport
+from optsync.web import consent
 from optsync.web.doctor import chosen_org
 from optsync.web.integrations import lines_of
 from optsync.web.middleware import admin_of
@@ -87,6 +88,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 return redirect(f"{reverse('web:connect_sign_in')}#details")
             typed = [request.POST.get(name, "").strip() for name in ("client_id", "username", "client_secret")]
             drafts.fill_in(desk_.connection(), desk_.vault, *typed)
+            if is_by_consent():
+                consent.begin(request)
+                return redirect("web:connect_leave")
             drafts.look(desk_.connection(), desk_.vault, desk_.seams)
             return redirect("web:connect_confirm")
         except (Problem, SalesforceError) as error:
@@ -98,20 +102,33 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         "ways": ways(draft, request.POST.get("way") or draft.way),
         "client_id": request.POST.get("client_id", draft.client_id),
         "username": request.POST.get("username", draft.username),
+        "callback": consent.callback_url(request),
+        "callback_fits": request.is_secure() or request.get_host().partition(":")[0] == "localhost",
         "problem": problem,
     }
     return page(request, "connect_sign_in", "settings", REFUSED if problem else 200, step="sign-in", **context)
 
 
+def is_by_consent() -> bool:
+    """Whether a person lets us in at Salesforce's own page."""
+    draft = drafts.load(desk().connection())
+    return draft is not None and draft.way == "refresh_token"
+
+
 def ways(draft: Draft, chosen: str | None) -> list[dict[str, Any]]:
-    """The ways to sign in that need nobody to be there at night; the web-server flow gets its entry here."""
+    """The ways to sign in; none needs anybody to be there at night."""
     jwt = _(
         "Best for a server: a key that is made here and never leaves. Nothing to renew, nothing to copy but a name."
     )
     client = _("A secret that Salesforce makes and you copy. Works at the org's My Domain address only.")
+    consented = _(
+        "The integration user lets optsync in at Salesforce's own page, once; what it gives is renewed by itself. "
+        "It ends when that user's sessions are revoked."
+    )
     known = [
         ("jwt", _("Key pair (JWT bearer flow)"), jwt),
         ("client_credentials", _("Client credentials flow"), client),
+        ("refresh_token", _("Sign in with Salesforce (web-server flow)"), consented),
     ]
     offered = {"client_credentials": not draft.is_general_login}
     return [

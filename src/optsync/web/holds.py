@@ -1,22 +1,34 @@
 """Mass changes that wait for a decision (rules 8): what, how many, since when, and the two ways to decide."""
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from optsync.config.desk import desk
+from optsync.connection.sessions import open_session
 from optsync.core.problems import Problem
 from optsync.ledger import holds
 from optsync.ledger.holds import Hold
+from optsync.salesforce.errors import SalesforceError
+from optsync.sync import ticked_by
 from optsync.web.middleware import actor_of, needs
+from optsync.web.record_links import record_links
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
+from optsync.web.troubles import in_three_parts
 
+HOLDS_ON_PAGE = 50
+"""The oldest come first; the next ones move up as these are decided."""
+SAMPLES = 20
+LOOKED_AT = 400
+"""Records of a mass change whose last change is read from Salesforce: two to four calls."""
 BUSY = 409
 GONE = 410
 
@@ -25,8 +37,14 @@ GONE = 410
 @require_safe
 def all_holds(request: HttpRequest) -> HttpResponse:
     """Every mass change that waits, and what came of the last decision."""
-    waiting = [shown(hold) for hold in holds.undecided(desk().connection())]
-    return page(request, "holds", "issues", holds=waiting, done=said_of(request.GET.dict()))
+    waiting = [shown(hold) for hold in mass_changes(HOLDS_ON_PAGE)]
+    more = holds.count_undecided(desk().connection()) - len(waiting)
+    return page(request, "holds", "issues", holds=waiting, more=more, done=said_of(request.GET.dict()))
+
+
+def mass_changes(most: int | None = None) -> list[Hold]:
+    """The holds that keep something back; what looks like a link scanner has its own place on the issues page."""
+    return holds.undecided(desk().connection(), most, scanners=False)
 
 
 def said_of(query: dict[str, str]) -> str:
@@ -75,7 +93,7 @@ def shown(hold: Hold) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
     """One hold: GET asks for a confirmation of `decide`, POST decides."""
-    waiting = next((one for one in holds.undecided(desk().connection()) if one.hold_id == hold_id), None)
+    waiting = next((one for one in mass_changes() if one.hold_id == hold_id), None)
     if waiting is None and request.method != "POST":
         raise Http404
     deed = (request.POST if request.method == "POST" else request.GET).get("decide", "")
@@ -91,7 +109,7 @@ def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
 
 def gone(request: HttpRequest) -> HttpResponse:
     """Somebody else decided meanwhile."""
-    waiting = [shown(one) for one in holds.undecided(desk().connection())]
+    waiting = [shown(one) for one in mass_changes(HOLDS_ON_PAGE)]
     said = _("This mass change was decided meanwhile; nothing was changed now.")
     return page(request, "holds", "issues", status=GONE, holds=waiting, problem=said)
 
@@ -101,7 +119,49 @@ def confirmation(request: HttpRequest, waiting: Hold, deed: str, status: int = 2
     one = shown(waiting)
     context = one | {"one": one, "deed": "drop" if deed == "drop" else "apply", "problem": problem}
     context |= {"typed": request.POST.get("people", ""), "note": request.POST.get("note", "")}
+    context |= told_by_salesforce(waiting) if waiting.direction == "from Salesforce" else {}
+    context["more"] = holds.sample(desk().connection(), waiting.hold_id, SAMPLES)
     return page(request, "hold", "issues", status=status, **context)
+
+
+def told_by_salesforce(waiting: Hold) -> dict[str, Any]:
+    """Who changed some hundred of the ticked records last, and when, and 20 of them singly; why not, when Salesforce
+    does not say."""
+    desk_ = desk()
+    found = holds.records(desk_.connection(), waiting.hold_id, LOOKED_AT)
+    if waiting.org_id is None or not found:
+        return {}
+    links = record_links()
+    samples: list[dict[str, Any]] = [
+        {"record": record_id, "address": address, "url": links(waiting.org_id, record_id)}
+        for record_id, address in found[:SAMPLES]
+    ]
+    try:
+        with open_session(desk_.connection(), desk_.vault, waiting.org_id, desk_.seams) as session:
+            changes = ticked_by.last_changes(session, [record_id for record_id, _address in found])
+    except (Problem, SalesforceError) as error:
+        return {"samples": samples, "unsaid": in_three_parts(error)["what"]}
+    for one in samples:
+        change = changes.get(one["record"])
+        one |= {"by": change.by, "changed_at": change.at} if change else {}
+    return {"samples": samples, "changers": ticked_by.by_whom(changes.values()), "looked_at": len(found)}
+
+
+@needs("viewer")
+@require_safe
+def people(request: HttpRequest, hold_id: int) -> HttpResponseBase:
+    """The people of an undecided mass change as CSV."""
+    if all(one.hold_id != hold_id for one in holds.undecided(desk().connection())):
+        raise Http404
+    headers = {"Content-Disposition": f'attachment; filename="mass-change-{hold_id}.csv"', "Cache-Control": "no-store"}
+    blocks = iter(()) if request.method == "HEAD" else people_of(hold_id)
+    return StreamingHttpResponse(blocks, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def people_of(hold_id: int) -> Iterator[bytes]:
+    """The file, block by block, on a session of its own: a reader may be slow or leave in the middle."""
+    with desk().database.connect() as conn:
+        yield from holds.people_csv(conn, hold_id)
 
 
 def apply(request: HttpRequest, waiting: Hold) -> HttpResponse:

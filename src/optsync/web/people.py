@@ -1,5 +1,6 @@
 """One person: blocked or not and why, the records with their boxes, the history, removing an unsubscribe."""
 
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from optsync.ledger.people import Person
 from optsync.ledger.queries import sql
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
+from optsync.web import listing
 from optsync.web.middleware import actor_of, needs
 from optsync.web.record_links import record_links
 from optsync.web.shell import REFUSED, page
@@ -32,12 +34,12 @@ BUSY = 409
 @needs("viewer")
 @require_safe
 def person(request: HttpRequest) -> HttpResponse:
-    """One person by address or by the id of a record."""
+    """One person by address or by the id of a record; without either the list of all."""
     address = request.GET.get("address", "").strip()
     if not address and request.GET.get("record"):
         return person_of_record(request, request.GET["record"])
     if not address:
-        return page(request, "people", "people")
+        return listing.people(request)
     return page(request, "people", "people", done=said_of(request.GET.get("done", "")), **shown(address))
 
 
@@ -58,7 +60,7 @@ def shown(address: str) -> dict[str, Any]:
     found = people.find(conn, key, address)
     (verdict,) = check.may_mail(conn, key, [address])
     opt_out = found.opt_out if found else None
-    return {
+    person = {
         "address": address,
         "normal": found.normal if found else address,
         "blocked": not verdict.allowed,
@@ -70,6 +72,21 @@ def shown(address: str) -> dict[str, Any]:
             for entry in reversed(people.timeline(conn, key, address))
         ],
     }
+    return person | {"letter": letter_of(person)}
+
+
+def letter_of(person: dict[str, Any]) -> str:
+    """The evidence as plain text, to be copied into a letter or a ticket; newest first, to the millisecond, in UTC."""
+    state = _("Blocked") if person["blocked"] else _("Mail allowed")
+    lines = [person["normal"], f"{state}: {person['why']}", ""]
+    for record in person["records"]:
+        boxes = ", ".join(f"{box['field']}: {box['state']}" for box in record["boxes"])
+        lines.append(f"{record['kind']} {record['record_id']}: {boxes or _('nothing owed')}")
+    lines += [""] * bool(person["records"])
+    for entry in person["timeline"]:
+        at = entry["at"].astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", " UTC")
+        lines.append(f"{at} · {entry['details']} · {entry['source']}")
+    return "\n".join(lines)
 
 
 def records_of(found: Person) -> list[dict[str, Any]]:

@@ -1,24 +1,36 @@
-"""Sync runs: the list, and one run with what it counted and what Salesforce refused."""
+"""Sync runs: the list, one run while it goes on and afterwards, and asking for one."""
 
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
+from optsync.connection import settings
+from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
+from optsync.sync import asking
+from optsync.sync.runs import has_compared
 from optsync.web.issues import rejected_in_run, said_of_retry
-from optsync.web.middleware import needs
-from optsync.web.shell import first_connection, page
-from optsync.web.words import counts_of_run, kind_of_run, rest_of_run, result_of_run
+from optsync.web.middleware import actor_of, may, needs
+from optsync.web.previews import preview_of
+from optsync.web.shell import REFUSED, first_connection, page
+from optsync.web.troubles import in_three_parts
+from optsync.web.undoing import files_of, said_of_undo
+from optsync.web.words import STEPS, counts_of_run, kind_of_run, rest_of_run, result_of_run
 
 RUNS_ON_LIST = 100
+LATE_SECONDS = 10.0
+"""A worker looks each second: a run that nobody took for so long needs one."""
 TONES_OF_RUN = {
     "proved": ("ok", "✓"),
     "dry run": ("ok", "✓"),
     "running": ("info", "…"),
+    "asked": ("info", "…"),
+    "cancelled": ("idle", "–"),
     "partly done": ("warn", "!"),
     "held": ("warn", "!"),
     "waiting for go": ("warn", "!"),
@@ -29,40 +41,166 @@ TONES_OF_RUN = {
 @needs("viewer")
 @require_safe
 def runs(request: HttpRequest) -> HttpResponse:
-    """The newest sync runs."""
+    """The newest sync runs, what goes on at the moment, and the buttons that ask for more."""
+    return listed(request)
+
+
+def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
+    """The list; after a refusal with what was wrong."""
     org = first_connection()
-    return page(request, "runs", "runs", runs=recent_runs(org.org_id, RUNS_ON_LIST) if org else [])
+    shown = recent_runs(org.org_id, RUNS_ON_LIST) if org else []
+    return page(request, "runs", "runs", status, runs=shown, **starters(request), **context)
+
+
+def starters(request: HttpRequest) -> dict[str, Any]:
+    """What this reader may ask for now, and the run that goes on meanwhile."""
+    org = first_connection()
+    if org is None or not may(request, "operator"):
+        return {"going": going_of(org.org_id) if org else None}
+    conn = desk().connection()
+    chosen = settings.load(conn, org.org_id)
+    needs_go = chosen.sync_on and not (chosen.first_run_approved_at or has_compared(conn, org.org_id))
+    going = going_of(org.org_id)
+    return {
+        "going": going,
+        "can_preview": going is None,
+        "can_sync": going is None and chosen.sync_on and not needs_go,
+        "needs_go": needs_go,
+        "can_go": needs_go and going is None and may(request, "admin"),
+    }
+
+
+def going_of(org_id: int) -> dict[str, Any] | None:
+    """The run that is not over, as `_now.html` shows it; None when there is none."""
+    run_id = asking.unfinished(desk().connection(), org_id)
+    now = None if run_id is None else asking.now(desk().connection(), run_id)
+    return None if now is None or now.state == "finished" else shown_now(now)
+
+
+def shown_now(now: asking.Now) -> dict[str, Any]:
+    """How far a run is, in the reader's language."""
+    step = f"{now.step} {now.what}" if now.step == "reading" and now.what else now.step
+    waits = now.state == "interrupted"
+    return {
+        "now": now,
+        "step": _("Waits until Salesforce answers again") if waits else _(STEPS[step]),
+        "kind": kind_of_run(now.kind, _),
+        "waits": waits,
+        "late": now.state == "asked" and now.seconds > LATE_SECONDS,
+        "left": None if now.left_seconds is None else max(1, round(now.left_seconds)),
+    }
+
+
+@needs("viewer")
+@require_safe
+def progress(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The fragment that is asked for each second. Once the run is over the browser is told to load the page anew."""
+    now = asking.now(desk().connection(), run_id)
+    if now is None:
+        raise Http404
+    if now.state == "finished":
+        return HttpResponse(headers={"HX-Refresh": "true", "Cache-Control": "no-store"})
+    context = {"going": shown_now(now), "can_cancel": may(request, "operator")}
+    response = render(request, "web/_now.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@needs("viewer", to_change="operator")
+@require_http_methods(["GET", "HEAD", "POST"])
+def start(request: HttpRequest) -> HttpResponse:
+    """POST asks the worker for a run: `sync`, `preview`, or `go`, an admin's word for the first one. GET leads back."""
+    org, wanted = first_connection(), request.POST.get("run", "")
+    if request.method != "POST" or org is None or wanted not in ("sync", "preview", "go"):
+        return redirect("web:runs")
+    if wanted == "go" and not may(request, "admin"):
+        return render(request, "web/not_for_this_role.html", {"needed": "admin"}, status=403)
+    conn, by = desk().connection(), actor_of(request)
+    try:
+        run_id = asking.ask(conn, org.org_id, by, dry_run=wanted == "preview", go=wanted == "go")
+    except Problem as problem:
+        return listed(request, REFUSED, problem=in_three_parts(problem))
+    return redirect("web:run", run_id)
+
+
+@needs("viewer", to_change="operator")
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
+    """POST stops a run at its next step; pressed late it changes nothing, and the page shows how the run ended."""
+    if request.method == "POST":
+        asking.cancel(desk().connection(), run_id, actor_of(request))
+    return redirect("web:run", run_id)
 
 
 @needs("viewer")
 @require_safe
 def run(request: HttpRequest, run_id: int) -> HttpResponse:
-    """One sync run: what it counted, row by row."""
+    """One sync run: how far it is, or what it did, row by row."""
     with desk().connection().cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
     if row is None:
         raise Http404
+    now = None if row["state"] == "finished" else asking.now(desk().connection(), run_id)
     tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
     rest = [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []]
-    context = {"run": row, "tone": tone, "sign": sign, "rest": rest, "error": row["error"], "took": row["seconds"]}
-    context |= {"kind": kind_of_run(row["kind"], _), "result": result_of_run(row["result"], _)}
+    context = {"run": row, "tone": tone, "sign": sign, "rest": rest, "error": row["error"]}
+    context |= {"kind": said_of_kind(row), "result": result_of_run(row["result"], _)}
+    context["going"] = None if now is None or now.state == "finished" else shown_now(now)
+    context["tiles"] = tiles_of(row)
+    context["phases"] = phases_of(row["phases"] or {})
+    context["preview"] = preview_of(row)
     groups = rejected_in_run(run_id)
     context |= {"groups": groups, "still": any(group["still"] for group in groups)}
-    context["done"] = said_of_retry(request.GET.get("due", ""))
-    return page(request, "run", "runs", rows=counts_of_run(row["counts"] or {}, _), **context)
+    context["done"] = said_of_retry(request.GET.get("due", "")) or said_of_undo(request.GET.get("undone", ""))
+    context["unticks"] = files_of(run_id)
+    brought_in = row["state"] == "finished" and not context["preview"] and (row["counts"] or {}).get("recorded", 0)
+    context["can_undo"] = bool(brought_in) and not context["unticks"] and may(request, "admin")
+    return page(request, "run", "runs", rows=counts_of_run(row["counts"] or {}, _), **starters(request) | context)
 
 
 def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:
     """The newest runs of an org, words in the reader's language."""
     with desk().connection().cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(sql("optsync.web", "recent_runs"), {"org": org_id, "limit": limit}).fetchall()
+    return [shown_run(row) for row in rows]
+
+
+def shown_run(row: dict[str, Any]) -> dict[str, Any]:
+    """A line of the list."""
+    tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
+    words = {"kind": said_of_kind(row), "result": result_of_run(row["result"], _), "tone": tone, "sign": sign}
+    return row | words | tiles_of(row)
+
+
+def said_of_kind(row: dict[str, Any]) -> str:
+    """Nightly, First, Dry run, or By hand with who it was."""
+    kind = kind_of_run(row["kind"], _)
+    return f"{kind} ({row['by_whom']})" if row["kind"] in ("by hand", "dry run") and row["by_whom"] else kind
+
+
+def tiles_of(row: dict[str, Any]) -> dict[str, int | None]:
+    """The counts that every run has, each None until it is known. A dry run counts what it would do."""
+    counts = row["counts"] or {}
+    if row["state"] != "finished" and "applied" not in counts:
+        return dict.fromkeys(("to_salesforce", "from_salesforce", "equal", "refused"))
+    written = counts.get("confirmed", 0) + counts.get("already_true", 0)
+    return {
+        "to_salesforce": counts.get("would_set", written),
+        "from_salesforce": counts.get("recorded", 0),
+        "equal": max(0, counts.get("compared", 0) - counts.get("differing", 0)),
+        "refused": counts.get("parked", 0),
+    }
+
+
+def phases_of(phases: dict[str, Any]) -> list[dict[str, Any]]:
+    """What each step took, with its share of the longest in per cent; steps that took nothing are left out."""
+    took: dict[str, float] = {}
+    for name, timing in phases.items():
+        step = asking.step_of(name)
+        took[step] = took.get(step, 0.0) + timing["seconds"]
+    longest = max(took.values(), default=0.0)
     return [
-        row
-        | {
-            "kind": kind_of_run(row["kind"], _),
-            "result": result_of_run(row["result"], _),
-            "to_salesforce": row["counts"].get("confirmed", 0) + row["counts"].get("already_true", 0),
-            "from_salesforce": row["counts"].get("recorded", 0),
-        }
-        for row in rows
+        {"name": _(STEPS[step]), "seconds": took[step], "width": round(100 * took[step] / longest)}
+        for step in STEPS
+        if took.get(step)
     ]

@@ -1,10 +1,11 @@
-"""The search of the top bar: an address, the id of a Salesforce record, or the number of a sync run."""
+"""The search of the top bar: an address, the id of a Salesforce record, the number of a sync run, or a page's name."""
 
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from optsync.core.record_ids import BadRecordId, to_18
@@ -21,6 +22,8 @@ def search(request: HttpRequest) -> HttpResponse:
     number = text.removeprefix("#")
     if number.isascii() and number.isdecimal() and len(number) <= RUN_DIGITS_MAX:
         return redirect("web:run", run_id=int(number))
+    if place := page_named(text):
+        return redirect(place)
     name = "record" if is_record_id(text) else "address"
     return redirect(f"{reverse('web:people')}?{urlencode({name: text})}")
 
@@ -32,3 +35,23 @@ def is_record_id(text: str) -> bool:
     except BadRecordId:
         return False
     return True
+
+
+def page_named(text: str) -> str | None:
+    """The one page whose name in the reader's language begins like this; None when none does, or several."""
+    names = {
+        "web:overview": _("Overview"),
+        "web:unsubscribes": _("Unsubscribes"),
+        "web:people": _("People"),
+        "web:runs": _("Sync runs"),
+        "web:issues": _("Issues"),
+        "web:holds": _("Mass changes that wait for your decision"),
+        "web:integrations": _("Integrations"),
+        "web:doctor": _("Doctor"),
+        "web:connect": _("Connect Salesforce"),
+        "web:users": _("Users"),
+        "web:api_keys": _("API keys"),
+        "web:account": _("Your account"),
+    }
+    found = [place for place, name in names.items() if text and name.casefold().startswith(text.casefold())]
+    return found[0] if len(found) == 1 else None

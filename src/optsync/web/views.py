@@ -1,13 +1,11 @@
-"""The overview, and signing in. Reading pages only read; what changes something is a POST."""
+"""The overview. Reading pages only read; what changes something is a POST."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
@@ -15,13 +13,13 @@ from optsync.core.rejections import REJECTIONS
 from optsync.ledger import targets
 from optsync.web import propagation
 from optsync.web import standing as standings
-from optsync.web.middleware import needs, open_to_all
-from optsync.web.runs import recent_runs
+from optsync.web.legal_clock import clock_of
+from optsync.web.middleware import needs
+from optsync.web.runs import recent_runs, starters
 from optsync.web.schedule import NextRun, next_run
 from optsync.web.shell import first_connection, page
-from optsync.web.sign_in import use_link
 from optsync.web.standing import Standing
-from optsync.web.templatetags.web import figure
+from optsync.web.templatetags.web import figure, took
 from optsync.web.words import refusal_of
 
 RUNS_ON_OVERVIEW = 5
@@ -36,9 +34,11 @@ def overview(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"hero": hero_of(standing), "connected": org is not None, **sums_of(standing)}
     if org:
         context |= tiles_of(org.org_id, standing) | {"runs": recent_runs(org.org_id, RUNS_ON_OVERVIEW)}
+        context["late"] = clock_of(org.org_id)
         context["parked"] = [parked_group(group) for group in standing.parked]
         context["propagation"] = histogram_of(propagation.look(desk().connection(), org.org_id))
     context["steps"] = steps_of(standing)
+    context |= starters(request)
     return page(request, "overview", "overview", **context)
 
 
@@ -67,20 +67,10 @@ def histogram_of(found: propagation.Propagation | None) -> dict[str, Any] | None
             for name, count in zip(names, found.bars, strict=True)
         ],
         "count": len(found.seconds),
-        "median": duration(found.percentile(50)),
-        "p99": duration(found.percentile(99)),
-        "slowest": duration(found.seconds[-1]),
+        "median": took(found.percentile(50)),
+        "p99": took(found.percentile(99)),
+        "slowest": took(found.seconds[-1]),
     }
-
-
-def duration(seconds: float) -> str:
-    """A duration as a person reads it: 0.08 s, 12 s, 3 min, 5 h."""
-    if seconds < 10:
-        return f"{number_format(seconds, 2)} s"
-    if seconds < 120:
-        return f"{number_format(round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{number_format(minutes)} min" if minutes < 120 else f"{number_format(minutes // 60)} h"
 
 
 def hero_of(standing: Standing) -> dict[str, Any]:
@@ -171,24 +161,3 @@ def parked_group(group: standings.Parked) -> dict[str, Any]:
         "said": group.said,
         "count": group.count,
     }
-
-
-@open_to_all
-@require_http_methods(["GET", "HEAD", "POST"])
-def sign_in(request: HttpRequest, secret: str = "") -> HttpResponse:
-    """GET shows a button; POST uses the link up. A scanner that opens the link changes nothing."""
-    if not secret or request.method != "POST":
-        return page(request, "sign_in", "", secret=secret)
-    if not use_link(desk().connection(), secret):
-        return page(request, "sign_in", "", spent=True, status=403)
-    request.session.cycle_key()
-    request.session["admin"] = "admin"
-    return redirect("web:overview")
-
-
-@needs("viewer")
-@require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
-    """Ends this browser's session."""
-    request.session.flush()
-    return redirect("web:sign_in")

@@ -16,6 +16,7 @@ Translate = Callable[[str], str]
 
 KINDS = {
     "opted out": "Unsubscribed; blocked here at once",
+    "repeated": "Unsubscribed once more; a tick had done it before",
     "confirmed": "Salesforce confirmed the box",
     "late write": "Our own late write",
     "lift asked": "Removal asked for; waits until every box is unticked",
@@ -26,20 +27,45 @@ KINDS = {
     "record deleted": "The record was deleted in Salesforce; the address stays blocked",
     "parked": "Salesforce refused the box; it waits for a person",
     "not kept": "Salesforce accepted the tick and did not keep it",
+    "reason given": "Said why",
     "erased": "Erased: only a keyed hash of the address is kept",
+    "left a group": "Left one group or topic at the mail provider; not blocked here, as the settings say",
+    "provider resubscribed": "The mail provider says resubscribed; optsync does not sync that",
 }
 SOURCES = {
     "clicked link": "Clicked Link",
     "one-click": "One-click",
+    "mail": "By e-mail",
     "manual": "Manual",
     "bulk": "Bulk",
     "bounce": "Bounce",
     "complaint": "Spam complaint",
+    "mail provider": "Mail provider",
     "import": "Import",
     "api": "API",
     "salesforce sync": "Salesforce Sync",
     "follows record": "Follows record",
 }
+ONE_SENDER = "Unsubscribed from one sender only; nothing is written to Salesforce"
+REASONS = {
+    "too_many": "too many e-mails",
+    "irrelevant": "not relevant",
+    "never_signed_up": "never signed up",
+    "other": "another reason",
+}
+"""What people choose on the page that they unsubscribed on."""
+EVENT_TYPES = {
+    "unsubscribe.created": "somebody is unsubscribed here",
+    "unsubscribe.confirmed": "Salesforce confirmed the box of a record",
+    "unsubscribe.lifted": "an unsubscribe was removed on both sides",
+    "sync.finished": "a sync run ended, with its result",
+    "sync.held": "a sync run found a mass change that waits for a decision",
+    "issue.opened": "Salesforce refuses boxes for a new cause",
+    "issue.resolved": "the last box of a cause was taken",
+    "connection.lost": "Salesforce refuses our sign-in",
+    "connection.restored": "the sign-in works again",
+}
+"""What programs elsewhere may hear of."""
 RUN_KINDS = {
     "nightly": "Nightly",
     "by hand": "By hand",
@@ -56,6 +82,27 @@ RUN_RESULTS = {
     "dry run": "Nothing written",
     "running": "Running",
     "interrupted": "Interrupted, resumes",
+    "asked": "Waits for the worker",
+    "cancelled": "Cancelled",
+}
+STEPS = {
+    "asked": "Waits for the worker",
+    "starting": "Starting",
+    "reading": "Reading",
+    "reading Lead": "Reading Leads",
+    "reading Contact": "Reading Contacts",
+    "reading Account": "Reading Accounts",
+    "comparing": "Comparing",
+    "looking up": "Looking people up",
+    "writing": "Writing",
+    "proving": "Proving",
+}
+"""What a run is doing this moment."""
+PREVIEW_REASONS = {
+    "ticked in Salesforce": "ticked in Salesforce",
+    "follows the record": "follows the record",
+    "opted out here, box not ticked": "opted out here, the box is not ticked",
+    "waits to be pushed": "waits to be pushed",
 }
 DISPUTED = "disputed"
 RUN_COUNTS = {
@@ -76,6 +123,7 @@ RUN_COUNTS = {
     "held_in_people": "People ticked in Salesforce whose unsubscribe waits for your decision",
     "held_out_people": "People whose boxes wait for your decision",
     "expected_api_calls": "API calls that the run would cost, about",
+    "expected_seconds": "Seconds that the run would take, about",
 }
 """What a run counted, in the order in which it happens. Counts that are not named here are for developers: --json."""
 RESTS = {
@@ -133,6 +181,53 @@ OUR_REFUSALS = {
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
 
+REFUSED_CALLS = {
+    "wrong secret": "wrong secret. Paste the newest address at the provider, all of it.",
+    "no secret": "no secret. Paste the whole address, with what stands before the @.",
+    "wrong signature": "wrong signature. Enter the provider's signing key anew.",
+    "a body that is not the JSON of this provider's events": "it was not one of this provider's events. Is it the "
+    "address of another provider, or of another kind of event?",
+    "a body that breaks off": "it broke off. The provider sends it again.",
+    "a body of more than 4 MB": "it was longer than 4 MB. Let the provider send fewer events at a time.",
+    "another SNS topic": "another SNS topic. Enter the ARN of the one that calls, if it is yours.",
+    "a certificate that is not Amazon's": "a certificate that is not Amazon's. Somebody may try to pass as Amazon.",
+    "an address to confirm that is not Amazon's": "an address that is not Amazon's. Somebody may try to "
+    "pass as Amazon.",
+    "a kind of signature that Amazon does not use": "a signature that is not Amazon's.",
+    "a wrong signature": "a signature that is not Amazon's.",
+    "a type of message that SNS does not have": "it was no message of Amazon SNS.",
+    "Amazon did not answer": "Amazon did not answer when it was asked for its certificate. It sends the message again.",
+}
+"""Why a call of a mail provider was refused (webhooks/incoming.py), with what to do."""
+LAYOUTS = {
+    "plain list": "plain list",
+    "Salesforce ids": "table with Salesforce ids",
+    "own columns": "columns that you chose",
+    "Salesforce report": "Salesforce report",
+    "optsync export": "export of optsync",
+}
+"""Layouts whose name is not that of a product."""
+REJECTED_ROWS = {
+    "no e-mail address": "no e-mail address",
+    "not an e-mail address": "not an e-mail address",
+    "its quotes do not match": "its quotes do not match",
+    "more than an address on its line": "more than an address on its line",
+    "no Salesforce id": "no Salesforce id",
+    "unsubscribed from one tag only, not from all mail": "unsubscribed from one tag only, not from all mail",
+    "its line is longer than 65,536 characters": "its line is longer than 65,536 characters",
+    "the id is of another object than Lead, Contact or Account": (
+        "the id is of another object than Lead, Contact or Account"
+    ),
+    "not a Salesforce id: 15 or 18 letters and digits are expected": (
+        "not a Salesforce id: 15 or 18 letters and digits are expected"
+    ),
+    "the last three characters do not fit the first fifteen: were its capitals changed on the way?": (
+        "the last three characters of the id do not fit the others: were its capitals changed on the way?"
+    ),
+}
+NOT_LINKED = "recorded, but not linked: "
+NOT_LINKED_SHORT = "recorded, but not linked"
+
 WHY = {
     "blocked domain": "Nobody at this domain is mailed.",
     "unsubscribed; the removal waits until every box in Salesforce is unticked": (
@@ -147,8 +242,13 @@ UNKNOWN = "This address is not known here: mail is allowed."
 
 
 def detail_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """What happened, with the record and the reason if there is one."""
-    parts = [translate(KINDS.get(entry.kind, entry.kind)), entry.record_id or "", entry.reason or ""]
+    """What happened, with the record, the one sender, and the reason if there is one."""
+    evidence = entry.evidence or {}
+    is_one_sender = entry.kind == "opted out" and bool(entry.scope)
+    kind = ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)
+    sender = str(evidence.get("sender", "")) if is_one_sender else ""
+    why = translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else ""
+    parts = [translate(kind), sender, entry.record_id or "", why, entry.reason or ""]
     return " · ".join(part for part in parts if part)
 
 
@@ -193,6 +293,13 @@ def counts_of_run(counts: Mapping[str, object], translate: Translate = str) -> l
 def rest_of_run(verdict: str, translate: Translate = str) -> str:
     """Why a run could not prove some boxes."""
     return translate(RESTS.get(verdict, verdict))
+
+
+def reason_of_reject(reason: str, translate: Translate = str) -> str:
+    """Why a row of a file was not taken, or its record not linked."""
+    if reason.startswith(NOT_LINKED):
+        return f"{translate(NOT_LINKED_SHORT)}: {translate(reason.removeprefix(NOT_LINKED))}"
+    return translate(REJECTED_ROWS.get(reason, reason))
 
 
 def linked_by(provenance: str, translate: Translate = str) -> str:

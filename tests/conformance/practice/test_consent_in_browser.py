@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.browser import CHROMIUM, FLAGS, MARKS
+from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.conformance.client.wire import answer, serve
 from tests.conformance.practice.rest import Rest
 from tests.conformance.practice.web_flow import CALLBACK, exchange, page_address, sealed_in
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 PHONE_WIDTH = 360
-FAULTS = (Path(__file__).parents[2] / "web" / "faults_of_a_page.js").read_text(encoding="utf-8")
 
 pytestmark = MARKS
 
@@ -50,7 +48,7 @@ def test_a_press_of_a_button_leads_back_to_the_app(rest: Rest, page: "Page", but
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.goto(rest.org.url + page_address(rest))
-    assert page.evaluate(FAULTS) == []
+    assert barriers(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE_WIDTH
     assert page.get_by_text("this is not Salesforce").is_visible()
     page.get_by_role("button", name=button).click()

@@ -1,22 +1,17 @@
 """/practice in Chromium: both themes, a phone, without scripts, and no complaint of the browser."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import tests.web
-from tests.browser import CHROMIUM, FLAGS, MARKS
+from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.practice import PracticeOrg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-FAULTS = Path(tests.web.__path__[0], "faults_of_a_page.js").read_text(encoding="utf-8")
-"""Finds what keeps people out: unnamed controls, headings out of order, text that is hard to read."""
 
 pytestmark = MARKS
 BOX = "HasOptedOutOfEmail"
@@ -52,7 +47,7 @@ def test_pages_fit_the_window_and_the_browser_has_nothing_to_complain_of(
         *("/practice/access", "/practice/faults", "/practice/faults/reject", "/practice/requests?pause=1"),
     ):
         page.goto(org.url + path)
-        assert page.evaluate(FAULTS) == [], path
+        assert barriers(page) == [], path
         assert "taken" not in page.title()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -2,7 +2,7 @@
 CREATE TABLE api_key (
     key_id       int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     handle       text COLLATE "C" NOT NULL UNIQUE,  -- the public part of the key: names it on screens and finds it here
-    secret_hash  bytea NOT NULL,                    -- api/keys.py hash_of
+    secret_hash  bytea NOT NULL,                    -- access/keys.py hash_of
     name         text NOT NULL,
     scopes       text[] NOT NULL CHECK (scopes <> '{}' AND scopes <@ '{check,read,write,admin}'),
     made_at      timestamptz NOT NULL DEFAULT clock(),

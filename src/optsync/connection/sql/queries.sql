@@ -99,14 +99,15 @@ SELECT count(*) FROM live_workers();
 
 -- name: draft
 -- The connection that is being set up, with its secrets encrypted.
-SELECT place, login_url, way, client_id, username, private_key, client_secret, certificate, found FROM draft_connection;
+SELECT place, login_url, way, client_id, username, private_key, client_secret, refresh_token, certificate, found
+FROM draft_connection;
 
 -- name: begin_draft
 -- Begins a draft, or moves the one there is to another place; what else was typed stays, but not the org found. A secret
 -- never goes to another address than the one it was typed for, and a key never from a real org to a practice org or back.
 INSERT INTO draft_connection AS d (place, login_url, begun_by) VALUES (%(place)s, %(login_url)s, %(actor)s)
 ON CONFLICT (only_row) DO UPDATE
-    SET place = EXCLUDED.place, login_url = EXCLUDED.login_url, found = NULL,
+    SET place = EXCLUDED.place, login_url = EXCLUDED.login_url, found = NULL, refresh_token = NULL,
         way = CASE WHEN d.login_url = EXCLUDED.login_url THEN d.way END,
         client_secret = CASE WHEN d.login_url = EXCLUDED.login_url THEN d.client_secret END,
         private_key = CASE WHEN (d.place = 'practice') = (EXCLUDED.place = 'practice') THEN d.private_key END,
@@ -115,14 +116,18 @@ ON CONFLICT (only_row) DO UPDATE
 -- name: choose_way
 -- The way to sign in; a key pair that was made before stays.
 UPDATE draft_connection
-SET way = %(way)s, found = NULL, certificate = CASE WHEN private_key IS NULL THEN %(certificate)s ELSE certificate END,
+SET way = %(way)s, found = NULL, refresh_token = NULL, certificate = CASE WHEN private_key IS NULL THEN %(certificate)s ELSE certificate END,
     private_key = coalesce(private_key, %(private_key)s);
 
 -- name: fill_in
--- What the app and the user are called; a secret that was not typed again stays.
+-- What the app and the user are called; a secret that was not typed again stays, but not what a consent gave.
 UPDATE draft_connection
-SET client_id = %(client_id)s, username = %(username)s, found = NULL,
+SET client_id = %(client_id)s, username = %(username)s, found = NULL, refresh_token = NULL,
     client_secret = coalesce(%(client_secret)s, client_secret);
+
+-- name: store_refresh_token
+-- What a consent gave, or the token that came in its place.
+UPDATE draft_connection SET refresh_token = %(refresh_token)s;
 
 -- name: store_found
 -- The org that the sign-in led to.
@@ -133,12 +138,13 @@ UPDATE draft_connection SET found = %(found)s;
 DELETE FROM draft_connection;
 
 -- name: lock_draft_secrets
--- Both secrets of the draft; nobody replaces them meanwhile.
-SELECT private_key, client_secret FROM draft_connection FOR UPDATE;
+-- The secrets of the draft; nobody replaces them meanwhile.
+SELECT private_key, client_secret, refresh_token FROM draft_connection FOR UPDATE;
 
 -- name: replace_draft_secrets
 -- The same secrets under another key.
-UPDATE draft_connection SET private_key = %(private_key)s, client_secret = %(client_secret)s;
+UPDATE draft_connection
+SET private_key = %(private_key)s, client_secret = %(client_secret)s, refresh_token = %(refresh_token)s;
 
 -- name: try_install_lock
 -- One person at a time changes an org's Setup from here; held by the session.

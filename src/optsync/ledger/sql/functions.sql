@@ -150,7 +150,8 @@ END $$;
 
 -- Records opt-outs of locked addresses (7005 is held, too): opt-out, event, owed marks, look-ups, one notify. Unique per
 -- (address, scope); recording again answers 'already' and changes nothing, except during a lift ('again' ends the wait) or
--- after one ('again'). Arrays run in parallel to p_addresses. With p_hold the new ones join that undecided outbound hold.
+-- after one ('again'); and where a tick in Salesforce had made the opt-out, the word of whoever repeats it takes the place
+-- of the tick as its source, so that undoing the tick leaves it. Arrays run in parallel to p_addresses. With p_hold the new ones join that undecided outbound hold.
 -- One row per input row; owed is the total of the call.
 CREATE FUNCTION opt_out_addresses(p_addresses bigint[], p_subjects bytea[], p_source text, p_scope int, p_actor text,
                                   p_reasons text[], p_evidence jsonb[], p_named text[], p_hold int)
@@ -180,6 +181,15 @@ BEGIN
            coalesce(array_agg(r.address_id) FILTER (WHERE NOT r.is_new), '{}') INTO fresh, again FROM recorded r;
     IF p_scope = 0 THEN
         freed := repeat_in_holds(p_addresses, p_hold);
+        IF p_source NOT IN ('salesforce sync', 'follows record') AND cardinality(fresh || again) < cardinality(p_addresses) THEN
+            WITH given AS (SELECT DISTINCT ON (i.id) i.* FROM unnest(p_addresses, p_subjects, p_reasons, p_evidence)
+                           WITH ORDINALITY AS i(id, subject, reason, evidence, nth) ORDER BY i.id, i.nth),
+            repeated AS (UPDATE opt_out o SET source = p_source FROM given g
+                         WHERE o.address_id = g.id AND o.scope = 0 AND o.source = 'salesforce sync'
+                           AND o.address_id <> ALL (fresh || again) RETURNING g.*)
+            INSERT INTO event (kind, subject, scope, source, actor, reason, evidence)
+            SELECT 'repeated', r.subject, 0, p_source, p_actor, r.reason, r.evidence FROM repeated r ORDER BY r.nth;
+        END IF;
         IF again <> '{}' THEN
             PERFORM trim_marks(again);
             n := owe_marks(again, p_named, true, NULL);

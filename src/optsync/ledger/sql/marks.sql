@@ -13,9 +13,9 @@ settled AS (
       AND %(worker)s IN (SELECT live_workers()) AND g.org_id = m.org_id
     RETURNING m.field, m.record_id),
 told AS (
-    INSERT INTO event (kind, subject, org_id, field, record_id, run_id)
+    INSERT INTO event (kind, subject, org_id, field, record_id, run_id, reason)
     SELECT CASE WHEN t.record_id IS NULL THEN 'late write' ELSE 'confirmed' END,
-           subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, s.field, s.record_id, %(run)s
+           subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s), %(org)s, s.field, s.record_id, %(run)s, %(reason)s
     FROM sent s LEFT JOIN settled t USING (field, record_id)
     LEFT JOIN record r ON r.org_id = %(org)s AND r.record_id = s.record_id LEFT JOIN address a USING (address_id))
 SELECT count(*) FROM settled;
@@ -121,3 +121,13 @@ SELECT nextval('worker_seq')::int;
 -- name: notify
 -- Wakes the workers.
 SELECT pg_notify('mark', '');
+
+-- name: retry_now_of_people
+-- The same for the boxes of some people, and for the look-ups of those without a record; how many are due now.
+WITH boxes AS (
+    UPDATE mark m SET due_at = clock() FROM record r
+    WHERE r.address_id = ANY (%(addresses)s) AND (m.org_id, m.record_id) = (r.org_id, r.record_id) AND m.state IN ('o', 'p')
+      AND m.reason IS DISTINCT FROM 'fan-out refused' AND (m.due_at IS NULL OR m.due_at > clock()) RETURNING 1),
+lookups AS (
+    UPDATE lookup SET due_at = clock() WHERE address_id = ANY (%(addresses)s) AND due_at > clock() RETURNING 1)
+SELECT (SELECT count(*) FROM boxes) + (SELECT count(*) FROM lookups);

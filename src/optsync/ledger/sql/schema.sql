@@ -128,7 +128,7 @@ CREATE TABLE pause (
 CREATE TABLE hold (
     hold_id    int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     org_id     smallint,
-    direction  "char" NOT NULL CHECK (direction IN ('i', 'o', 'f')),        -- inbound, outbound, fan-out
+    direction  "char" NOT NULL CHECK (direction IN ('i', 'o', 'f')),        -- inbound, outbound, fan-out; optsync.public adds s, scanner
     origin     text NOT NULL,                   -- 'run 12', 'import old.csv', 'opt-out'
     made_at    timestamptz NOT NULL DEFAULT clock(),
     decided_at timestamptz,

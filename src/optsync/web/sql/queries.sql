@@ -1,16 +1,16 @@
 -- What the pages themselves read and write; everything about people is the ledger's.
 
 -- name: make_link
--- Stores a new sign-in link and forgets those that ended more than a day ago.
-WITH old AS (DELETE FROM sign_in_link WHERE expires_at < clock() - interval '1 day')
-INSERT INTO sign_in_link (secret_hash, expires_at)
-VALUES (%(secret_hash)s, clock() + make_interval(secs => %(seconds)s));
+-- Stores a new sign-in link and forgets those that ended more than a day ago, and open ones of the same user.
+WITH old AS (DELETE FROM sign_in_link WHERE expires_at < clock() - interval '1 day' OR (user_id = %(user_id)s AND used_at IS NULL))
+INSERT INTO sign_in_link (secret_hash, expires_at, user_id)
+VALUES (%(secret_hash)s, clock() + make_interval(secs => %(seconds)s), %(user_id)s);
 
 -- name: use_link
 -- Uses a sign-in link up; a row comes back for exactly one of any number of attempts, and none after its time.
 UPDATE sign_in_link SET used_at = clock()
 WHERE secret_hash = %(secret_hash)s AND used_at IS NULL AND expires_at > clock()
-RETURNING secret_hash;
+RETURNING user_id;
 
 -- name: standing
 -- What the verdict on one org needs besides its balance. The errors of a sign-in (OAuth's) are in lower case, all other
@@ -20,7 +20,7 @@ SELECT s.sync_on_since IS NOT NULL AS sync_on,
                AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS sign_in_refused,
        coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
        (SELECT count(DISTINCT i.address_id)::int FROM hold h JOIN hold_item i USING (hold_id)
-        WHERE h.decided_at IS NULL) AS held_people,
+        WHERE h.decided_at IS NULL AND h.direction <> 's') AS held_people,
        (SELECT count(*)::int FROM lookup l WHERE l.org_id = s.org_id AND l.due_at <= clock()) AS looked_for,
        greatest(0, extract(epoch FROM clock() - least(
            (SELECT min(m.due_at) FROM mark m WHERE m.org_id = s.org_id AND m.state NOT IN ('c', 'h') AND m.state = 'o'),
@@ -34,10 +34,14 @@ FROM settings s
                         WHERE r.org_id = s.org_id AND r.result LIKE 'proved%%') proof ON true
 WHERE s.org_id = %(org)s;
 
--- name: sign_in_refused
--- Whether pushes of an org wait because Salesforce refuses our sign-in; the verdict above asks the same.
+-- name: shell
+-- What every page shows of an org: whether Salesforce refuses our sign-in (the verdict above asks the same), and how many
+-- boxes and mass changes wait for a person, counted no further than shown.
 SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AND p.field = 0 AND p.until > clock()
-               AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code)));
+               AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS refused,
+       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = %(org)s LIMIT %(most)s) parked)
+       + (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
+          AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS waiting;
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
@@ -50,15 +54,17 @@ SELECT count(*)::int FROM opt_out WHERE scope = 0 AND lifted_at IS NULL;
 
 -- name: recent_runs
 -- The newest runs of one org.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at, finished_at,
-       coalesce(report -> 'counts', counts) AS counts
+SELECT run_id, kind, state, coalesce(result, state) AS result, by_whom, started_at,
+       coalesce(report -> 'counts', counts) AS counts, (report ->> 'seconds')::float8 AS seconds,
+       (report ->> 'api_calls')::int AS api_calls
 FROM run WHERE org_id = %(org)s ORDER BY run_id DESC LIMIT %(limit)s;
 
 -- name: one_run
 -- One run with its counts, what it could not prove, and why it failed.
-SELECT run_id, kind, state, coalesce(result, state) AS result, started_at,
+SELECT run_id, org_id, kind, state, coalesce(result, state) AS result, by_whom, cancelled_by, started_at,
        coalesce(report -> 'counts', counts) AS counts, report -> 'rest' AS rest, report -> 'error' AS error,
-       report -> 'seconds' AS seconds
+       (report ->> 'seconds')::float8 AS seconds, (report ->> 'api_calls')::int AS api_calls,
+       report -> 'phases' AS phases, report -> 'samples' AS samples, options ->> 'retry_at' AS retry_at
 FROM run WHERE run_id = %(run)s;
 
 -- name: newest_run

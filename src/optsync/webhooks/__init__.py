@@ -1,0 +1,1 @@
+"""What a mail provider tells us (incoming), and what a sender hears from us (outgoing), through one door: `egress`."""

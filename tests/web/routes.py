@@ -1,0 +1,34 @@
+"""Every address of the installation, taken from its URL patterns: what nobody entered here no test can forget."""
+
+import os
+
+from django.urls import URLPattern, URLResolver
+
+from optsync.config.django_start import start_django
+from tests.installation import Site
+
+
+def every_route(site: Site) -> list[str]:
+    """The routes of the installation, with the names of their parameters."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "optsync.config.settings")
+    start_django(site.installation.database)
+    from optsync.config.urls import urlpatterns
+
+    return routes(list(urlpatterns))
+
+
+def routes(patterns: "list[URLPattern | URLResolver]", prefix: str = "/") -> list[str]:
+    """The routes below these patterns."""
+    found: list[str] = []
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        found += routes(pattern.url_patterns, path) if isinstance(pattern, URLResolver) else [path]
+    return found
+
+
+def filled(route: str, values: dict[str, str]) -> str:
+    """The route with a value for each parameter; an unknown one fails the test, so that new routes are thought of."""
+    for name, value in values.items():
+        route = route.replace(name, value)
+    assert "<" not in route, f"give {route} a value in the test"
+    return route

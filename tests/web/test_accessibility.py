@@ -1,0 +1,149 @@
+"""No page keeps anybody out: axe-core finds nothing, in both languages and themes, at a desk and on a phone.
+
+The pages are taken from the URL patterns, so that none is forgotten: what shows no page of its own stands in ELSEWHERE.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from optsync import seams
+from optsync.access import keys
+from optsync.connection.connect import connections
+from optsync.connection.sessions import open_session
+from optsync.connection.settings import Change, apply_change
+from optsync.ledger import uploads
+from optsync.ledger.record import opt_out
+from optsync.public.tokens import make_token
+from optsync.sync.nightly import sync_now
+from optsync.web.sign_in import make_link
+from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
+from tests.installation import Installation, Site
+from tests.practice import PracticeOrg
+from tests.web.colleagues import settled
+from tests.web.conftest import sign_in
+from tests.web.routes import every_route, filled
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytestmark = [*MARKS, pytest.mark.slow]
+
+HOSTILE = [
+    "<script>document.title='taken'</script>@example.com",
+    "\u202emoc.elpmaxe@nna\u202c@example.com",
+    "\U0001f469\u200d\U0001f680\U0001f1e9\U0001f1ea@example.com",
+    "x" * 10_000 + "@example.com",
+    '" onfocus="document.title=1" autofocus="@example.com',
+]
+STATES = [
+    *[f"/people?address={quote(address)}" for address in ["ann@example.com", *HOSTILE[:3], *HOSTILE[4:]]],
+    *("/people?record=00Q000000000999EAA", "/unsubscribes?state=held", "/nowhere"),
+]
+"""Pages in a state that their bare address does not show."""
+ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
+ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
+ELSEWHERE += ("/webhooks/", "/settings/unsubscribes/sources/<slug:provider>/heard")
+"""What answers with data, with a file or by leading to another page."""
+LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
+GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A site that has something to show on its pages, and their addresses."""
+
+    site: Site
+    paths: list[str]
+
+
+@pytest.fixture(scope="module")
+def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
+    """People with odd names, records, a refused box and a run."""
+    installation = site.installation
+    refused = practice_org.create("Lead", Email="refused@example.com")
+    practice_org.fault("reject", records=[refused], times=None)
+    with installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        for address in [*HOSTILE, "ann@example.com", "refused@example.com"]:
+            opt_out(conn, installation.vault.subject_key, address, "manual", actor=address)
+        with open_session(conn, installation.vault, org_id, seams.real()) as session:
+            apply_change(conn, session, org_id, Change(sync_on=True))
+            report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
+            apply_change(conn, session, org_id, Change(sync_on=False))
+        secret = make_link(conn, seams.real().token_bytes)
+        key, _ = keys.make(
+            conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
+        )
+    token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
+    values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
+    values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
+    values |= {"<slug:provider>": "amazon_ses"}
+    files = files_of(installation)
+    values["<int:upload_id>"] = str(files[0])
+    pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
+    return Filled(site, pages + STATES + [f"/unsubscribes/import/{number}" for number in files[1:]])
+
+
+def files_of(installation: Installation) -> list[int]:
+    """A file whose preview is there, one that nobody can read without help, and one that waits for a worker."""
+    path = installation.folder / "upload"
+    numbers = []
+    for lines in (["Email,UNSUB_TIME", *(f'"{address}",x' for address in HOSTILE)], ["Wer,Wo", *HOSTILE], ["a@b.c"]):
+        path.write_text("\n".join(lines), encoding="utf-8")
+        with installation.database.connect() as conn:
+            numbers.append(uploads.keep(conn, installation.vault, path, "<b>list</b>.csv", actor="test"))
+            if len(numbers) < 3:
+                uploads.work_on_one(conn, installation.database.connect, installation.vault)
+    return numbers
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """One Chromium for the tests of this file."""
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_page_is_open_to_everybody_and_the_browser_has_nothing_to_complain_of(
+    filled_site: Filled, browser: "Browser", language: str
+) -> None:
+    site = filled_site.site
+    complaints: list[str] = []
+    context = browser.new_context(locale=language)
+    name, _, value = sign_in(site).partition("=")
+    context.add_cookies([{"name": name, "value": value, "url": site.url}])
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    found = [
+        f"{path[:80]} {fault}" for path in filled_site.paths for fault in faults_of(page, site.url, path, language)
+    ]
+    context.close()
+    assert not found, "\n".join(found)
+    assert [one for one in complaints if "404" not in one] == []
+
+
+def faults_of(page: "Page", url: str, path: str, language: str) -> list[str]:
+    """What is wrong with one page in any look, as sentences."""
+    page.goto(url + path)
+    found = [] if page.get_attribute("html", "lang") == language else ["is in another language"]
+    if "taken" in page.title():
+        found.append("ran a script that somebody had for an address")
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        look = f"{scheme}, {width} px: "
+        if page.evaluate("getComputedStyle(document.body).backgroundColor") != GROUND[scheme]:
+            found.append(look + "is not in this theme")
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            found.append(look + "is wider than the window")
+        found += [look + barrier for barrier in barriers(page)]
+    return found
