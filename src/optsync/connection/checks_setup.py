@@ -20,8 +20,9 @@ from optsync.connection.checks import (
     Link,
 )
 from optsync.connection.fields import OptOutField
-from optsync.connection.install_plan import OBJECTS, name_on
+from optsync.connection.install_plan import OBJECTS
 from optsync.connection.page_layouts import place_of
+from optsync.core.record_ids import Kind
 from optsync.core.told import Told, told
 from optsync.salesforce import permissions, tooling
 from optsync.salesforce.errors import SalesforceError
@@ -49,7 +50,7 @@ def check_layouts(session: Session, link: Link, wanted: list[OptOutField], *, de
     for name in OBJECTS:
         title = told("People see the opt-out field on every page layout of %(object)s", object=name)
 
-        def look(check_id: str, title: Told, link: str, name: str = name) -> Check:
+        def look(check_id: str, title: Told, link: str, name: Kind = name) -> Check:
             found = tooling.layouts(session, tooling.layout_names(session, [name]))
             return _layouts(found, wanted, name, Check(check_id, title, "pass", link=link), decides=decides)
 
@@ -167,10 +168,10 @@ def _converted(session: Session, check_id: str, title: Told, link: str) -> Check
     return Check(check_id, title, "warn", why, fix, link)
 
 
-def _layouts(found: list[Layout], wanted: list[OptOutField], name: str, sound: Check, *, decides: bool) -> Check:
+def _layouts(found: list[Layout], wanted: list[OptOutField], name: Kind, sound: Check, *, decides: bool) -> Check:
     lacking: dict[str, list[str]] = {}
     for field in wanted:
-        api_name = name_on(field, name)
+        api_name = field.name_on(name)
         without = [one.name for one in found if place_of(one.metadata, api_name) is None]
         if without:
             lacking[api_name] = without

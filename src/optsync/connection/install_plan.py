@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from optsync.connection.fields import EMAIL, OptOutField
 from optsync.connection.page_layouts import Place, fingerprint, place_of, spot_for
+from optsync.core.record_ids import Kind
 from optsync.core.told import Told, told
 from optsync.salesforce.permissions import PermissionSet
 from optsync.salesforce.tooling import Layout
@@ -16,7 +17,7 @@ OWN: Final = OptOutField("Sales_Opt_Out__c", "Sales_Opt_Out__c", "Sales Opt Out"
 """The checkbox that we make, for orgs without the Marketo Sales package."""
 SET_NAME: Final = "optsync"
 """API name and label of our permission set."""
-OBJECTS: Final = ("Lead", "Contact")
+OBJECTS: Final[tuple[Kind, ...]] = ("Lead", "Contact")
 
 StepKind = Literal["field", "set", "grant", "assignment", "layout"]
 
@@ -73,12 +74,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an org has: its layouts of Lead and Contact, our own checkbox by object, our permission set, our user."""
+    """What an org has: its layouts of Lead and Contact, our own checkbox by object, our permission set, our user.
+
+    `granted` are the objects on which a field is granted: Account, too, where the org has Person Accounts.
+    """
 
     layouts: tuple[Layout, ...]
     own_fields: dict[str, str]
     permission_set: PermissionSet | None
     user_id: str
+    granted: tuple[Kind, ...] = OBJECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +110,7 @@ def plan(found: Found, wish: Wish) -> Plan:
 
 def layouts_without(found: Found, field: OptOutField) -> list[Layout]:
     """The layouts on which the field does not stand."""
-    return [one for one in found.layouts if place_of(one.metadata, name_on(field, one.object_name)) is None]
-
-
-def name_on(field: OptOutField, object_name: str) -> str:
-    """The API name of the field on Lead or Contact."""
-    return field.lead_name if object_name == "Lead" else field.contact_name
+    return [one for one in found.layouts if place_of(one.metadata, field.name_on(one.object_name)) is None]
 
 
 def _missing_fields(found: Found, wish: Wish) -> list[Step]:
@@ -123,8 +123,8 @@ def _missing_grants(found: Found, wish: Wish) -> list[Step]:
     known = found.permission_set
     steps = [] if known else [Step("set")]
     for field in dict.fromkeys((EMAIL, wish.field)):
-        for object_name in OBJECTS:
-            name = name_on(field, object_name)
+        for object_name in found.granted:
+            name = field.name_on(object_name)
             given = known.grants.get((object_name, name)) if known else None
             if given is None or not given.edit:
                 steps.append(Step("grant", object_name, name, target=given.id if given else ""))
@@ -138,7 +138,7 @@ def _layouts_to_change(found: Found, wish: Wish) -> tuple[list[Step], list[str]]
     for layout in layouts_without(found, wish.field):
         if layout.id not in wish.layouts:
             continue
-        field = name_on(wish.field, layout.object_name)
+        field = wish.field.name_on(layout.object_name)
         found_spot = spot_for(layout.metadata)
         if found_spot is None:
             by_hand.append(layout.name)

@@ -7,7 +7,7 @@ step. Each step is remembered before Salesforce is asked, so that it can be take
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 from xml.etree.ElementTree import Element
 
 import psycopg
@@ -21,10 +21,11 @@ from optsync.connection.install_plan import OBJECTS, OWN, SET_NAME, Found, Plan,
 from optsync.connection.page_layouts import Place, fingerprint, put_on, spot_for, take_off
 from optsync.connection.undo_plan import Remembered, UndoPlan, Use, plan_undo
 from optsync.core.problems import Problem
+from optsync.core.record_ids import Kind
 from optsync.core.told import told
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
-from optsync.salesforce import metadata, permissions, query, tooling
+from optsync.salesforce import describe, metadata, permissions, query, tooling
 from optsync.salesforce.errors import (
     ApiRefused,
     Busy,
@@ -85,7 +86,8 @@ def look(session: Session) -> Found:
     try:
         layouts = tooling.layouts(session, tooling.layout_names(session, OBJECTS))
         own = tooling.own_fields(session, OBJECTS, OWN.lead_name.removesuffix("__c"))
-        return Found(tuple(layouts), own, permissions.permission_set(session, SET_NAME), session.user_id)
+        granted = (*OBJECTS, "Account") if describe.has_person_accounts(session) else OBJECTS
+        return Found(tuple(layouts), own, permissions.permission_set(session, SET_NAME), session.user_id, granted)
     except ApiRefused as error:
         if isinstance(error, Busy | LimitExceeded):
             raise
@@ -242,7 +244,7 @@ def _as_planned(session: Session, step: Step) -> tuple[Element, Layout]:
 
     Salesforce takes a layout whole and asks for no version, so that the last moment before is the best there is.
     """
-    name = LayoutName(step.target, step.object_name, step.name)
+    name = LayoutName(step.target, cast("Kind", step.object_name), step.name)
     xml = metadata.read_layout(session, tooling.layout(session, name).full_name)
     now = tooling.layout(session, name)
     if fingerprint(now.metadata) != step.before:

@@ -11,6 +11,7 @@ from typing import Final
 
 from optsync.connection.install_plan import SET_NAME, Found, Step
 from optsync.connection.page_layouts import fingerprint, place_of
+from optsync.core.targets import account_name
 from optsync.core.told import Told, told
 
 ORDER: Final = ("layout", "field", "grant", "assignment", "set")
@@ -135,10 +136,7 @@ class _Undo:
     def _grant(self, one: Remembered) -> Step | Told | None:
         known, step = self.found.permission_set, one.step
         given = known.grants.get((step.object_name, step.field)) if known else None
-        goes_with_field = any(
-            s.kind == "field" and (s.object_name, s.field) == (step.object_name, step.field) for s in self.steps
-        )
-        if given is None or goes_with_field:
+        if given is None or (step.object_name, step.field) in self._fields_that_go():
             return None
         if not given.edit:
             return told("somebody has changed it since")
@@ -166,9 +164,13 @@ class _Undo:
             return told("it is given to other users, too")
         return replace(one.step, target=known.id)
 
+    def _fields_that_go(self) -> set[tuple[str, str]]:
+        """The fields that are taken away, and what a Person Account has of them: every grant on them goes, too."""
+        going = {(step.object_name, step.field) for step in self.steps if step.kind == "field"}
+        return going | {("Account", account_name(field)) for name, field in going if name == "Contact"}
+
     def _foreign_grants(self) -> bool:
         """Whether the set will still hold a grant after what goes has gone."""
-        known = self.found.permission_set
-        fields = {(s.object_name, s.field) for s in self.steps if s.kind == "field"}
+        known, fields = self.found.permission_set, self._fields_that_go()
         taken = {s.target for s in self.steps if s.kind == "grant" and not s.before}
         return known is not None and any(key not in fields and one.id not in taken for key, one in known.grants.items())

@@ -120,8 +120,12 @@ def assign(session: Session, set_id: str, user_id: str) -> str:
 
 
 def delete(session: Session, kind: str, record_id: str) -> None:
-    """Takes away a PermissionSet, FieldPermissions or PermissionSetAssignment."""
-    session.request("DELETE", f"sobjects/{kind}/{record_id}")
+    """Takes away a PermissionSet, FieldPermissions or PermissionSetAssignment; one that is gone already is fine."""
+    try:
+        session.request("DELETE", f"sobjects/{kind}/{record_id}")
+    except ApiRefused as error:
+        if error.status != 404:
+            raise
 
 
 def _make(session: Session, kind: str, values: dict[str, Any]) -> str:

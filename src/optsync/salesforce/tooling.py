@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
+from optsync.core.record_ids import PREFIXES, Kind
 from optsync.salesforce import query
 from optsync.salesforce.errors import OddAnswer
 from optsync.salesforce.session import Session
@@ -24,7 +25,7 @@ class LayoutName:
     """One page layout of an object, without what is on it."""
 
     id: str
-    object_name: str
+    object_name: Kind
     name: str
 
 
@@ -33,17 +34,17 @@ class Layout:
     """One page layout; `metadata` is Salesforce's own description of it, `full_name` such as Lead-Lead Layout."""
 
     id: str
-    object_name: str
+    object_name: Kind
     name: str
     full_name: str
     metadata: dict[str, Any]
 
 
-def layout_names(session: Session, objects: Sequence[str]) -> list[LayoutName]:
+def layout_names(session: Session, objects: Sequence[Kind]) -> list[LayoutName]:
     """The page layouts of these objects, in the order of the objects and then by name."""
     soql = f"SELECT Id, Name, TableEnumOrId FROM Layout WHERE TableEnumOrId IN ({_listed(objects)})"
     found = query.rows(session, soql, tooling=True)
-    names = [LayoutName(query.id_from(row), _text(row, "TableEnumOrId"), _text(row, "Name")) for row in found]
+    names = [LayoutName(query.id_from(row), _kind(row), _text(row, "Name")) for row in found]
     if len(names) > LAYOUTS_MAX:
         raise OddAnswer(f"{len(names):,} page layouts")
     return sorted(names, key=lambda layout: (objects.index(layout.object_name), layout.name))
@@ -131,6 +132,13 @@ def selected_for_change_events(session: Session) -> set[str]:
     """What Setup > Change Data Capture has selected, such as LeadChangeEvent."""
     soql = "SELECT SelectedEntity FROM PlatformEventChannelMember WHERE EventChannel = 'ChangeEvents'"
     return {_text(row, "SelectedEntity") for row in query.rows(session, soql, tooling=True)}
+
+
+def _kind(row: dict[str, Any]) -> Kind:
+    for kind in PREFIXES.values():
+        if row.get("TableEnumOrId") == kind:
+            return kind
+    raise OddAnswer("a page layout of an object that was not asked for")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from optsync.connection import settings as org_settings
 from optsync.connection.checks import setup_link
 from optsync.connection.connect import Connection
 from optsync.connection.fields import EMAIL, Described, OptOutField
-from optsync.connection.install_plan import OWN, Found, Step, Wish, name_on, plan
+from optsync.connection.install_plan import OWN, Found, Step, Wish, plan
 from optsync.connection.page_layouts import place_of
 from optsync.connection.sessions import open_session
 from optsync.core.problems import Problem
@@ -193,7 +193,7 @@ def option_of(view: View, field: OptOutField) -> dict[str, Any]:
 
 def layout_row(layout: tooling.Layout, field: OptOutField, chosen: list[str] | None) -> dict[str, Any]:
     """One page layout: whether it shows the field, and whether its box is ticked in the form."""
-    place = place_of(layout.metadata, name_on(field, layout.object_name))
+    place = place_of(layout.metadata, field.name_on(layout.object_name))
     return {
         "id": layout.id,
         "object": layout.object_name,

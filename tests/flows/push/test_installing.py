@@ -363,3 +363,28 @@ def test_the_plan_reads_as_what_it_does(session: Session) -> None:
         "Lead: page layout Lead Layout shows HasOptedOutOfEmail below Email",
         "Contact: page layout Contact (Sales) Layout shows HasOptedOutOfEmail below Email",
     ]
+
+
+def test_with_person_accounts_undo_takes_their_grants_back_too(world: World, session: Session) -> None:
+    world.org.reset(person_accounts=5)
+    before = look(session)
+    put_in(world, session, OWN)
+    assert take_back(world, session).kept == ()
+    assert look(session) == before
+    assert remembered(world.conn, world.org_id) == []
+
+
+def test_with_person_accounts_the_field_is_granted_on_account_too(world: World, session: Session) -> None:
+    world.org.reset(person_accounts=5)
+    result = put_in(world, session, OWN)
+    assert (result.left, result.findings) == ((), ())
+    granted = {(step.object_name, step.field) for step in result.done if step.kind == "grant"}
+    assert {("Account", "PersonHasOptedOutOfEmail"), ("Account", "Sales_Opt_Out__pc")} <= granted
+    world.choose(sync_on=True, field=OWN.lead_name)
+    account = world.org.create("Account", LastName="Berg", PersonEmail="ann@example.com")
+    world.opt_out("ann@example.com")
+    world.push()
+    assert world.org.record(account)["Sales_Opt_Out__pc"] is True
+    world.choose(sync_on=True, field="email")
+    kept = take_back(world, session).kept
+    assert {(one.step.kind, one.step.object_name) for one in kept} >= {("field", "Contact")}, "a person carries it"
