@@ -24,11 +24,13 @@ from optsync.connection.install_plan import OBJECTS
 from optsync.connection.page_layouts import place_of
 from optsync.core.record_ids import Kind
 from optsync.core.told import Told, told
-from optsync.salesforce import permissions, tooling
+from optsync.salesforce import metadata, permissions, tooling
 from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import Session
 from optsync.salesforce.tooling import Layout
 
+VIEW_SETUP: Final = "View Setup and Configuration"
+MODIFY_METADATA: Final = "Modify Metadata Through Metadata API Functions"
 NAMED_MAX: Final = 10
 """So many layouts or rules are named; how many more there are is said."""
 WITHOUT_LEADS: Final = ("Salesforce Platform", "Chatter", "Identity", "Company Communities", "Customer Community")
@@ -85,15 +87,9 @@ def check_custom(session: Session, link: Link, custom: OptOutField | None) -> It
     else:
         title = told("The package %(package)s is installed", package=namespace)
         yield _looked("package", title, link(PACKAGES), lambda *head: _package(session, namespace, *head))
-    why = told("could not look: Salesforce does not tell this to a program of ours")
-    fix = told(
-        "look by hand: Setup > Object Manager > Lead > Fields & Relationships > Map Lead Fields must carry %(lead)s "
-        "over to the Contact's %(contact)s, or the box of a converted Lead is unticked on its Contact until we tick it",
-        lead=custom.lead_name,
-        contact=custom.contact_name,
-    )
     title = told("A converted Lead hands its tick on to the Contact")
-    yield Check("mapping", title, "skip", why, fix, link(FIELDS.format("Lead")))
+    page = link(FIELDS.format("Lead"))
+    yield _looked("mapping", title, page, lambda *head: _mapping(session, custom, *head), MODIFY_METADATA)
 
 
 def check_events(session: Session, link: Link) -> Iterator[Check]:
@@ -111,13 +107,13 @@ def namespace_of(api_name: str) -> str:
 Look = Callable[[str, Told, str], Check]
 
 
-def _looked(check_id: str, title: Told, link: str, look: Look) -> Check:
-    """What `look` finds; skipped where Salesforce does not let us see."""
+def _looked(check_id: str, title: Told, link: str, look: Look, right: str = VIEW_SETUP) -> Check:
+    """What `look` finds; skipped where Salesforce does not let us see, with the right that lets us."""
     try:
         return look(check_id, title, link)
     except SalesforceError as error:
         why = told("could not look: %(said)s", said=error.message)
-        fix = told("look by hand, or give the integration user View Setup and Configuration")
+        fix = told("look by hand, or give the integration user %(right)s", right=right)
         return Check(check_id, title, "skip", why, fix, link)
 
 
@@ -208,6 +204,19 @@ def _package(session: Session, namespace: str, check_id: str, title: Told, link:
     why = told("the chosen opt-out field belongs to it, so there is no box to tick")
     fix = told("install it from the AppExchange, or choose another field; the steps: Settings > Salesforce > Install")
     return Check(check_id, title, "fail", why, fix, link)
+
+
+def _mapping(session: Session, custom: OptOutField, check_id: str, title: Told, link: str) -> Check:
+    if (custom.lead_name, custom.contact_name) in metadata.converted_fields(session):
+        return Check(check_id, title, "pass")
+    why = told("the box of a converted Lead is empty on its new Contact until we tick it there")
+    fix = told(
+        "map %(lead)s of Lead to %(contact)s of Contact: "
+        "Setup > Object Manager > Lead > Fields & Relationships > Map Lead Fields",
+        lead=custom.lead_name,
+        contact=custom.contact_name,
+    )
+    return Check(check_id, title, "warn", why, fix, link)
 
 
 def _events(session: Session, check_id: str, title: Told, link: str) -> Check:

@@ -59,6 +59,9 @@ LIGHTNING: Final = Chapter(
             told("Do the same for Contact: Object Manager > Contact > Page Layouts."), PAGE_LAYOUTS.format("Contact")
         ),
         GuideStep(
+            told("Where the org has Person Accounts: the same with Object Manager > Person Account > Page Layouts.")
+        ),
+        GuideStep(
             told(
                 "Lightning record pages with Dynamic Forms ignore the page layout. Open a record there, press the "
                 "gear, then Edit Page, and drag the field into a section of the page, too."

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from optsync.connection import fields, settings
+from optsync.connection.checks_setup import MODIFY_METADATA, VIEW_SETUP
 from optsync.connection.connect import PACKAGE
 from optsync.connection.fields import Finding
 from optsync.connection.install_plan import OBJECTS, OWN, SET_NAME, Found, Plan, Step, StepKind, Wish, plan
@@ -42,12 +43,11 @@ DESCRIPTION: Final = "Unsubscribed from sales e-mail. Ticked by optsync, which n
 SET_DESCRIPTION: Final = "What the integration user of optsync may do: tick the opt-out fields of Lead and Contact."
 RIGHTS: Final[dict[StepKind, str]] = {
     "field": "Customize Application",
-    "layout": "Modify Metadata Through Metadata API Functions and Customize Application",
+    "layout": f"{MODIFY_METADATA} and Customize Application",
     "set": "Manage Profiles and Permission Sets",
     "grant": "Manage Profiles and Permission Sets",
     "assignment": "Assign Permission Sets",
 }
-LOOKING: Final = "View Setup and Configuration"
 
 
 class Moved(Problem):
@@ -94,7 +94,7 @@ def look(session: Session) -> Found:
         raise Problem(
             told("the integration user may not look at Setup: %(said)s", said=error.message),
             told("nothing was changed; the same can be done by hand"),
-            told("give the user %(right)s, or follow the guide by hand", right=LOOKING),
+            told("give the user %(right)s, or follow the guide by hand", right=VIEW_SETUP),
         ) from error
 
 

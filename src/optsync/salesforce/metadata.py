@@ -1,7 +1,8 @@
-"""Page layouts by the Metadata API: read as XML, and taken back as the very same XML with one change.
+"""The Metadata API: page layouts, read as XML and taken back as the very same XML with one change; Map Lead Fields.
 
 Tooling shows layouts too, but does not take all of what it shows back (salesforce.md 5.9); a layout sent without that
-would lose its actions. Source: Metadata API Developer Guide, "readMetadata()", "updateMetadata()".
+would lose its actions. Sources: Metadata API Developer Guide, "readMetadata()", "updateMetadata()",
+"LeadConvertSettings".
 """
 
 from typing import Final
@@ -13,6 +14,7 @@ from optsync.salesforce import soap
 from optsync.salesforce.errors import ApiRefused, OddAnswer, clean, code_of
 from optsync.salesforce.session import API_VERSION, Session
 
+CONVERSION: Final = "LeadConvertSettings"
 PATH: Final = f"/services/Soap/m/{API_VERSION}"
 
 
@@ -23,6 +25,20 @@ def read_layout(session: Session, full_name: str) -> Element:
     if found is None or found.findtext("fullName") != full_name:
         raise OddAnswer("another page layout than the one that was asked for, or none")
     return found
+
+
+def converted_fields(session: Session) -> set[tuple[str, str]]:
+    """Which custom field of Lead a conversion copies to which field of Contact. Needs the same right."""
+    body = f"<readMetadata><type>{CONVERSION}</type><fullNames>{CONVERSION}</fullNames></readMetadata>"
+    record = soap.parsed(session.soap(PATH, body, is_read=True).body).find(".//records")
+    if record is None or record.findtext("fullName") != CONVERSION:
+        raise OddAnswer("no settings of the conversion of Leads")
+    return {
+        (one.findtext("inputField", ""), one.findtext("outputField", ""))
+        for mapping in record.iterfind("objectMapping")
+        if (mapping.findtext("inputObject"), mapping.findtext("outputObject")) == ("Lead", "Contact")
+        for one in mapping.iterfind("mappingFields")
+    }
 
 
 def update_layout(session: Session, layout: Element) -> None:
