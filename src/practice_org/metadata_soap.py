@@ -1,4 +1,4 @@
-"""Metadata by SOAP: layouts are read as XML and taken back as such; the mapping of Leads is read (salesforce.md 5.9)."""
+"""Metadata by SOAP: layouts are read as XML and taken back as such; a mapping of Leads is read (salesforce.md 5.9)."""
 
 from collections.abc import Callable
 from xml.sax.saxutils import escape
