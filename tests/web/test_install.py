@@ -168,7 +168,7 @@ def test_r32_our_own_checkbox_is_offered_made_and_then_offered_as_a_choice(
     _, text = preview(site, cookie, field=OWN.lead_name)
     assert "Lead: a new checkbox Sales_Opt_Out__c" in text
     status, text = agree(site, cookie, text)
-    assert status == 302
+    assert (status, "Now choose this field" in text) == (302, True)
     assert "Sales_Opt_Out__c" in page(site, cookie)
     assert "Not there yet" not in page(site, cookie)
     lead = practice_org.create("Lead", Email="carrier@example.com")

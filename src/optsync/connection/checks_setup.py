@@ -24,7 +24,7 @@ from optsync.connection.install_plan import OBJECTS
 from optsync.connection.page_layouts import place_of
 from optsync.core.record_ids import Kind
 from optsync.core.told import Told, told
-from optsync.salesforce import metadata, permissions, tooling
+from optsync.salesforce import limits, metadata, permissions, tooling
 from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import Session
 from optsync.salesforce.tooling import Layout
@@ -53,6 +53,7 @@ def check_layouts(session: Session, link: Link, wanted: list[OptOutField], *, de
         title = told("People see the opt-out field on every page layout of %(object)s", object=name)
 
         def look(check_id: str, title: Told, link: str, name: Kind = name) -> Check:
+            limits.leave_a_reserve(session)  # a call for each layout
             found = tooling.layouts(session, tooling.layout_names(session, [name]))
             return _layouts(found, wanted, name, Check(check_id, title, "pass", link=link), decides=decides)
 

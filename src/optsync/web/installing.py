@@ -44,6 +44,7 @@ class View:
     described: Described
     fields: list[OptOutField]
     field: OptOutField
+    chosen: OptOutField | None
     package: bool | None
 
 
@@ -98,6 +99,7 @@ def form(request: HttpRequest, org: Connection, session: Session, status: int = 
         "package": view.package,
         "done": done_here(org),
         "said": said_of(request) if request.method != "POST" else "",
+        "to_choose": "installed" in request.GET and view.field == OWN != view.chosen,
         **guide_of(base_of(org)),
     }
     return page(request, "install", "settings", status=status, **context)
@@ -166,7 +168,7 @@ def look(request: HttpRequest, org: Connection, session: Session) -> View:
         raise Problem(
             _("There is no such opt-out field."), _("Nothing was changed."), _("Choose one of the fields in the list.")
         )
-    return View(org, found, described, known, field, has_package(session))
+    return View(org, found, described, known, field, chosen, has_package(session))
 
 
 def has_package(session: Session) -> bool | None:
