@@ -29,6 +29,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "optsync.cli.connecting:doctor",
             "What stands between an opt-out and Salesforce, and how to fix it.",
         ),
+        "install": (
+            "optsync.cli.installing:install",
+            "Put the opt-out field on page layouts, or make one; and take it back.",
+        ),
         "contract-check": (
             "optsync.cli.connecting:contract_check",
             "Does this org answer as the practice org does?",
