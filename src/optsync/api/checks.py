@@ -91,8 +91,7 @@ def check_before_sending(request: HttpRequest, question: Question) -> HttpRespon
         reasons = check.ask_by_record(conn, known, sender_scope=scope, non_commercial=passes)
     else:
         asked = question.addresses
-        verdicts = check.ask(conn, desk().subject_key, asked, sender_scope=scope, non_commercial=passes)
-        reasons = [verdict.why for verdict in verdicts]
+        reasons = check.ask(conn, desk().subject_key, asked, sender_scope=scope, non_commercial=passes)
     blocked = sum(map(bool, reasons))
     answers = [
         {"asked": one, "allowed": not why, "cause": cause_of(why), "why": why}

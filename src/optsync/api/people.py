@@ -90,12 +90,10 @@ def find_person(request: HttpRequest, whom: Whom) -> FoundPerson:
     """By address. Writes nothing; one that is not known answers too, with what its domain says."""
     conn, key = desk().connection(), desk().subject_key
     person = people.find(conn, key, whom.address)
-    (verdict,) = check.ask(conn, key, [whom.address])
+    (why,) = check.ask(conn, key, [whom.address])
     if person is None:
-        return FoundPerson(
-            id=None, address=whom.address, blocked=not verdict.allowed, why=verdict.why, since_at=None, records=[]
-        )
-    return shown(conn, person, verdict.why)
+        return FoundPerson(id=None, address=whom.address, blocked=bool(why), why=why, since_at=None, records=[])
+    return shown(conn, person, why)
 
 
 @router.get("/{person_id}", auth=ApiKey("read"), response=FoundPerson)
@@ -105,7 +103,7 @@ def get_person(request: HttpRequest, person_id: PersonId) -> FoundPerson:
     person = people.find_by_id(conn, person_id)
     if person is None:
         raise Refusal("not-found", f"there is no person {person_id}")
-    why = check.ask(conn, desk().subject_key, [person.normal])[0].why if person.normal else person.why
+    why = check.ask(conn, desk().subject_key, [person.normal])[0] if person.normal else person.why
     return shown(conn, person, why)
 
 

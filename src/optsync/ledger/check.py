@@ -39,9 +39,10 @@ def may_mail(
     (requirements 39-41).
     """
     try:
-        return ask(conn, subject_key, addresses, sender_scope=sender_scope, non_commercial=non_commercial)
+        reasons = ask(conn, subject_key, addresses, sender_scope=sender_scope, non_commercial=non_commercial)
     except psycopg.Error:
         return in_doubt(addresses)
+    return [Verdict(address, not why, why) for address, why in zip(addresses, reasons, strict=True)]
 
 
 def ask(
@@ -51,12 +52,10 @@ def ask(
     *,
     sender_scope: int = 0,
     non_commercial: bool = False,
-) -> list[Verdict]:
-    """As `may_mail`, for a caller with a block of its own for doubt: raises psycopg.Error when it cannot be asked."""
+) -> list[str]:
+    """What blocks each address, in order; empty = nothing. Raises psycopg.Error when it cannot be asked: block then."""
     normals = [normalize(address) for address in addresses]
-    asked = [(normal, subject_of(normal, subject_key)) for normal in normals]
-    reasons = _reasons(conn, asked, sender_scope, non_commercial)
-    return [Verdict(address, not why, why) for address, why in zip(addresses, reasons, strict=True)]
+    return _reasons(conn, normals, subject_key, sender_scope, non_commercial)
 
 
 def ask_by_record(
@@ -68,8 +67,8 @@ def ask_by_record(
     id that two orgs share (a sandbox copies them) is blocked when either is.
     """
     found = conn.execute(sql("optsync.ledger", "addresses_of_records"), [list(record_ids)], prepare=True).fetchall()
-    asked = [(normal, b"") for _, _, normal, _ in found if normal is not None]
-    reasons = iter(_reasons(conn, asked, sender_scope, non_commercial))
+    asked = [normal for _, _, normal, _ in found if normal is not None]
+    reasons = iter(_reasons(conn, asked, None, sender_scope, non_commercial))
     answers = [""] * len(record_ids)
     for nth, is_known, normal, is_erased in found:
         missing = ERASED if is_erased else NO_ADDRESS if is_known else UNKNOWN_RECORD
@@ -79,20 +78,25 @@ def ask_by_record(
 
 
 def _reasons(
-    conn: psycopg.Connection, asked: Sequence[tuple[str, bytes]], sender_scope: int, non_commercial: bool
+    conn: psycopg.Connection, normals: list[str], subject_key: bytes | None, sender_scope: int, non_commercial: bool
 ) -> list[str]:
-    """What blocks each (normal form, subject), in order; empty = nothing."""
-    domains = [domain_of(normal) for normal, _ in asked]
+    """What blocks each normal form, in order; empty = nothing. Without a key erased people are not looked for."""
     values = {
-        "normals": [normal for normal, _ in asked],
-        "subjects": [subject for _, subject in asked],
-        "domains": domains,
-        "parents": sorted({parent for domain in set(domains) for parent in parents_of(domain)}),
+        "normals": normals,
+        "subjects": [],
+        "parents": sorted({parent for one in set(map(domain_of, normals)) for parent in parents_of(one)}),
         "scope": sender_scope,
         "non_commercial": non_commercial,
     }
     rows = conn.execute(sql("optsync.ledger", "may_mail"), values, prepare=True).fetchall()
-    return [why or "" for (why,) in rows]
+    if subject_key is not None and any(nth == 0 for nth, _ in rows):
+        values["subjects"] = [subject_of(normal, subject_key) for normal in normals]
+        rows = conn.execute(sql("optsync.ledger", "may_mail"), values, prepare=True).fetchall()
+    reasons = [""] * len(normals)
+    for nth, why in rows:
+        if nth:
+            reasons[nth - 1] = why
+    return reasons
 
 
 def in_doubt(addresses: Sequence[str]) -> list[Verdict]:
