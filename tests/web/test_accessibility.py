@@ -48,6 +48,7 @@ STATES = [
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
 ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
 ELSEWHERE += ("/webhooks/", "/settings/unsubscribes/sources/<slug:provider>/heard")
+ELSEWHERE += ("/runs/<int:run_id>/untick/",)
 """What answers with data, with a file or by leading to another page."""
 WAYS_IN = ("/sign-in", "/sign-in?passkey=refused", "/sign-in/used-up", "/sign-in/company/callback")
 OWN_PAGES = (
