@@ -2,6 +2,7 @@
 
 import os
 
+from django.apps import apps
 from django.urls import URLPattern, URLResolver
 
 from optsync.config.django_start import start_django
@@ -11,7 +12,8 @@ from tests.installation import Site
 def every_route(site: Site) -> list[str]:
     """The routes of the installation, with the names of their parameters."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "optsync.config.settings")
-    start_django(site.installation.database)
+    if not apps.ready:  # the patterns are the same for every site
+        start_django(site.installation.database)
     from optsync.config.urls import urlpatterns
 
     return routes(list(urlpatterns))
