@@ -101,7 +101,7 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
-    values |= {"<slug:provider>": "amazon_ses", "<int:endpoint_id>": str(endpoint)}
+    values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses", "<str:kind>": "Contact"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     values["<str:kind>"] = "Contact"
@@ -116,6 +116,19 @@ def is_page(site: Site, cookie: str, path: str) -> bool:
     answer, text = site.request("GET", path, headers={"Cookie": cookie})
     assert answer.status < 500, path
     return answer.status not in (302, 405) and text.lstrip().lower().startswith("<!doctype html")
+
+
+def files_of(installation: Installation) -> list[int]:
+    """A file whose preview is there, one that nobody can read without help, and one that waits for a worker."""
+    path = installation.folder / "upload"
+    numbers = []
+    for lines in (["Email,UNSUB_TIME", *(f'"{address}",x' for address in HOSTILE)], ["Wer,Wo", *HOSTILE], ["a@b.c"]):
+        path.write_text("\n".join(lines), encoding="utf-8")
+        with installation.database.connect() as conn:
+            numbers.append(uploads.keep(conn, installation.vault, path, "<b>list</b>.csv", actor="test"))
+            if len(numbers) < 3:
+                uploads.work_on_one(conn, installation.database.connect, installation.vault)
+    return numbers
 
 
 def with_alerts(site: Site, conn: Connection) -> int:
@@ -133,19 +146,6 @@ def with_alerts(site: Site, conn: Connection) -> int:
     delivery = endpoints.send_test(conn, number, actor="test")
     settle(conn, Claimed(delivery, number, 8), Answer(500, "no " * 60, 17), Fate("given up"))
     return number
-
-
-def files_of(installation: Installation) -> list[int]:
-    """A file whose preview is there, one that nobody can read without help, and one that waits for a worker."""
-    path = installation.folder / "upload"
-    numbers = []
-    for lines in (["Email,UNSUB_TIME", *(f'"{address}",x' for address in HOSTILE)], ["Wer,Wo", *HOSTILE], ["a@b.c"]):
-        path.write_text("\n".join(lines), encoding="utf-8")
-        with installation.database.connect() as conn:
-            numbers.append(uploads.keep(conn, installation.vault, path, "<b>list</b>.csv", actor="test"))
-            if len(numbers) < 3:
-                uploads.work_on_one(conn, installation.database.connect, installation.vault)
-    return numbers
 
 
 @pytest.fixture(scope="module")
