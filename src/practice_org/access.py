@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from practice_org.catalog import LEVELS, Catalog, Level
 from practice_org.errors import RefusalError, field_not_writable, no_such_column
 from practice_org.schema import PEOPLE, PREFIXES, Field, package_field, standard_fields
-from practice_org.set_up_schema import NEED_VIEW_SETUP, SET_UP_FIELDS
+from practice_org.set_up_schema import SET_UP_FIELDS
 
 FieldLevels = dict[tuple[str, str], Level]
 ObjectRights = dict[str, frozenset[str]]
@@ -44,7 +44,8 @@ class Access(Catalog):
     rights: ObjectRights = field(default_factory=dict)
     """All rights to the objects that hold people, lent ones too."""
     package_installed: bool = False
-    views_setup: bool = True
+    unseen: frozenset[str] = frozenset()
+    """Objects of the set-up that do not exist for our user, for want of a permission."""
     by_layout: FieldLevels | None = None
     """What page layouts leave of the fields of people, where they decide; None where field-level security does."""
     _lent: FieldLevels = field(default_factory=dict)
@@ -107,8 +108,7 @@ class Access(Catalog):
         self.rights = {name: self.own_rights[name] | self._lent_rights.get(name, frozenset()) for name in PEOPLE}
         self.objects = dict.fromkeys(self.fields, "edit")
         self.objects |= {name: _level_of(self.rights[name]) for name in PEOPLE}
-        if not self.views_setup:
-            self.objects |= dict.fromkeys(NEED_VIEW_SETUP, "absent")
+        self.objects |= dict.fromkeys(self.unseen, "absent")
 
     def _settled(self, key: tuple[str, str], own: Level) -> Level:
         known = self.fields[key[0]][key[1].lower()]

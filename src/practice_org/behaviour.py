@@ -80,8 +80,9 @@ class Behaviour:
     package_version_visible: bool = True
     """Whether SubscriberPackageVersion answers for an installed package; in customers' orgs it may not
     (salesforce.md 5.9)."""
-    tooling_saves_feed_layouts: bool = False
-    """Whether Tooling takes a feed-based layout back; a client's maintainers say that it cannot (salesforce.md 5.9)."""
+    tooling_takes_layouts_back: bool = False
+    """Whether Tooling takes a layout back as it showed it. Several clients report that it refuses enumerations in
+    platformActionList, summaryLayout and feedLayout, and drop these to get through (salesforce.md 5.9)."""
     layouts_decide_in_professional: bool = True
     """Professional has no field-level security: the layout of our user decides (vendors' help, salesforce.md 5.8)."""
     metadata_refused_status: int = 403

@@ -1,6 +1,6 @@
 """What a deployment would do, file by file: steps that can be taken, and what is wrong (salesforce.md 5.9)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from practice_org import custom_fields, metadata_xml
@@ -130,23 +130,10 @@ class Plan:
         object_name, dash, _ = component.full_name.partition("-")
         if not dash or object_name not in ("Lead", "Contact"):
             raise ComponentError(f"this practice org has no layouts of {object_name}", root)
-        seen: set[str] = set()
-        for item in _items(root):
-            name = item.value("field")
-            if name is not None:
-                self._check_item(object_name, name, item, seen)
+        check_layout(root, object_name, lambda name: self._has(object_name, name))
         tree = metadata_xml.as_tree(root)
         is_new = self.org.layouts.named(component.full_name) is None
         return Step(component, is_new, lambda: self.org.layouts.put(component.full_name, tree))
-
-    def _check_item(self, object_name: str, name: str, item: Element, seen: set[str]) -> None:
-        if not self._has(object_name, name):
-            raise ComponentError(f"In field: field - no CustomField named {object_name}.{name} found", item)
-        if name in seen:
-            raise ComponentError(f"Duplicate field: {name} in layout", item)
-        if item.value("behavior") not in BEHAVIOURS:
-            raise ComponentError(f"'{item.value('behavior')}' is not a valid value for the enum 'UiBehavior'", item)
-        seen.add(name)
 
     def _permission_set(self, component: Component, root: Element) -> Step:
         label = root.value("label")
@@ -200,6 +187,26 @@ class Plan:
             if item.value("enabled") == "true":
                 found.add(names[asked])
         return found
+
+
+def check_layout(root: Element, object_name: str, exists: Callable[[str], bool]) -> None:
+    """Raises ComponentError for a field that is missing or stands there twice, and for a component without a type."""
+    seen: set[str] = set()
+    for item in _items(root):
+        name = item.value("field")
+        if name is None:
+            continue
+        if not exists(name):
+            raise ComponentError(f"In field: field - no CustomField named {object_name}.{name} found", item)
+        if name in seen:
+            raise ComponentError(f"Duplicate field: {name} in layout", item)
+        if item.value("behavior") not in BEHAVIOURS:
+            raise ComponentError(f"'{item.value('behavior')}' is not a valid value for the enum 'UiBehavior'", item)
+        seen.add(name)
+    for feed in root.all("feedLayout"):
+        for part in feed.children:
+            if part.name.endswith("Components") and part.value("componentType") is None:
+                raise ComponentError("Required field is missing: componentType", part)
 
 
 def _items(root: Element) -> Iterator[Element]:

@@ -1,7 +1,8 @@
 """Page layouts as trees: sections, columns, items (salesforce.md 5.9).
 
-A tree is kept as Tooling shows it in `Metadata`. What stands in it beside fields (related lists, the mini layout, quick
-actions) means nothing here, but whoever writes a layout must send it back, or it is gone.
+A tree is kept as its XML has it. What stands in it beside fields (related lists, the mini layout, actions) means
+nothing here, but whoever writes a layout must send it back, or it is gone. Tooling shows some enumerations in a form
+that it does not take back (`refused_by_tooling`): whoever drops them to get through drops them from the layout.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,9 @@ Tree = dict[str, object]
 BEHAVIOURS: dict[str, Level] = {"Edit": "edit", "Required": "edit", "Readonly": "read"}
 """What each lets the people do who have the layout."""
 
+_LISTS = ("customButtons", "excludeButtons", "headers", "layoutSections", "multilineLayoutFields", "relatedLists")
+_NULLS = ("component", "customLink", "emptySpace", "page", "scontrol", "width")
+_COMPONENTS = ("leftComponents", "rightComponents")
 _INFORMATION = {
     "Lead": ("OwnerId", "Name", "Company", "Title", "Salutation", "Status", "LeadSource"),
     "Contact": ("OwnerId", "Name", "AccountId", "Title", "Salutation", "Department"),
@@ -70,7 +74,7 @@ class Layout:
         _take_off(tree, name)
         if behavior is not None:
             first = next(_columns_of(tree))
-            cast("list[Tree]", first["layoutItems"]).append({"behavior": behavior, "emptySpace": None, "field": name})
+            cast("list[Tree]", first["layoutItems"]).append({"behavior": behavior, "field": name})
         self.tree = checked_tree(tree, fields, self.object_name)
 
 
@@ -154,6 +158,55 @@ def checked_tree(tree: object, fields: Mapping[str, Field], object_name: str) ->
     return cast("Tree", tree)
 
 
+def as_tooling(tree: Tree) -> Tree:
+    """The tree as Tooling shows it: with what is empty, and two enumerations in another form."""
+    shown: Tree = {name: [] for name in _LISTS} | deepcopy(tree)
+    for column in _columns_of(shown):
+        column["layoutItems"] = [dict.fromkeys(_NULLS) | item for item in _dicts(column, "layoutItems")]
+    summary, feed = shown.get("summaryLayout"), shown.get("feedLayout")
+    if isinstance(summary, dict) and isinstance(summary.get("summaryLayoutStyle"), str):
+        summary["summaryLayoutStyle"] = str(summary["summaryLayoutStyle"]).upper()
+    if isinstance(feed, dict):
+        for name in _COMPONENTS:
+            feed[name] = [item.get("componentType") for item in _dicts(feed, name)]
+    return shown
+
+
+def from_tooling(tree: Tree) -> Tree:
+    """What `as_tooling` shows, in the form of XML."""
+    told = cast("Tree", _without_nulls(tree))
+    summary, feed = told.get("summaryLayout"), told.get("feedLayout")
+    if isinstance(summary, dict) and summary.get("summaryLayoutStyle") == "DEFAULT":
+        summary["summaryLayoutStyle"] = "Default"
+    if isinstance(feed, dict):
+        for name in _COMPONENTS:
+            values = feed.get(name)
+            if isinstance(values, list):
+                feed[name] = [{"componentType": one} if isinstance(one, str) else one for one in values]
+    return told
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def refused_by_tooling(tree: Tree) -> str | None:
+    """The first enumeration that Tooling does not take back; None when there is none (salesforce.md 5.9)."""
+    for part, name in (("platformActionList", "actionListContext"), ("summaryLayout", "summaryLayoutStyle")):
+        whole = tree.get(part)
+        if isinstance(whole, dict) and isinstance(whole.get(name), str):
+            return str(whole[name])
+    feed = tree.get("feedLayout")
+    for name in _COMPONENTS if isinstance(feed, dict) else ():
+        values = cast("Tree", feed).get(name)
+        for one in values if isinstance(values, list) else []:
+            if isinstance(one, str):
+                return one
+    return None
+
+
 def items_of(tree: Tree) -> Iterator[Tree]:
     """Every item of every column of every section; parts of another shape are passed over."""
     for column in _columns_of(tree):
@@ -178,26 +231,23 @@ def _dicts(tree: Tree, name: str) -> list[Tree]:
 def _tree(object_name: str, with_box: bool) -> Tree:
     reach = (*_REACH[object_name], *([EMAIL_OPT_OUT] if with_box else []))
     return {
-        "customButtons": [],
         "emailDefault": False,
         "excludeButtons": ["Submit"],
-        "headers": [],
         "layoutSections": [
             _section(f"{object_name} Information", _INFORMATION[object_name]),
             _section("Address Information", reach),
             _section("System Information", ("CreatedById", "LastModifiedById"), behaviour="Readonly"),
         ],
-        "miniLayout": {"fields": ["Name", "Email"], "relatedLists": []},
-        "multilineLayoutFields": [],
+        "miniLayout": {"fields": ["Name", "Email"]},
         "platformActionList": {
             "actionListContext": "Record",
-            "platformActionListItems": [],
-            "relatedSourceEntity": None,
+            "platformActionListItems": [{"actionName": "Edit", "actionType": "StandardButton", "sortOrder": 0}],
         },
         "relatedLists": [{"fields": ["TASK.SUBJECT", "TASK.DUE_DATE"], "relatedList": "RelatedActivityList"}],
         "showEmailCheckbox": False,
         "showHighlightsPanel": False,
         "showSubmitAndAttachButton": False,
+        "summaryLayout": {"masterLabel": "Summary", "sizeX": 4, "sizeY": 0, "summaryLayoutStyle": "Default"},
     }
 
 
@@ -215,5 +265,5 @@ def _section(label: str, names: tuple[str, ...], behaviour: str = "Edit") -> Tre
 
 def _column(names: tuple[str, ...], behaviour: str) -> Tree:
     required = {"Name": "Required", "Company": "Required", "Status": "Required"}
-    items = [{"behavior": required.get(name, behaviour), "emptySpace": None, "field": name} for name in names]
-    return {"layoutItems": items, "reserved": None}
+    items = [{"behavior": required.get(name, behaviour), "field": name} for name in names]
+    return {"layoutItems": items}

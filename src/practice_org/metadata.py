@@ -30,7 +30,7 @@ def routes(org: Org) -> list[Route]:
 async def deploy(call: Call) -> Response:
     """201 with the id; the work begins when the answer is on its way."""
     org = call.org
-    _check_rights(org)
+    check_rights(org)
     found = parts(call.header("content-type"), call.body)
     if "json" not in found or "file" not in found:
         raise RefusalError("INVALID_MULTIPART_REQUEST", "Multipart message must include the parts json and file")
@@ -43,7 +43,8 @@ async def deploy(call: Call) -> Response:
     return answer({"id": deployment.id, "deployOptions": options}, 201)
 
 
-def _check_rights(org: Org) -> None:
+def check_rights(org: Org) -> None:
+    """Raises RefusalError when our user may not use the Metadata API, or nobody may now."""
     if org.read_only:
         raise in_maintenance(status=503)
     if not (org.permissions.has("modify_metadata") or org.permissions.has("modify_all_data")):

@@ -1,10 +1,13 @@
 """XML of metadata files, read without ever expanding anything: a document type, and so every entity, is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
+from xml.sax.saxutils import escape
 
 NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
+SOAP_NAMESPACE = "http://schemas.xmlsoap.org/soap/envelope/"
+_TYPE = "http://www.w3.org/2001/XMLSchema-instance type"
 DEPTH_MAX = 50
 ELEMENTS_MAX = 100_000
 
@@ -24,8 +27,14 @@ class Element:
     name: str
     line: int
     column: int
+    kind: str = ""
+    """Its xsi:type, without the prefix."""
     text: str = ""
     children: list["Element"] = field(default_factory=list)
+
+    def first(self, name: str) -> "Element | None":
+        """The first child of that name."""
+        return next(self.all(name), None)
 
     def all(self, name: str) -> Iterator["Element"]:
         """The children of that name."""
@@ -33,7 +42,7 @@ class Element:
 
     def value(self, name: str) -> str | None:
         """The text of the first child of that name; None when there is none."""
-        found = next(self.all(name), None)
+        found = self.first(name)
         return None if found is None else found.text.strip()
 
 
@@ -72,15 +81,16 @@ class _Reader:
     def _refuse_doctype(self, *_: object) -> None:
         raise self._bad("Error parsing file: DOCTYPE is not allowed")
 
-    def _start(self, full_name: str, _attributes: dict[str, str]) -> None:
+    def _start(self, full_name: str, attributes: dict[str, str]) -> None:
         namespace, _space, name = full_name.rpartition(" ")
         self._count += 1
-        if namespace != NAMESPACE:
+        if namespace not in (NAMESPACE, SOAP_NAMESPACE):
             raise self._bad(f"Error parsing file: element {name} is not of the namespace {NAMESPACE}")
         if len(self._open) >= DEPTH_MAX or self._count > ELEMENTS_MAX:
             raise self._bad("Error parsing file: too deep or too long")
         column = self._parser.CurrentColumnNumber + len(name) + 3
-        made = Element(name, self._parser.CurrentLineNumber, column)
+        kind = attributes.get(_TYPE, "").rpartition(":")[2]
+        made = Element(name, self._parser.CurrentLineNumber, column, kind)
         if self._open:
             self._open[-1].children.append(made)
         else:
@@ -120,4 +130,25 @@ def _plain(element: Element) -> object:
     text = element.text.strip()
     if element.name in ("layoutColumns", "layoutItems", "layoutSections") and not text:
         return {}
+    if element.name in _NUMBERS and text.isascii() and text.isdigit() and len(text) < DEPTH_MAX:
+        return int(text)
     return {"true": True, "false": False}.get(text, text)
+
+
+_NUMBERS = frozenset({"sortOrder", "sizeX", "sizeY", "sizeZ", "width", "height"})
+
+
+def as_xml(tree: Mapping[str, object]) -> str:
+    """The elements that say the same as a tree; what is null or an empty list is left out, as Salesforce does."""
+    return "".join(_as_xml(name, value) for name, value in tree.items())
+
+
+def _as_xml(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "".join(_as_xml(name, item) for item in value)
+    if isinstance(value, Mapping):
+        return f"<{name}>{as_xml(value)}</{name}>"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"<{name}>{escape(text)}</{name}>"

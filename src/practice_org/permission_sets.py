@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from practice_org.access import RIGHTS, Access, FieldLevels, ObjectRights, merged
 from practice_org.row_ids import RowIds
 from practice_org.schema import PEOPLE
-from practice_org.set_up_schema import ALL_PREFIXES
+from practice_org.set_up_schema import ALL_PREFIXES, NEEDED
 from practice_org.sharing import COLUMNS, Permissions
 from practice_org.users import ADMIN_PROFILE, HUMAN, INTEGRATION_PROFILE, INTEGRATION_USER, STANDARD_PROFILE
 
@@ -112,7 +112,8 @@ class PermissionSets:
         rights: ObjectRights = {
             name: frozenset().union(*(one.rights.get(name, frozenset()) for one in lent)) for name in PEOPLE
         }
-        self._access.views_setup = self._permissions.has("view_setup")
+        has = self._permissions.has
+        self._access.unseen = frozenset(name for name, any_of in NEEDED.items() if not any(has(one) for one in any_of))
         self._access.lend(merged(*(one.fields for one in lent)), rights)
 
     def package_came(self, fields: dict[str, str]) -> None:

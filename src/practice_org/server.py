@@ -30,6 +30,7 @@ from practice_org import (
     external_ids,
     identity,
     metadata,
+    metadata_soap,
     oauth,
     pages,
     query,
@@ -149,21 +150,8 @@ def make_app(org: Org) -> Starlette:
 
     sobjects = (describe, replication, set_up_writes, external_ids, rest)
     composites = (collections, batch, tree, composite)
-    families = (
-        identity,
-        oauth,
-        authorize,
-        soap,
-        *sobjects,
-        *composites,
-        query,
-        tooling,
-        metadata,
-        bulk,
-        control,
-        pages,
-        unknown,
-    )
+    clients = (identity, oauth, authorize, metadata_soap, soap)
+    families = (*clients, *sobjects, *composites, query, tooling, metadata, bulk, control, pages, unknown)
     routes = [item for family in families for item in family.routes(org)]
     return Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(OneSlash)])
 

@@ -1,6 +1,7 @@
 """The rows of the set-up's objects, made from what the org knows (salesforce.md 5.8)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from practice_org.org import Org
 from practice_org.people import BORN_AT, instant_text
@@ -22,7 +23,7 @@ def rows_of(org: Org, object_name: str) -> Sequence[Row]:
 
 def rows(org: Org, object_name: str, version: str) -> Rows:
     """The same, ready to be queried."""
-    return Rows(object_name, org.access, lambda name: rows_of(org, name), f"/services/data/v{version}")
+    return Rows(object_name, org.access, cache(lambda name: rows_of(org, name)), f"/services/data/v{version}")
 
 
 def _licenses(_: Org) -> Iterator[Row]:

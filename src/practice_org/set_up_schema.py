@@ -94,8 +94,12 @@ _OBJECTS: dict[str, tuple[Field, ...]] = {
 
 SET_UP_FIELDS = {name: {known.name.lower(): known for known in fields} for name, fields in _OBJECTS.items()}
 """The data API's objects of the set-up, as Access keeps fields."""
-NEED_VIEW_SETUP = tuple(name for name in _OBJECTS if name != "Profile")
-"""Without View Setup and Configuration these do not exist."""
+_OF_SETS = ("view_setup", "manage_permission_sets", "assign_permission_sets")
+NEEDED = dict.fromkeys(_OBJECTS, ("view_setup",)) | dict.fromkeys(
+    ("PermissionSet", "PermissionSetAssignment"), _OF_SETS
+)
+"""Without any of these permissions the object does not exist."""
+del NEEDED["Profile"]
 CHANGEABLE = ("PermissionSet", "PermissionSetAssignment", "FieldPermissions", "ObjectPermissions")
 
 _PREFIXES_HERE = {

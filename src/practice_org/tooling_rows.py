@@ -1,9 +1,11 @@
 """The rows of Tooling's objects: layouts, custom fields, rules, packages, change events (salesforce.md 5.9)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 from practice_org.catalog import Catalog
 from practice_org.ids import record_id
+from practice_org.layouts import as_tooling
 from practice_org.org import Org
 from practice_org.row_queries import Row, Rows
 from practice_org.rules import Validation
@@ -24,7 +26,7 @@ def catalog_for(org: Org) -> Catalog:
 def tooling_rows(org: Org, object_name: str, version: str) -> Rows:
     """The rows of one of Tooling's objects, ready to be queried."""
     base = f"/services/data/v{version}/tooling"
-    return Rows(object_name, catalog_for(org), lambda name: _rows_of(org, name), base)
+    return Rows(object_name, catalog_for(org), cache(lambda name: _rows_of(org, name)), base)
 
 
 def _rows_of(org: Org, object_name: str) -> Sequence[Row]:
@@ -54,7 +56,7 @@ def _layouts(org: Org) -> Iterator[Row]:
             "NamespacePrefix": None,
             "ManageableState": "unmanaged",
             "FullName": layout.full_name,
-            "Metadata": layout.tree,
+            "Metadata": as_tooling(layout.tree),
         }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from practice_org import custom_fields
 from practice_org.errors import RefusalError, not_found
-from practice_org.layouts import checked_tree
+from practice_org.layouts import checked_tree, from_tooling, refused_by_tooling
 from practice_org.maintenance import in_maintenance
 from practice_org.org import ChangeEvents, Org
 from practice_org.row_queries import Row
@@ -13,10 +13,6 @@ from practice_org.set_up_writes import no_rights
 
 CHANNEL = "ChangeEvents"
 ENTITIES = ("LeadChangeEvent", "ContactChangeEvent", "AccountChangeEvent")
-FEED_REFUSED = (
-    "Cannot deserialize instance of complexvalue from VALUE_STRING value Following or request may be missing a "
-    "required field at [line:1, column:2]"
-)
 
 
 def check_rights(org: Org) -> None:
@@ -45,9 +41,14 @@ def update(org: Org, object_name: str, row: Row, values: Mapping[str, object]) -
     if layout is None:
         raise _not_here(object_name)
     tree = checked_tree(values.get("Metadata"), org.access.fields[layout.object_name], layout.object_name)
-    if tree.get("feedLayout") and not org.behaviour.tooling_saves_feed_layouts:
-        raise RefusalError("JSON_PARSER_ERROR", FEED_REFUSED)
-    layout.tree = tree
+    refused = None if org.behaviour.tooling_takes_layouts_back else refused_by_tooling(tree)
+    if refused is not None:
+        text = (
+            f"Cannot deserialize instance of complexvalue from VALUE_STRING value {refused} or request may be missing "
+            "a required field at [line:1, column:2]"
+        )
+        raise RefusalError("JSON_PARSER_ERROR", text)
+    layout.tree = from_tooling(tree)
     org.settle()
 
 

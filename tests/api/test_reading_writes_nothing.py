@@ -1,8 +1,11 @@
 """GET and HEAD with a key leave every row of the ledger as it was; only a key's last use may be written."""
 
+from functools import reduce
+
 from psycopg.sql import SQL, Identifier
 
 from optsync.config.database import Connection
+from optsync.ledger import uploads
 from tests.api.conftest import World
 from tests.program import Program
 
@@ -20,12 +23,23 @@ def contents(conn: Connection) -> dict[str, str]:
     return found
 
 
+def an_import(admin: Program, world: World, conn: Connection) -> str:
+    """The number of a file that was imported, with a row that came back."""
+    kept = admin.ask("POST", "/v1/imports", b"read@example.com\nnonsense\n", Content_Type="text/csv")
+    installation = world.site.installation
+    while uploads.work_on_one(conn, installation.database.connect, installation.vault):
+        pass
+    return str(kept.json["id"])
+
+
 def test_get_and_head_change_zero_rows(admin: Program, world: World) -> None:
     paths = admin.get("/v1/openapi.json").json["paths"]
     with world.site.installation.database.connect() as conn:
+        numbers = {"{person_id}": "1", "{run_id}": str(world.run_id), "{import_id}": an_import(admin, world, conn)}
         before = contents(conn)
         for path in paths:
             for method in ("GET", "HEAD", "OPTIONS"):
-                answer = admin.ask(method, path.replace("{person_id}", "1").replace("{run_id}", str(world.run_id)))
+                asked = reduce(lambda text, name: text.replace(name, numbers[name]), numbers, path)
+                answer = admin.ask(method, asked)
                 assert answer.status in (200, 405), (method, path)
         assert contents(conn) == before

@@ -12,6 +12,11 @@ TABLE: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/unsubscribe-links"): "write",
     ("GET", "/v1/unsubscribes"): "read",
     ("GET", "/v1/unsubscribes/{person_id}"): "read",
+    ("DELETE", "/v1/unsubscribes/{person_id}"): "admin",
+    ("POST", "/v1/unsubscribes:batch"): "write",
+    ("POST", "/v1/imports"): "write",
+    ("GET", "/v1/imports/{import_id}"): "read",
+    ("GET", "/v1/imports/{import_id}/rejects"): "read",
     ("POST", "/v1/people/find"): "read",
     ("GET", "/v1/people/{person_id}"): "read",
     ("GET", "/v1/people/{person_id}/timeline"): "read",
@@ -47,7 +52,9 @@ def test_the_table_is_that_of_the_document(site: Site) -> None:
 def test_a_key_opens_what_its_scope_says_and_nothing_else(site: Site, scope: Scope | None) -> None:
     asking = program(site, scope) if scope else Program(site)
     for (method, path), needed in routes(site).items():
-        answer = asking.ask(method, path.replace("{person_id}", "1").replace("{run_id}", "1"))
+        answer = asking.ask(
+            method, path.replace("{person_id}", "1").replace("{run_id}", "1").replace("{import_id}", "1")
+        )
         if needed is None or scope in ("admin", needed):
             assert answer.status not in (401, 403), (method, path)
         else:

@@ -15,12 +15,13 @@ from optsync.access import keys
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
+from optsync.ledger import uploads
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
-from tests.installation import Site
+from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
 from tests.web.colleagues import settled
 from tests.web.conftest import sign_in
@@ -45,7 +46,7 @@ STATES = [
 ]
 """Pages in a state that their bare address does not show."""
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
-ELSEWHERE += ("/sign-out", "/settings/salesforce/connect/certificate")
+ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
 """What answers with data, with a file or by leading to another page."""
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
@@ -80,8 +81,23 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
+    files = files_of(installation)
+    values["<int:upload_id>"] = str(files[0])
     pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
-    return Filled(site, pages + STATES)
+    return Filled(site, pages + STATES + [f"/unsubscribes/import/{number}" for number in files[1:]])
+
+
+def files_of(installation: Installation) -> list[int]:
+    """A file whose preview is there, one that nobody can read without help, and one that waits for a worker."""
+    path = installation.folder / "upload"
+    numbers = []
+    for lines in (["Email,UNSUB_TIME", *(f'"{address}",x' for address in HOSTILE)], ["Wer,Wo", *HOSTILE], ["a@b.c"]):
+        path.write_text("\n".join(lines), encoding="utf-8")
+        with installation.database.connect() as conn:
+            numbers.append(uploads.keep(conn, installation.vault, path, "<b>list</b>.csv", actor="test"))
+            if len(numbers) < 3:
+                uploads.work_on_one(conn, installation.database.connect, installation.vault)
+    return numbers
 
 
 @pytest.fixture(scope="module")

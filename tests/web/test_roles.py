@@ -1,4 +1,4 @@
-"""Who may open which page and press which button: a table for every route there is (requirements 29, 34).
+"""Who may open which page and press which button: a table for every route there is (requirement 29).
 
 The routes come from the URL patterns: one that is not in the table fails the test.
 """

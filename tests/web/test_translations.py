@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import optsync
+from optsync.alerts.rules import RULES, SAFE, YARDSTICKS
 from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
 from optsync.core.rejections import REJECTIONS, explain
 from optsync.web import words
@@ -39,10 +40,12 @@ def texts_of_code() -> set[str]:
         words.UNSUBSCRIBED,
         words.DISPUTED,
         words.ONE_SENDER,
+        words.NOT_LINKED_SHORT,
     }
     for table in (
         words.KINDS,
         words.SOURCES,
+        words.EVENT_TYPES,
         words.RUN_KINDS,
         words.RUN_RESULTS,
         words.STEPS,
@@ -54,13 +57,17 @@ def texts_of_code() -> set[str]:
         words.PROVENANCES,
         words.MARK_REASONS,
         words.REASONS,
+        words.LAYOUTS,
+        words.REJECTED_ROWS,
     ):
         found |= set(table.values())
     for title, next_step in words.OUR_REFUSALS.values():
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
         found |= {rejection.title, rejection.next}
-    found |= set(SENTENCES_OF_FIELDS.values())
+    found |= set(SENTENCES_OF_FIELDS.values()) | {SAFE, *YARDSTICKS}
+    for rule in RULES.values():
+        found |= {rule.title, rule.when, rule.said, rule.fixed} if rule.is_mailed else set()
     for file in SOURCE.rglob("*.py"):
         is_page = file.parent.name in ("web", "public")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -40,7 +40,7 @@ def org_id(site: Site) -> Iterator[int]:
 
 def listed(text: str) -> list[str]:
     """The addresses of a page, from the top."""
-    return re.findall(r"<bdi>([^<]*)</bdi></a>", text)
+    return re.findall(r"<bdi>([^<]*)</bdi></a>", text.partition("<main")[2])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Users: invited, with a role, removed; each change in the audit, and sessions end with it (requirements 29, 34)."""
+"""Users: invited, with a role, removed; each change in the audit, and sessions end with it (requirement 29)."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def events_about(site: Site, name: str) -> list[tuple[str, str, dict[str, Any]]]
         return list(found)
 
 
-def test_r34_an_admin_invites_somebody_whose_link_works_once_and_who_then_sets_a_password(
+def test_r29_an_admin_invites_somebody_whose_link_works_once_and_who_then_sets_a_password(
     site: Site, admin: Visitor
 ) -> None:
     answer, text = admin.post("/settings/users", name="Ada Byron", address=" Ada@Example.com ", role="operator")

@@ -3,6 +3,7 @@
 `ApiKey` is handed to a route as its `auth`; what it refuses is raised as a Refusal before anything is read or done.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from optsync.api.problems import Refusal
 from optsync.config.desk import desk
 
 BODY_BYTES_MAX: Final = 64 * 1024
+JSON: Final = "application/json"
 BUCKETS: Final = Buckets()
 
 
@@ -35,14 +37,21 @@ class Caller:
 class ApiKey(HttpBearer):
     """A key with one scope, within a limit; its name is that of the scheme in the OpenAPI document."""
 
-    def __init__(self, scope: Scope, limit: Limit = ORDINARY, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        limit: Limit = ORDINARY,
+        body_bytes_max: int = BODY_BYTES_MAX,
+        media_types: Sequence[str] = (JSON,),
+    ) -> None:
         super().__init__()
         self.scope: Scope = scope
         self.limit = limit
         self.body_bytes_max = body_bytes_max
+        self.media_types = media_types
 
     def __call__(self, request: HttpRequest) -> Caller:
-        """The caller, with the body read. Raises Refusal."""
+        """The caller, with the body read if it is JSON; another one is the route's to read. Raises Refusal."""
         return self.authenticate(request, bearer_of(request))
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
@@ -58,7 +67,9 @@ class ApiKey(HttpBearer):
         if quota.wait_seconds:
             detail = f"more than {self.limit.quota} requests in {self.limit.window_seconds} s"
             raise Refusal("too-many-requests", detail, headers=quota.headers)
-        read_body(request, self.body_bytes_max)
+        check_body(request, self.body_bytes_max, self.media_types)
+        if JSON in self.media_types:
+            request._body = request.read()  # noqa: SLF001 - Django's own place for it; the setting behind `body` has one size for all
         return Caller(key, quota)
 
 
@@ -70,16 +81,15 @@ def bearer_of(request: HttpRequest) -> str:
     return token.strip()
 
 
-def read_body(request: HttpRequest, bytes_max: int) -> None:
-    """Reads the body once, bounded by this route's own limit instead of that of the pages. Raises Refusal."""
+def check_body(request: HttpRequest, bytes_max: int, media_types: Sequence[str]) -> None:
+    """Whether this route takes such a body, by its own limit instead of that of the pages. Raises Refusal."""
     if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         raise Refusal("length-required", "the body came in chunks")
-    if int(request.headers.get("Content-Length") or 0) > bytes_max:
+    length = int(request.headers.get("Content-Length") or 0)
+    if length > bytes_max:
         raise Refusal("too-large", f"at most {bytes_max:,} bytes are taken here")
-    body = request.read()
-    if body and request.content_type != "application/json":
-        raise Refusal("wrong-type", "Content-Type is not application/json")
-    request._body = body  # noqa: SLF001 - Django's own place for it; the setting behind `body` has one size for all
+    if length and request.content_type not in media_types:
+        raise Refusal("wrong-type", f"Content-Type is not {' or '.join(media_types)}")
 
 
 def caller_of(request: HttpRequest) -> Caller:

@@ -13,7 +13,7 @@ from optsync.api.problems import MEDIA_TYPE, OF_STATUS, Refusal, told
 
 ROOT: Final = "/v1/"
 BLOCK_BYTES: Final = 64 * 1024
-DRAINED_BLOCKS_MAX: Final = 256
+DRAINED_BLOCKS_MAX: Final = 1024
 PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 
 

@@ -37,9 +37,10 @@ DOCUMENTED: Final = {
 """For a route's `openapi_extra`."""
 
 
-def once(request: HttpRequest, act: Callable[[], tuple[int, Told]]) -> JsonResponse:
+def once(request: HttpRequest, act: Callable[[], tuple[int, Told]], digest: bytes | None = None) -> JsonResponse:
     """Answers with the status and body that `act` returns, or with those kept under this key. Raises Refusal.
 
+    `digest` stands for a body that is too large to be held; parameters of the address count, too.
     A body that is kept must hold no address: it outlives an erasure.
     """
     name = request.headers.get(HEADER)
@@ -52,7 +53,9 @@ def once(request: HttpRequest, act: Callable[[], tuple[int, Told]]) -> JsonRespo
     values = {
         "key_id": caller_of(request).key.key_id,
         "name_hash": hash_of(b"name", name.encode(errors="replace")),
-        "request_hash": hash_of(b"request", f"{request.method} {request.path}".encode() + b"\0" + request.body),
+        "request_hash": hash_of(
+            b"request", f"{request.method} {place_of(request)}".encode() + b"\0" + (digest or request.body)
+        ),
     }
     kept = conn.execute(sql(PACKAGE, "kept_answer"), values).fetchone()
     if kept is not None:
@@ -63,6 +66,12 @@ def once(request: HttpRequest, act: Callable[[], tuple[int, Told]]) -> JsonRespo
     answer = Jsonb(told.model_dump(), dumps=partial(json.dumps, cls=DjangoJSONEncoder))
     conn.execute(sql(PACKAGE, "keep_answer"), values | {"status": status, "answer": answer})
     return JsonResponse(told.model_dump(), status=status)
+
+
+def place_of(request: HttpRequest) -> str:
+    """The address that was asked, with its parameters."""
+    query = request.META.get("QUERY_STRING", "")
+    return f"{request.path}?{query}" if query else request.path
 
 
 def wrong_length() -> dict[str, str]:

@@ -55,7 +55,7 @@ KINDS: Final[dict[str, Kind]] = {
     "length-required": Kind(411, "The body has no length", NOTHING_DONE, "Send Content-Length, not chunks."),
     "too-large": Kind(413, "The body is too large", NOTHING_DONE, "Send less at once; `detail` names the limit."),
     "wrong-type": Kind(
-        415, "The body is not sent as JSON", NOTHING_DONE, "Send the header Content-Type: application/json"
+        415, "The body is of another type", NOTHING_DONE, "Send the header Content-Type that `detail` names."
     ),
     "invalid": Kind(422, "Something in the request does not fit", NOTHING_DONE, "Correct what `errors` names."),
     "idempotency-key-reused": Kind(

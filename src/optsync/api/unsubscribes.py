@@ -1,4 +1,4 @@
-"""/v1/unsubscribes: record one, and see those there are. A lift needs a person: it is not done here."""
+"""/v1/unsubscribes: record one, see those there are, and lift one, with a reason and by the rules of a lift."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -15,8 +15,10 @@ from optsync.api.problems import Refusal
 from optsync.api.shapes import Address, Asked, Told
 from optsync.config.desk import desk
 from optsync.ledger import opt_outs
+from optsync.ledger.lifts import Mode
 from optsync.ledger.opt_outs import Unsubscribed
 from optsync.ledger.record import opt_out
+from optsync.sync.lifting import remove
 
 router = Router()
 Source = Literal["api", "clicked link", "one-click", "manual", "bulk", "bounce", "complaint"]
@@ -53,6 +55,26 @@ class Unsubscribe(Told):
     source: str
     state: State
     lifted_at: datetime | None
+
+
+class Lift(Asked):
+    """Why the person may be mailed again."""
+
+    reason: str = Field(
+        min_length=1, max_length=1_000, pattern=r"\S", description="Kept for ever, with your key's name."
+    )
+    mode: Mode = Field(
+        "when-unticked",
+        description="when-unticked: the person stays blocked until every box in Salesforce is unticked. "
+        "now: at once; a box that is still ticked brings the opt-out back at night.",
+    )
+
+
+class Lifted(Told):
+    """What came of it."""
+
+    id: int
+    outcome: Literal["lifted", "waits"] = Field(description="waits: the person stays blocked until boxes are unticked.")
 
 
 class Unsubscribes(Told):
@@ -95,6 +117,33 @@ def get_unsubscribe(request: HttpRequest, person_id: PersonId) -> Unsubscribe:
     if found is None:
         raise Refusal("not-found", f"person {person_id} has no unsubscribe")
     return shown(found)
+
+
+@router.delete("/{person_id}", auth=ApiKey("admin"), response={200: Lifted, 202: Lifted}, openapi_extra=DOCUMENTED)
+def lift_unsubscribe(request: HttpRequest, person_id: PersonId, lift: Lift) -> HttpResponse:
+    """Lifts one. It counts only on both sides: untick the boxes in Salesforce, too. 200: lifted; 202: it waits."""
+    return once(request, lambda: lifted(person_id, lift, caller_of(request).actor))
+
+
+def lifted(person_id: int, lift: Lift, actor: str) -> tuple[int, Lifted]:
+    """Status and body. Raises Refusal."""
+    found = opt_outs.one(desk().connection(), person_id)
+    if found is None:
+        raise Refusal("not-found", f"person {person_id} has no unsubscribe")
+    if found.normal is None:
+        means = "Nobody can name them any more, so they stay blocked."
+        raise Refusal(
+            "refused", "this person was erased", means=means, next="Lift by the address: optsync lift ADDRESS"
+        )
+    conn, vault, seams = desk().connection(), desk().vault, desk().seams
+    answer = remove(conn, vault, seams, found.normal, mode=lift.mode, actor=actor, reason=lift.reason)
+    if answer == "busy":
+        means = "Nothing was changed, so that the push and the lift cannot cross."
+        retry = {"Retry-After": "30"}
+        raise Refusal("refused", "a push for this person is on its way", means=means, next="Try again.", headers=retry)
+    if answer == "not opted out":
+        raise Refusal("refused", f"person {person_id} is not unsubscribed any more", next="Nothing is left to do.")
+    return (200 if answer == "lifted" else 202), Lifted(id=person_id, outcome=answer)
 
 
 def shown(row: Unsubscribed) -> Unsubscribe:

@@ -10,7 +10,19 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.parser import Parser
 
-from optsync.api import checks, doctor, issues, links, people, problem_list, runs, status, unsubscribes
+from optsync.api import (
+    batch,
+    checks,
+    doctor,
+    imports,
+    issues,
+    links,
+    people,
+    problem_list,
+    runs,
+    status,
+    unsubscribes,
+)
 from optsync.api.door import ApiKey
 from optsync.api.problems import AWAY, MEDIA_TYPE, OF_STATUS, Refusal, invalid, told
 from optsync.config.logging import get_logger
@@ -94,6 +106,8 @@ for prefix, module in {
     "check": checks,
     "unsubscribes": unsubscribes,
     "unsubscribe-links": links,
+    "unsubscribes:batch": batch,
+    "imports": imports,
     "people": people,
     "runs": runs,
     "issues": issues,
@@ -101,7 +115,7 @@ for prefix, module in {
     "doctor": doctor,
     "problems": problem_list,
 }.items():
-    api.add_router(f"/{prefix}", module.router, tags=[prefix])
+    api.add_router(f"/{prefix}", module.router, tags=[prefix.partition(":")[0]])
 
 
 @api.exception_handler(Refusal)

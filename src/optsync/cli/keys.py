@@ -15,20 +15,26 @@ def keys() -> None:
 @keys.command()
 @with_output
 def rotate(out: Output) -> None:
-    """Encrypt every Salesforce credential and the secrets of one-time codes with a new key, while everything goes on.
+    """Encrypt every stored secret with a new key, while everything goes on.
+
+    That is every Salesforce credential, and the secrets of one-time codes, webhooks and alert channels.
 
     Older keys stay in the file, for older backups; they decrypt nothing in the database any more. Copy the key file to
     every other host that uses this database.
     """
     from optsync.access import users
+    from optsync.alerts import channels
     from optsync.connection.connect import encrypt_again
+    from optsync.webhooks import endpoints
 
     with opened(out) as house:
         vault = house.vault.rotate(house.seams)
         count = encrypt_again(house.conn, vault, actor=operator())
         codes = users.encrypt_again(house.conn, vault)
+        told = endpoints.encrypt_again(house.conn, vault) + channels.encrypt_again(house.conn, vault)
     out.show(
-        {"key_file": str(vault.path), "keys": len(vault.credential_keys), "credentials": count, "codes": codes},
+        {"key_file": str(vault.path), "credentials": count, "codes": codes, "channels": told}
+        | {"keys": len(vault.credential_keys)},
         f"{OK} New key in {vault.path}; credentials encrypted with it: {count:,}.",
         "  Next: optsync backup FILE, and copy the key file to every other host",
     )

@@ -53,10 +53,11 @@ def serve(host: str, port: int, workers: int) -> None:
 
 @click.command()
 def worker() -> None:
-    """Push opt-outs at once and run the nightly comparison, until Ctrl-C.
+    """Push opt-outs at once, run the nightly comparison, tell webhooks and alerts, until Ctrl-C.
 
     Any number may run, on any number of machines.
     """
+    from optsync.alerts.telling import Telling
     from optsync.config.logging import configure_logging
     from optsync.sync.nightly import start_due
     from optsync.sync.worker import Worker
@@ -69,7 +70,10 @@ def worker() -> None:
         here = Worker(database, vault, seams, nightly=lambda: start_due(database, vault, seams))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: here.stop())
+        telling = Telling(database, vault, seams, house.environment)
+        telling.start()
         here.run()
+        telling.stop()
 
 
 @click.command()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from optsync.core.problems import Problem
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-SECRETS = frozenset({"OPTSYNC_DATABASE_URL", "OPTSYNC_OIDC_CLIENT_SECRET"})
+SECRETS = frozenset({"OPTSYNC_DATABASE_URL", "OPTSYNC_OIDC_CLIENT_SECRET", "OPTSYNC_SMTP_PASSWORD"})
 """Each of these may also come from a file: OPTSYNC_DATABASE_URL_FILE=/run/secrets/database_url."""
 
 OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -25,12 +25,32 @@ KNOWN = frozenset(
         "OPTSYNC_PUBLIC_URL",
         "OPTSYNC_LOG_LEVEL",
         "OPTSYNC_CLOCK_OFFSET",
+        "OPTSYNC_WEBHOOKS_TO_LOOPBACK",
+        "OPTSYNC_SMTP_HOST",
+        "OPTSYNC_SMTP_PORT",
+        "OPTSYNC_SMTP_SECURITY",
+        "OPTSYNC_SMTP_USER",
+        "OPTSYNC_SMTP_PASSWORD",
+        "OPTSYNC_SMTP_FROM",
         "OPTSYNC_OIDC_ISSUER",
         "OPTSYNC_OIDC_CLIENT_ID",
         "OPTSYNC_OIDC_CLIENT_SECRET",
         "OPTSYNC_OIDC_NAME",
     }
 )
+SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """The mail server that takes our alerts. `security` is starttls, tls or none; without a user nobody signs in."""
+
+    host: str
+    port: int
+    security: str
+    user: str | None
+    password: str | None = field(repr=False)
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +69,8 @@ class Environment:
 
     `database_url` is None for the embedded server; `run_as` is a user name or number, None for the default (as root
     `nobody`); `public_url` is None until links should carry a public name; `oidc` is None unless users
-    sign in through a provider. `warnings` are lines for the operator.
+    sign in through a provider; `smtp` is None while no mail can be sent; `webhooks_to_loopback` lets webhooks reach
+    this machine, for development. `warnings` are lines for the operator.
     """
 
     database_url: str | None = field(repr=False)
@@ -61,6 +82,8 @@ class Environment:
     clock_offset_seconds: float
     oidc: Oidc | None = None
     warnings: tuple[str, ...] = ()
+    smtp: Smtp | None = None
+    webhooks_to_loopback: bool = False
 
 
 def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool | None = None) -> Environment:
@@ -77,6 +100,8 @@ def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool 
         clock_offset_seconds=clock_offset_of(values),
         oidc=oidc_of(values),
         warnings=warnings_of(values),
+        smtp=smtp_of(values),
+        webhooks_to_loopback=is_on(values, "OPTSYNC_WEBHOOKS_TO_LOOPBACK"),
     )
 
 
@@ -144,6 +169,35 @@ def public_url_of(values: Mapping[str, str]) -> str | None:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         refuse("OPTSYNC_PUBLIC_URL", "not a web address", "https://unsubscribe.example.com, with or without a path")
     return text
+
+
+def smtp_of(values: Mapping[str, str]) -> Smtp | None:
+    """The mail server; None while OPTSYNC_SMTP_HOST is unset."""
+    host, sender = values.get("OPTSYNC_SMTP_HOST"), values.get("OPTSYNC_SMTP_FROM") or ""
+    if not host:
+        return None
+    security = (values.get("OPTSYNC_SMTP_SECURITY") or "starttls").lower()
+    if security not in SMTP_PORTS:
+        refuse("OPTSYNC_SMTP_SECURITY", f"not a way to send: {security}", ", ".join(SMTP_PORTS))
+    port = values.get("OPTSYNC_SMTP_PORT") or str(SMTP_PORTS[security])
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        refuse("OPTSYNC_SMTP_PORT", f"not a port: {port}", "1 to 65535, or unset")
+    if "@" not in sender or not sender.isprintable():
+        refuse(
+            "OPTSYNC_SMTP_FROM",
+            "not an e-mail address",
+            "the address that alerts come from, such as optsync@example.com",
+        )
+    user, password = values.get("OPTSYNC_SMTP_USER") or None, secret_of(values, "OPTSYNC_SMTP_PASSWORD")
+    return Smtp(host, int(port), security, user, password, sender)
+
+
+def is_on(values: Mapping[str, str], name: str) -> bool:
+    """A switch: 1 is on; 0 and unset are off."""
+    text = values.get(name) or "0"
+    if text not in ("0", "1"):
+        refuse(name, f"neither 0 nor 1: {text}", "1 for on; 0 or unset for off")
+    return text == "1"
 
 
 def oidc_of(values: Mapping[str, str]) -> Oidc | None:

@@ -34,6 +34,8 @@ INSTALLED_APPS = [
     "optsync.web",
     "optsync.public",
     "optsync.api",
+    "optsync.webhooks",
+    "optsync.alerts",
     "allauth",  # after ours: its own templates are never used
     "allauth.account",
     "allauth.mfa",
@@ -102,6 +104,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["optsync"],
     },
 }
 
@@ -187,4 +190,5 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+FILE_UPLOAD_HANDLERS = ["optsync.web.uploading.ImportedFile"]
 LOGGING_CONFIG = None  # config.logging owns the handlers

@@ -1,8 +1,11 @@
-"""When the nightly run is due: one slot per local day, across daylight-saving changes too (rules 5, requirement 14)."""
+"""When the nightly run is due: one slot per local day, across daylight-saving changes too (rules 5, requirement 14);
+and business days, for the legal clock."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+SATURDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,20 @@ def newest_due_slot(schedule: Schedule, now: datetime, since: datetime) -> datet
 def next_slot(schedule: Schedule, now: datetime) -> datetime:
     """The first slot after `now`, in UTC. Raises ValueError for a naive instant."""
     return min(slot for slot in _slots_around(schedule, now) if slot > now)
+
+
+def business_days_after(instant: datetime, days: int) -> datetime:
+    """The same time of day so many business days later: Monday to Friday, in UTC.
+
+    Holidays count as business days: a deadline computed this way is never later than the law's. Raises ValueError for
+    a naive instant.
+    """
+    _require_aware(instant)
+    later = instant.astimezone(UTC)
+    while days > 0:
+        later += timedelta(days=1)
+        days -= later.weekday() < SATURDAY
+    return later
 
 
 def _slots_around(schedule: Schedule, now: datetime) -> list[datetime]:

@@ -30,3 +30,20 @@ def in_language(text: str, translate: Translate) -> str:
         name: in_language(value, translate) if isinstance(value, Told) else value for name, value in text.values.items()
     }
     return translate(text.template) % said
+
+
+def as_plain(text: str) -> object:
+    """The sentence as JSON keeps it, so that it is still translatable when it is read again."""
+    if not isinstance(text, Told):
+        return text
+    values = {name: as_plain(value) if isinstance(value, str) else value for name, value in text.values.items()}
+    return {"template": text.template, "values": values}
+
+
+def from_plain(plain: object) -> str:
+    """What `as_plain` was given."""
+    if not isinstance(plain, dict):
+        return str(plain)
+    return told(
+        plain["template"], **{n: from_plain(v) if isinstance(v, dict) else v for n, v in plain["values"].items()}
+    )

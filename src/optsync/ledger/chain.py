@@ -54,6 +54,30 @@ def verify(conn: psycopg.Connection, kept_head: str | None = None) -> ChainState
     return ChainState(sealed, unsealed, stray, head or "", first_break, keeps_head)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some links, recomputed: the last of them (None: there were none), their events, the first that does not fit."""
+
+    last: int | None
+    events: int
+    first_break: int | None
+
+
+def verify_part(conn: psycopg.Connection, after: int, events: int) -> Part:
+    """Recomputes the links after number `after` (0 = from the start), in full links of about `events` events."""
+    row = conn.execute(sql("optsync.ledger", "verify_part"), {"after": after, "events": events}).fetchone()
+    assert row is not None  # an aggregate answers with one row
+    return Part(*row)
+
+
+def strays(conn: psycopg.Connection) -> ChainState:
+    """What is left to look at once every link was recomputed: did anything slip in beside the links?"""
+    row = conn.execute(sql("optsync.ledger", "strays")).fetchone()
+    assert row is not None  # a SELECT of aggregates answers with one row
+    sealed, waiting, gone, total, head = row
+    return ChainState(sealed, waiting, gone + abs(total - sealed - waiting), head or "", None)
+
+
 def unsealed_tail(conn: psycopg.Connection) -> tuple[int, datetime | None]:
     """How many events wait for the sealer, and when the oldest of them happened (None when none waits)."""
     row = conn.execute(sql("optsync.ledger", "unsealed_tail")).fetchone()

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from optsync.core.addresses import is_address, normalize
 from optsync.core.problems import Problem
+from optsync.core.told import told
 
 DELIMITERS = ",;\t|"
 LINE_CHARS_MAX = 65_536
@@ -29,8 +30,12 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 PASSED_OVER = "' \ufeff"
 """What may stand before such a sign; the SQL of the export knows the same."""
 
-ARCHIVES = {b"PK\x03\x04": "a ZIP archive or an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook"}
-ARCHIVES |= {b"\x1f\x8b": "a gzip archive", b"%PDF": "a PDF"}
+ARCHIVES = {
+    b"PK\x03\x04": told("a ZIP archive or an Excel workbook"),
+    b"\xd0\xcf\x11\xe0": told("an old Excel workbook"),
+    b"\x1f\x8b": told("a gzip archive"),
+    b"%PDF": told("a PDF"),
+}
 
 
 def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
@@ -117,24 +122,33 @@ def open_table(path: Path) -> TableFile:
         about = path.stat()
         if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise Problem(
-                f"{path.name} is a pipe or a device, not a file",
-                "nothing was imported: a file is read twice, first to recognise it",
-                "save its content into a file and import that",
+                told("%(file)s is a pipe or a device, not a file", file=path.name),
+                told("nothing was imported: a file is read twice, first to recognise it"),
+                told("save its content into a file and import that"),
             )
         with path.open("rb") as file:
             head = file.read(SNIFF_BYTES)
     except OSError as error:
         raise Problem(
-            f"{path.name} cannot be read: {error.strerror}",
-            "nothing was imported",
-            "check the name and who may read the file",
+            told("%(file)s cannot be read: %(why)s", file=path.name, why=error.strerror),
+            told("nothing was imported"),
+            told("check the name and who may read the file"),
         ) from error
     _refuse_archives(path, head)
     encoding = _encoding_of(head)
     text = head.decode(encoding, errors="replace").replace("\0", "")
     if not text.strip('\ufeff\r\n\t ,;|"'):
-        raise Problem(f"{path.name} is empty", "there is nobody in it; nothing was imported", "export the file again")
+        raise empty(path.name)
     return TableFile(path, encoding, _delimiter_of(text), about.st_size)
+
+
+def empty(name: str) -> Problem:
+    """Nobody is in a file."""
+    return Problem(
+        told("%(file)s is empty", file=name),
+        told("there is nobody in it; nothing was imported"),
+        told("export the file again"),
+    )
 
 
 def digest_of(path: Path) -> bytes:
@@ -197,9 +211,9 @@ def _refuse_archives(path: Path, head: bytes) -> None:
     for magic, what in ARCHIVES.items():
         if head.startswith(magic):
             raise Problem(
-                f"{path.name} is {what}, not a text file",
-                "nothing was imported",
-                "unpack it, or save the sheet as CSV, and import that file",
+                told("%(file)s is %(what)s, not a text file", file=path.name, what=what),
+                told("nothing was imported"),
+                told("unpack it, or save the sheet as CSV, and import that file"),
             )
 
 

@@ -32,12 +32,12 @@ class Hold:
     sample: tuple[str, ...]
 
 
-def undecided(conn: psycopg.Connection) -> list[Hold]:
-    """The holds that wait for a decision, the oldest first."""
+def undecided(conn: psycopg.Connection, most: int | None = None, *, scanners: bool = True) -> list[Hold]:
+    """The holds that wait for a decision, the oldest first; at most so many, with lists of scanners or without."""
     return [
         Hold(hold_id, DIRECTIONS[direction], origin, org_id, made_at, addresses, boxes, sample(conn, hold_id))
         for hold_id, direction, origin, org_id, made_at, addresses, boxes in conn.execute(
-            sql("optsync.ledger", "undecided_holds")
+            sql("optsync.ledger", "undecided_holds"), {"most": most, "scanners": scanners}
         ).fetchall()
     ]
 
@@ -60,6 +60,13 @@ def people_csv(conn: psycopg.Connection, hold_id: int) -> Iterator[bytes]:
     with conn.cursor().copy(sql("optsync.ledger", "hold_people_csv"), [hold_id]) as copy:
         for block in copy:
             yield bytes(block)
+
+
+def count_undecided(conn: psycopg.Connection) -> int:
+    """How many mass changes wait for a decision."""
+    row = conn.execute(sql("optsync.ledger", "count_undecided")).fetchone()
+    assert row is not None  # a count
+    return int(row[0])
 
 
 def hold_inbound(conn: psycopg.Connection, org_id: int, origin: str, ticks: Sequence[tuple[int, int, str]]) -> int:

@@ -21,10 +21,11 @@ from psycopg.types.json import Jsonb
 from optsync.core.addresses import subject_of, without_addresses
 from optsync.core.brake import is_held
 from optsync.core.problems import Problem
+from optsync.core.told import told
 from optsync.ledger import holds
 from optsync.ledger.balance import linked_addresses
-from optsync.ledger.files import Row, TableFile, digest_of, open_table, safe_cell, shown_name
-from optsync.ledger.layouts import REJECT_COLUMNS, Layout, Parsed, Purpose, Reader, guess
+from optsync.ledger.files import Row, TableFile, digest_of, empty, open_table, safe_cell, shown_name
+from optsync.ledger.layouts import REJECT_COLUMNS, Columns, Layout, Parsed, Purpose, Reader, guess
 from optsync.ledger.queries import sql
 from optsync.ledger.record import again_after_deadlock
 
@@ -110,14 +111,19 @@ class Rejects:
         csv.writer(self.file).writerow([safe_cell(cell) for cell in cells])
 
 
-def read_file(path: Path) -> tuple[TableFile, Reader, Iterator[Row]]:
-    """How a file is written, its layout, and its rows without the header. Raises Problem when it cannot be imported."""
+def read_file(path: Path, columns: Columns | None = None) -> tuple[TableFile, Reader, Iterator[Row]]:
+    """How a file is written, its layout, and its rows without the header. Raises Problem when it cannot be imported.
+
+    `columns` say what a person knows about it; None = the layout is recognised.
+    """
     table = open_table(path)
     rows = table.rows()
     first = next(rows, None)
     name = shown_name(path)
     if first is None:
-        raise Problem(f"{name} is empty", "there is nobody in it; nothing was imported", "export the file again")
+        raise empty(name)
+    if columns is not None:
+        return table, columns.reader(first.cells, name), rows if columns.has_header else chain([first], rows)
     second = next(rows, None)
     reader = guess(first.cells, second.cells if second else [], name)
     again = [row for row in (None if reader.header else first, second) if row is not None]
@@ -136,6 +142,8 @@ def import_file(
     progress: Progress | None = None,
     recognised: Callable[[Layout], None] | None = None,
     reject_path: Path | None = None,
+    columns: Columns | None = None,
+    rows_max: int | None = None,
 ) -> ImportReport:
     """Imports one file: opt-outs are recorded with their original time and reason, Salesforce ids are linked.
 
@@ -146,7 +154,7 @@ def import_file(
     Raises Problem for a file or an org that is not to be had; then nothing was changed.
     """
     _refuse_same_file(path, reject_path)
-    table, reader, rows = read_file(path)
+    table, reader, rows = read_file(path, columns)
     report = ImportReport(shown_name(path), reader.layout.name, reader.layout.purpose, dry_run=dry_run)
     rejects = Rejects(reject_path, reader.header)
     digest = digest_of(path)
@@ -156,7 +164,7 @@ def import_file(
         if recognised:
             recognised(reader.layout)
         org = _org_of(conn, org_id, reader)
-        run = _Import(conn, subject_key, table, reader, org, actor, progress or _silence)
+        run = _Import(conn, subject_key, table, reader, org, actor, progress or _silence, rows_max)
         conn.execute(sql("optsync.ledger", "drop_stage"))
         try:
             report = run.stage(rows, rejects, report)
@@ -212,6 +220,7 @@ class _Import:
     org_id: int | None
     actor: str | None
     progress: Progress
+    rows_max: int | None
 
     def stage(self, rows: Iterator[Row], rejects: Rejects, report: ImportReport) -> ImportReport:
         """Reads every row into the temporary tables; the good ones are kept, the others counted."""
@@ -220,6 +229,8 @@ class _Import:
         with self.conn.cursor().copy(sql("optsync.ledger", "copy_stage")) as copy:
             for row in rows:
                 count += 1
+                if self.rows_max is not None and count > self.rows_max:
+                    raise _too_many_rows(report.name, self.rows_max)
                 parsed = self.reader.parse_row(row)
                 if parsed.problem or parsed.note:
                     rejects.add(row, parsed.problem or parsed.note)
@@ -321,13 +332,19 @@ def _org_of(conn: psycopg.Connection, org_id: int | None, reader: Reader) -> int
         return int(known[0])
     if not known and reader.layout.purpose == "opt-outs":
         return None
-    raise Problem(
-        "the file names Salesforce records, but "
-        + ("no org is connected" if not known else "several orgs are connected"),
-        "we cannot tell which org they are in; nothing was imported",
-        "connect the org first: optsync connect --credentials FILE"
-        if not known
-        else "name it: optsync import FILE --org ID",
+    means = told("we cannot tell which org they are in; nothing was imported")
+    if not known:
+        connect = told("connect the org first: optsync connect --credentials FILE")
+        raise Problem(told("the file names Salesforce records, but no org is connected"), means, connect)
+    name_it = told("name it: optsync import FILE --org ID")
+    raise Problem(told("the file names Salesforce records, but several orgs are connected"), means, name_it)
+
+
+def _too_many_rows(name: str, rows_max: int) -> Problem:
+    return Problem(
+        told("%(file)s has more than %(rows)s rows", file=name, rows=f"{rows_max:,}"),
+        told("nothing was imported"),
+        told("split the file, or import it on the machine that runs optsync: optsync import FILE"),
     )
 
 

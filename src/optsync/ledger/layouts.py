@@ -9,6 +9,7 @@ from typing import Literal
 from optsync.core.addresses import is_address, normalize
 from optsync.core.problems import Problem
 from optsync.core.record_ids import BadRecordId, Kind, kind_of, to_18
+from optsync.core.told import told
 from optsync.ledger.files import Row, plain_cell
 
 Purpose = Literal["opt-outs", "people"]
@@ -127,6 +128,8 @@ PLAIN_LIST = Layout("plain list", "opt-outs", needs=(), address=())
 WITH_IDS = Layout("Salesforce ids", "people", needs=(), address=())
 """Any other table whose rows hold an address and the id of a Lead or Contact, whatever language its header is in."""
 
+OWN_COLUMNS = "own columns"
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -188,6 +191,48 @@ class Reader:
         if self.at is not None and (when := _cell(cells, self.at)):
             kept["unsubscribed_at"] = instant_of(when)
         return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a person says about a file whose layout is not known: what its rows mean, and which column holds what.
+
+    Columns are counted from 0; `record_id` is needed where the rows are people to be linked.
+    """
+
+    purpose: Purpose
+    address: int
+    record_id: int | None = None
+    at: int | None = None
+    reason: int | None = None
+    has_header: bool = True
+
+    def reader(self, first_row: Sequence[str], file_name: str) -> Reader:
+        """Bound to a file by its first row. Raises Problem when a column is not there, or the ids are nowhere."""
+        chosen = [self.address, self.record_id, self.at, self.reason]
+        if any(column is not None and not 0 <= column < len(first_row) for column in chosen):
+            raise Problem(
+                told("%(file)s has no such column", file=file_name),
+                told("it has %(count)s; nothing was imported", count=len(first_row)),
+                told("choose columns that the first row has"),
+                2,
+            )
+        if self.purpose == "people" and self.record_id is None:
+            raise Problem(
+                told("no column with Salesforce ids was chosen"),
+                told("people are linked by the id of their Lead or Contact; nothing was imported"),
+                told("choose the column that holds the ids"),
+                2,
+            )
+        names = first_row if self.has_header else [f"column {number + 1}" for number in range(len(first_row))]
+        return Reader(
+            Layout(OWN_COLUMNS, self.purpose, needs=(), address=()),
+            tuple(names),
+            self.address,
+            at=self.at,
+            reasons=() if self.reason is None else (self.reason,),
+            ids=() if self.record_id is None else (self.record_id,),
+        )
 
 
 def instant_of(text: str) -> str:
@@ -260,31 +305,34 @@ def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str], second_
 def _without_header(file_name: str, addresses: int) -> Problem:
     if addresses > 1:
         return Problem(
-            f"{file_name} has several addresses on one line",
-            "we would have to guess who is meant; nothing was imported",
-            "put one address on each line",
+            told("%(file)s has several addresses on one line", file=file_name),
+            told("we would have to guess who is meant; nothing was imported"),
+            told("put one address on each line"),
         )
     return Problem(
-        f"{file_name} has several columns and no header",
-        "we cannot tell whether its people unsubscribed; nothing was imported",
-        "export it with its header row, or keep one column: the addresses",
+        told("%(file)s has several columns and no header", file=file_name),
+        told("we cannot tell whether its people unsubscribed; nothing was imported"),
+        told("export it with its header row, or keep one column: the addresses"),
     )
 
 
 def _unknown(file_name: str, header: list[str]) -> Problem:
     if {"email", "created", "reason"} <= set(header) or {"address", "created_at", "error"} <= set(header):
         return Problem(
-            f"{file_name} lists bounced or blocked messages, not unsubscribed people",
-            "nobody was opted out: a full mailbox is no wish",
-            "export the unsubscribes; if these people shall be opted out too, keep one column: the addresses",
+            told("%(file)s lists bounced or blocked messages, not unsubscribed people", file=file_name),
+            told("nobody was opted out: a full mailbox is no wish"),
+            told("export the unsubscribes; if these people shall be opted out too, keep one column: the addresses"),
         )
     if "email address" in header and "optin_time" in header:
-        what = f"{file_name} lists subscribed or cleaned people of Mailchimp, not unsubscribed ones"
-        return Problem(what, "nobody was opted out", "import the file that Mailchimp names unsubscribed_...csv")
+        return Problem(
+            told("%(file)s lists subscribed or cleaned people of Mailchimp, not unsubscribed ones", file=file_name),
+            told("nobody was opted out"),
+            told("import the file that Mailchimp names unsubscribed_...csv"),
+        )
     return Problem(
-        f"{file_name} has no layout we know",
-        "we cannot tell whether its people unsubscribed; nothing was imported",
-        "export it from Mailchimp, SendGrid, Mailgun, HubSpot or Salesforce, or keep one column: the addresses",
+        told("%(file)s has no layout we know", file=file_name),
+        told("we cannot tell whether its people unsubscribed; nothing was imported"),
+        told("export it from Mailchimp, SendGrid, Mailgun, HubSpot or Salesforce, or keep one column: the addresses"),
     )
 
 

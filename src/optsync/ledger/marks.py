@@ -182,6 +182,14 @@ def retry_now(
     return count
 
 
+def retry_people(conn: psycopg.Connection, address_ids: Sequence[int]) -> int:
+    """Makes the boxes and look-ups of some people due at once and returns how many; what a person refused stays so."""
+    statement = sql("optsync.ledger", "retry_now_of_people")
+    count = int(again_after_deadlock(lambda: _one(conn.execute(statement, {"addresses": list(address_ids)}))))
+    conn.execute(sql("optsync.ledger", "notify"))
+    return count
+
+
 def catch_up_with_clock(conn: psycopg.Connection) -> int:
     """Makes what was never tried due at once where the clock has stepped back since it was recorded; returns how many.
 

@@ -23,12 +23,16 @@ _seen: list[tuple[float, Brand]] = []
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The look of one page. `query` is what its links carry on: the language, when it was asked for."""
+    """The look of one page. `query` is what its links carry on: the language, when it was asked for.
+
+    Only an admin's preview has a `theme` (light or dark) of its own, and buttons that cannot be pressed.
+    """
 
     language: Language
     brand: Brand
     query: str
     theme: str = ""
+    is_preview: bool = False
 
     @property
     def texts(self) -> Mapping[str, str]:

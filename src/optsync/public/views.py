@@ -142,6 +142,8 @@ def record(
             scanners.note(conn, network, done)
         except psycopg.Error as error:  # the opt-out is committed: whoever pressed must not be told otherwise
             log.warning("a visit was not noted", error=type(error).__name__)
+    if source == "one-click":
+        return HttpResponse("unsubscribed\n", content_type="text/plain")  # a mail program reads no page
     return page(request, "done", token=token, sender=link.sender if only_sender else "")
 
 

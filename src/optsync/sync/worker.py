@@ -1,4 +1,5 @@
-"""The worker: wakes when something is owed, pushes it, seals events, looks at waiting lifts, starts the nightly run.
+"""The worker: wakes when something is owed, pushes it, seals events, looks at waiting lifts, imports files, starts the
+nightly run.
 
 Any number of workers may run on any number of machines. Each life of a worker is a shift: a worker number that was
 never used before and a database session that holds its advisory lock (7001, number). Claims are void the moment that
@@ -20,7 +21,7 @@ from optsync.config.logging import get_logger
 from optsync.connection.sessions import Sessions
 from optsync.core.addresses import hmac_pads
 from optsync.core.problems import Problem
-from optsync.ledger import chain, marks
+from optsync.ledger import chain, marks, uploads
 from optsync.ledger.marks import Key
 from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
@@ -40,6 +41,8 @@ POLL_SECONDS: Final = 1.0
 FENCE_SECONDS: Final = 60.0
 """The push deadline is 30 s: a worker whose session said nothing for twice as long is frozen."""
 LIFT_LOOK_SECONDS: Final = 3600.0
+UPLOAD_LOOK_SECONDS: Final = 3600.0
+"""How often files that nobody decided about are forgotten."""
 CLOCK_LOOK_SECONDS: Final = 60.0
 """How soon is seen that the clock stepped back, and with it what is due."""
 AGAIN_SECONDS: Final = 1.0
@@ -108,7 +111,7 @@ class _Shift:
             raise
 
     def __enter__(self) -> Self:
-        duties = [("sender", self._send)] * self.worker.senders + [("keeper", self._keep)]
+        duties = [("sender", self._send)] * self.worker.senders + [("keeper", self._keep), ("importer", self._import)]
         if self.worker.nightly is not None:
             duties.append(("nightly", self._start_nightly))
         for name, duty in duties:
@@ -227,6 +230,18 @@ class _Shift:
                     looked_at = seconds()
                     lifting.look(conn, self.worker.vault, self.worker.seams)
                 self.worker.seams.wait(self.is_over, POLL_SECONDS)
+
+    def _import(self) -> None:
+        """Reads and imports the files that came through the web server, one after the other."""
+        worker = self.worker
+        with self._session("optsync importer") as conn:
+            forgot_at = worker.seams.monotonic() - UPLOAD_LOOK_SECONDS
+            while not self._should_end():
+                if worker.seams.monotonic() - forgot_at >= UPLOAD_LOOK_SECONDS:
+                    forgot_at = worker.seams.monotonic()
+                    uploads.forget_old(conn)
+                if not uploads.work_on_one(conn, worker.database.connect, worker.vault, self._should_end):
+                    worker.seams.wait(self.is_over, POLL_SECONDS)
 
     def _start_nightly(self) -> None:
         assert self.worker.nightly is not None

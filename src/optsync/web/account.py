@@ -112,6 +112,10 @@ class AddPasskey(Refusing, passkey_views.AddWebAuthnView):
 
     template_name = "web/passkey_add.html"
 
+    def get_success_url(self) -> str:
+        """Not the recovery codes: they take the place of a second step, and a passkey has none."""
+        return str(ACCOUNT)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Without a challenge, which is made when it is asked for."""
         context: dict[str, Any] = super(passkey_views.AddWebAuthnView, self).get_context_data(**kwargs)

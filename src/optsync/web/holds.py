@@ -27,6 +27,8 @@ from optsync.web.troubles import in_three_parts
 SAMPLES = 20
 LOOKED_AT = 400
 """Records of a mass change whose last change is read from Salesforce: two to four calls."""
+HOLDS_ON_PAGE = 50
+"""The oldest come first; the next ones move up as these are decided."""
 BUSY = 409
 GONE = 410
 
@@ -35,13 +37,14 @@ GONE = 410
 @require_safe
 def all_holds(request: HttpRequest) -> HttpResponse:
     """Every mass change that waits, and what came of the last decision."""
-    waiting = [shown(hold) for hold in mass_changes()]
-    return page(request, "holds", "issues", holds=waiting, done=said_of(request.GET.dict()))
+    waiting = [shown(hold) for hold in mass_changes(HOLDS_ON_PAGE)]
+    more = holds.count_undecided(desk().connection()) - len(waiting)
+    return page(request, "holds", "issues", holds=waiting, more=more, done=said_of(request.GET.dict()))
 
 
-def mass_changes() -> list[Hold]:
+def mass_changes(most: int | None = None) -> list[Hold]:
     """The holds that keep something back; what looks like a link scanner has its own place on the issues page."""
-    return [hold for hold in holds.undecided(desk().connection()) if hold.direction != "scanner"]
+    return holds.undecided(desk().connection(), most, scanners=False)
 
 
 def said_of(query: dict[str, str]) -> str:
@@ -106,7 +109,7 @@ def hold(request: HttpRequest, hold_id: int) -> HttpResponse:
 
 def gone(request: HttpRequest) -> HttpResponse:
     """Somebody else decided meanwhile."""
-    waiting = [shown(one) for one in mass_changes()]
+    waiting = [shown(one) for one in mass_changes(HOLDS_ON_PAGE)]
     said = _("This mass change was decided meanwhile; nothing was changed now.")
     return page(request, "holds", "issues", status=GONE, holds=waiting, problem=said)
 

@@ -11,14 +11,18 @@ from django.views.decorators.http import require_http_methods, require_safe
 from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
-from optsync.ledger import marks
+from optsync.core.problems import Problem
+from optsync.ledger import holds, marks
 from optsync.ledger.queries import sql
-from optsync.web.holds import mass_changes
-from optsync.web.middleware import needs
+from optsync.public import scanners
+from optsync.web.legal_clock import age_of
+from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import first_connection, page
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of
 
+BOXES_MAX = 10_000
+"""How many boxes one page looks at; a retry takes all of them."""
 REFUSED_BY_US = "fan-out refused"
 """A person said no to these: they are not tried again."""
 
@@ -30,11 +34,13 @@ def issues(request: HttpRequest) -> HttpResponse:
     org = first_connection()
     conn = desk().connection()
     context: dict[str, Any] = {
-        "groups": rejected("rejected_now", org=org.org_id) if org else [],
+        "groups": rejected("rejected_now", org=org.org_id, most=BOXES_MAX) if org else [],
         "pauses": [pause_of(pause) for pause in marks.pauses(conn) if org and pause.org_id == org.org_id],
-        "holds": len(mass_changes()),
-        "done": said_of_retry(request.GET.get("due", "")),
+        "holds": holds.count_undecided(conn),
+        "scanners": scanners.waiting(conn),
+        "done": said_of_retry(request.GET.get("due", "")) or said_of_scanner(request.GET.get("scanner", "")),
     }
+    context["bounded"] = BOXES_MAX if sum(group["count"] for group in context["groups"]) >= BOXES_MAX else None
     return page(request, "issues", "issues", **context)
 
 
@@ -56,7 +62,8 @@ def group_of(row: dict[str, Any]) -> dict[str, Any]:
     title, next_step = refusal_of(row["code"], said[0] if said else "", _)
     reason = f"{row['code']}:" if row["has_colon"] else row["code"]
     can_retry = row["still"] > 0 and row["code"] != REFUSED_BY_US
-    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry}
+    age = age_of(row["oldest"]) if row.get("oldest") else ""
+    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
 
 
 def pause_of(pause: marks.Pause) -> dict[str, Any]:
@@ -79,6 +86,35 @@ def retry(request: HttpRequest) -> HttpResponse:
     marks.clear_pauses(conn, org.org_id)
     due = marks.retry_now(conn, org.org_id, request.POST.get("reason") or None, run_id)
     return redirect(f"{back}?{urlencode({'due': due})}")
+
+
+@needs("viewer", to_change="admin")
+@require_http_methods(["GET", "HEAD", "POST"])
+def scanner(request: HttpRequest, hold_id: int) -> HttpResponse:
+    """POST `keep` takes unsubscribes that look like a scanner's off the list, `undo` removes them; GET leads back."""
+    desk_ = desk()
+    conn = desk_.connection()
+    listed = any(one.hold_id == hold_id for one in scanners.waiting(conn))
+    deed = request.POST.get("decide", "") if request.method == "POST" and listed else ""
+    try:
+        if deed == "keep":
+            holds.apply(conn, desk_.subject_key, hold_id, actor_of(request))
+        elif deed == "undo" and holds.drop(
+            conn, desk_.subject_key, hold_id, actor_of(request), "looked like a scanner"
+        ):
+            deed = "busy"
+    except Problem:  # somebody else decided in this moment
+        deed = ""
+    return redirect(f"{reverse('web:issues')}?{urlencode({'scanner': deed})}" if deed else reverse("web:issues"))
+
+
+def said_of_scanner(deed: str) -> str:
+    """What came of a review; empty when there was none."""
+    return {
+        "keep": _("Kept. These people stay unsubscribed."),
+        "undo": _("Undone. Whoever has not repeated it may be mailed again."),
+        "busy": _("Some are being sent to Salesforce at this moment. Nothing was undone; try in half a minute."),
+    }.get(deed, "")
 
 
 def said_of_retry(due: str) -> str:

@@ -21,6 +21,7 @@ from optsync.ledger.people import Person
 from optsync.ledger.queries import sql
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
+from optsync.web import listing
 from optsync.web.middleware import actor_of, needs
 from optsync.web.record_links import record_links
 from optsync.web.shell import REFUSED, page
@@ -33,12 +34,12 @@ BUSY = 409
 @needs("viewer")
 @require_safe
 def person(request: HttpRequest) -> HttpResponse:
-    """One person by address or by the id of a record."""
+    """One person by address or by the id of a record; without either the list of all."""
     address = request.GET.get("address", "").strip()
     if not address and request.GET.get("record"):
         return person_of_record(request, request.GET["record"])
     if not address:
-        return page(request, "people", "people")
+        return listing.people(request)
     return page(request, "people", "people", done=said_of(request.GET.get("done", "")), **shown(address))
 
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from optsync.core.problems import Problem
-from optsync.core.told import in_language, told
+from optsync.core.told import Told, in_language, told
 from optsync.salesforce.errors import SalesforceError
 
 
@@ -14,7 +14,14 @@ def in_three_parts(error: Problem | SalesforceError) -> dict[str, str]:
     else:
         see_doctor = told("run the checks of Settings > Salesforce > Doctor")
         parts = {"what": error.message, "means": error.means, "next": error.next_step or see_doctor}
-    return {name: capitalised(in_language(text, _)) for name, text in parts.items()}
+    return {name: as_sentence(text) for name, text in parts.items()}
+
+
+def as_sentence(text: str) -> str:
+    """In the reader's language, with a capital letter in front unless it begins with a name that somebody gave."""
+    begins_with_a_name = isinstance(text, Told) and text.template.startswith("%(")
+    sentence = in_language(text, _)
+    return sentence if begins_with_a_name else capitalised(sentence)
 
 
 def capitalised(sentence: str) -> str:

@@ -4,34 +4,49 @@ Newest first, page by page; the address of the page holds all of it. A page read
 unsubscribes there are and whatever is asked for.
 """
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from io import StringIO
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection.connect import connections
 from optsync.core.addresses import normalize
+from optsync.core.record_ids import kind_of, to_18
+from optsync.ledger import marks
 from optsync.ledger.exports import export_opt_outs
+from optsync.ledger.files import safe_cell
 from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
-from optsync.web.middleware import actor_of, needs
+from optsync.web.issues import said_of_retry
+from optsync.web.listing import beginning_in, span_of
+from optsync.web.middleware import actor_of, may, needs
+from optsync.web.search import is_record_id
 from optsync.web.shell import REFUSED, page
 from optsync.web.words import SOURCES
 
 PAGE_ROWS = 50
 LOOK_MAX = 3_000
-"""Rows that one page looks at when it has to search for people in a state; then it offers to go on."""
+"""So many people in a state, or with a beginning, are few: the page looks among them."""
+WALK_MAX = 1_000
+"""Rows of the whole list that one page looks at when they are not few; then it offers to go on."""
 STATES = ("owed", "confirmed", "parked", "held", "not linked", "lifted")
+COUNT_MAX = 10_000
+"""How far a page counts before it shows what the planner knows."""
+EXTRA_BYTES = 32
+"""Of a line of the export, besides the address."""
+EXPORT_COLUMNS = ("address", "since", "source")
 BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
 
 
@@ -39,6 +54,7 @@ BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
 class Asked:
     """What the address of the page asks for. Words that mean nothing are left out, as if they had not been typed."""
 
+    q: str
     state: str
     source: str
     since: date | None
@@ -49,6 +65,7 @@ class Asked:
         """The filters and the place in the list."""
         state, source = query.get("state", ""), query.get("source", "")
         return cls(
+            sought_in(query.get("q", "")),
             state if state in STATES else "",
             source if source in SOURCES else "",
             day_of(query.get("since", "")),
@@ -58,17 +75,55 @@ class Asked:
     @property
     def filters(self) -> dict[str, str]:
         """The filters as the address holds them."""
-        given = {"state": self.state, "source": self.source, "since": self.since.isoformat() if self.since else ""}
+        since = self.since.isoformat() if self.since else ""
+        given = {"q": self.q, "state": self.state, "source": self.source, "since": since}
         return {name: value for name, value in given.items() if value}
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether rows have to be looked at one by one."""
+        return bool(self.state or self.q)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The filters as the statements know them."""
+        return {
+            "sources": [self.source] if self.source else list(get_args(Source)),
+            "from_at": datetime.combine(self.since, time(), UTC) if self.since else BEFORE_ALL,
+            "state": self.state,
+            **span_of("" if is_person_id(self.q) else self.q),
+        }
+
+    def takes(self, row: dict[str, Any]) -> bool:
+        """Whether a row that was looked at is wanted."""
+        begins = is_person_id(self.q) or not self.q or (row["normal"] or "").startswith(self.q)
+        return begins and self.state in ("", row["state"])
 
     @property
     def newest(self) -> str:
         """The address of the first page."""
         return "?" + urlencode(self.filters)
 
+    @property
+    def here(self) -> str:
+        """The address of this page, ready for one more parameter."""
+        place = {"before": f"{self.before[0].isoformat()}~{self.before[1]}"} if self.before else {}
+        found = urlencode(self.filters | place)
+        return f"?{found}&" if found else "?"
+
     def older_than(self, row: dict[str, Any]) -> str:
         """The address of the page that goes on after a row."""
         return "?" + urlencode(self.filters | {"before": f"{row['since'].isoformat()}~{row['address_id']}"})
+
+
+def sought_in(text: str) -> str:
+    """What is searched for: the id of a record as it is, or how an address begins."""
+    return text.strip() if is_person_id(text) else beginning_in(text)
+
+
+def is_person_id(text: str) -> bool:
+    """Whether it is the id of a Lead, Contact or Account; other words of 15 letters are how an address begins."""
+    return is_record_id(text) and kind_of(to_18(text)) is not None
 
 
 def day_of(text: str) -> date | None:
@@ -102,7 +157,15 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
     """The list, with the form to add one."""
     asked = Asked.from_query(request.GET.dict())
     rows, older = rows_of(asked)
+    size = size_of(asked, rows, older)
     context |= {
+        "size": size,
+        "export": f"{reverse('web:export')}{asked.newest if asked.filters else ''}",
+        "back": urlencode(asked.filters),
+        "tick_all": request.GET.get("tick") == "all",
+        "ticking": f"{asked.here}tick=all",
+        "done": said_of_bulk(request.GET.get("due", "")),
+        "may_change": may(request, "operator"),
         "rows": [
             row | pill_of(row["state"]) | {"source": _(SOURCES.get(row["source"], row["source"]))} for row in rows
         ],
@@ -110,7 +173,7 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "asked": asked,
         "is_first_page": asked.before is None,
         "looked_far": bool(older and len(rows) < PAGE_ROWS),
-        "look_max": LOOK_MAX,
+        "look_max": WALK_MAX,
         "since": asked.since.isoformat() if asked.since else "",
         "states": [(state, pill_of(state)["shown"]) for state in STATES],
         "sources": [(source, _(word)) for source, word in SOURCES.items()],
@@ -120,23 +183,43 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
 
 def rows_of(asked: Asked) -> tuple[list[dict[str, Any]], str]:
     """The rows of a page, and the address of the next one; empty when the list ends here."""
-    among = people_in_state(asked.state) if asked.state else None
-    most = LOOK_MAX if asked.state else PAGE_ROWS + 1
-    before_at, before_id = asked.before or (AFTER_ALL, LAST_ID)
-    values = {
-        "sources": [asked.source] if asked.source else list(get_args(Source)),
-        "from_at": datetime.combine(asked.since, time(), UTC) if asked.since else BEFORE_ALL,
-        "before_at": before_at,
-        "before_id": before_id,
-        "among": among,
-        "most": most,
-    }
-    with desk().connection().cursor(row_factory=dict_row) as cursor:
-        looked_at = cursor.execute(sql("optsync.web", "newest_opt_outs"), values).fetchall()
-    found = [row for row in looked_at if asked.state in ("", row["state"])]
+    among = people_among(asked)
+    most = PAGE_ROWS + 1 if not asked.is_searched else WALK_MAX if among is None else LOOK_MAX
+    looked_at = look_at(asked, among, most, PAGE_ROWS + 1, asked.before)
+    found = [row for row in looked_at if asked.takes(row)]
     if len(found) > PAGE_ROWS:
         return found[:PAGE_ROWS], asked.older_than(found[PAGE_ROWS - 1])
-    return found, asked.older_than(looked_at[-1]) if len(looked_at) == most else ""
+    return found, asked.older_than(looked_at[-1]) if looked_at and looked_at[-1]["nth"] == most else ""
+
+
+def look_at(
+    asked: Asked, among: list[int] | None, most: int, rows: int, before: tuple[datetime, int] | None
+) -> list[dict[str, Any]]:
+    """At most so many wanted rows of the `most` newest before a place, and the last of these, wanted or not."""
+    before_at, before_id = before or (AFTER_ALL, LAST_ID)
+    values = asked.values | {"before_at": before_at, "before_id": before_id, "among": among, "most": most, "rows": rows}
+    with desk().connection().cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql("optsync.web", "newest_opt_outs"), values).fetchall()
+
+
+def people_among(asked: Asked) -> list[int] | None:
+    """The addresses to look among when they are few; None when the list is walked instead."""
+    in_state = people_in_state(asked.state) if asked.state else None
+    found = people_found(asked.q) if asked.q else None
+    if in_state is None or found is None:
+        return found if in_state is None else in_state
+    return sorted(set(in_state) & set(found))
+
+
+def people_found(text: str) -> list[int] | None:
+    """The addresses that begin like this or have this record; None when they are many."""
+    conn = desk().connection()
+    if is_person_id(text):
+        rows = conn.execute(sql("optsync.web", "people_of_record"), {"record": to_18(text)}).fetchall()
+    else:
+        values = span_of(text) | {"most": LOOK_MAX}
+        rows = conn.execute(sql("optsync.web", "people_beginning"), values).fetchall()
+    return [address_id for (address_id,) in rows] if len(rows) < LOOK_MAX else None
 
 
 def people_in_state(state: str) -> list[int] | None:
@@ -173,13 +256,39 @@ def add(request: HttpRequest) -> HttpResponse:
     return redirect(f"{reverse('web:people')}?{urlencode({'address': normalize(address), 'done': done.outcome})}")
 
 
+@needs("viewer", to_change="operator")
+@require_POST
+def bulk(request: HttpRequest) -> HttpResponseBase:
+    """What is done with the ticked rows of a page: `retry` or `export`."""
+    picked = [int(text) for text in request.POST.getlist("pick")[:PAGE_ROWS] if text.isdecimal() and len(text) < 19]
+    query = Asked.from_query(QueryDict(request.POST.get("back", "")).dict())
+    back = f"{reverse('web:unsubscribes')}?{urlencode(query.filters)}"
+    if not picked:
+        return redirect(f"{back}&due=none")
+    if request.POST.get("step") == "export":
+        return download(blocks_of(picked))
+    return redirect(f"{back}&{urlencode({'due': marks.retry_people(desk().connection(), picked)})}")
+
+
+def said_of_bulk(due: str) -> str:
+    """What came of it; empty when nothing led here."""
+    return _("Tick the rows first.") if due == "none" else said_of_retry(due)
+
+
 @needs("viewer")
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
-    """Every active opt-out as CSV, the same as `optsync export`: a spreadsheet runs none of its cells."""
+    """The active opt-outs that the filters leave, as CSV that no spreadsheet runs; all of them as `optsync export`."""
+    asked = Asked.from_query(request.GET.dict())
+    if request.method == "HEAD":
+        return download(iter(()))
+    return download(filtered(asked) if asked.filters else exported())
+
+
+def download(blocks: Iterator[bytes]) -> HttpResponseBase:
+    """The answer that a browser saves as a file."""
     day = f"{desk().seams.now():%Y-%m-%d}"
     headers = {"Content-Disposition": f'attachment; filename="unsubscribes-{day}.csv"', "Cache-Control": "no-store"}
-    blocks = iter(()) if request.method == "HEAD" else exported()
     return StreamingHttpResponse(blocks, content_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -187,3 +296,64 @@ def exported() -> Iterator[bytes]:
     """The file, block by block, on a session of its own: a reader may be slow or leave in the middle."""
     with desk().database.connect() as conn:
         yield from export_opt_outs(conn)
+
+
+def filtered(asked: Asked) -> Iterator[bytes]:
+    """The same of what the filters leave: the list walked to its end, in stretches."""
+    yield csv_line(EXPORT_COLUMNS)
+    among, place = people_among(asked), None
+    while True:
+        rows = look_at(asked, among, LOOK_MAX, LOOK_MAX, place)
+        yield b"".join(line_of(row) for row in rows if asked.takes(row) and is_exported(row))
+        if not rows or rows[-1]["nth"] < LOOK_MAX:
+            return
+        place = (rows[-1]["since"], rows[-1]["address_id"])
+
+
+def blocks_of(picked: list[int]) -> Iterator[bytes]:
+    """The same of people who were ticked."""
+    rows = look_at(Asked("", "", "", None, None), picked, PAGE_ROWS, PAGE_ROWS, None)
+    return iter([csv_line(EXPORT_COLUMNS), *(line_of(row) for row in rows if is_exported(row))])
+
+
+def is_exported(row: dict[str, Any]) -> bool:
+    """A lifted one would be opted out again by whoever imports the file; an erased one has no name."""
+    return row["state"] != "lifted" and row["normal"] is not None
+
+
+def line_of(row: dict[str, Any]) -> bytes:
+    """One opt-out as a line of CSV."""
+    return csv_line([row["normal"], f"{row['since'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", row["source"]])
+
+
+def csv_line(cells: Sequence[str]) -> bytes:
+    """A line of CSV whose cells no spreadsheet runs."""
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerow([safe_cell(cell) for cell in cells])
+    return text.getvalue().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large an export will be; `is_exact` False = about."""
+
+    rows: int
+    bytes: int
+    is_exact: bool
+
+
+def size_of(asked: Asked, rows: list[dict[str, Any]], older: str) -> Size | None:
+    """What an export of these filters holds; None when only the export itself could tell."""
+    if asked.state == "lifted" or (asked.is_searched and (older or asked.before)):
+        return None
+    per_row = EXTRA_BYTES + sum(len(row["normal"] or "") for row in rows) // max(len(rows), 1)
+    if asked.is_searched:
+        count = sum(map(is_exported, rows))
+        return Size(count, count * per_row, is_exact=True)
+    conn, values = desk().connection(), asked.values | {"most": COUNT_MAX + 1}
+    (count,) = conn.execute(sql("optsync.web", "opt_outs_counted"), values).fetchone() or (0,)
+    if count <= COUNT_MAX:
+        return Size(count, count * per_row, is_exact=True)
+    (plan,) = conn.execute(sql("optsync.web", "opt_outs_estimated"), values).fetchone() or ([],)
+    count = max(COUNT_MAX, int(plan[0]["Plan"]["Plan Rows"]))
+    return Size(count, count * per_row, is_exact=False)

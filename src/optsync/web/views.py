@@ -15,6 +15,7 @@ from optsync.ledger import targets
 from optsync.ledger.queries import sql
 from optsync.web import propagation
 from optsync.web import standing as standings
+from optsync.web.legal_clock import clock_of
 from optsync.web.middleware import needs
 from optsync.web.runs import recent_runs, starters
 from optsync.web.schedule import NextRun, next_run
@@ -35,6 +36,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"hero": hero_of(standing), "connected": org is not None, **sums_of(standing)}
     if org:
         context |= tiles_of(org.org_id, standing) | {"runs": recent_runs(org.org_id, RUNS_ON_OVERVIEW)}
+        context["late"] = clock_of(org.org_id)
         context["parked"] = [parked_group(group) for group in standing.parked]
         context["propagation"] = histogram_of(propagation.look(desk().connection(), org.org_id))
     context["steps"] = steps_of(standing)

@@ -51,6 +51,18 @@ REASONS = {
     "other": "another reason",
 }
 """What people choose on the page that they unsubscribed on."""
+EVENT_TYPES = {
+    "unsubscribe.created": "somebody is unsubscribed here",
+    "unsubscribe.confirmed": "Salesforce confirmed the box of a record",
+    "unsubscribe.lifted": "an unsubscribe was removed on both sides",
+    "sync.finished": "a sync run ended, with its result",
+    "sync.held": "a sync run found a mass change that waits for a decision",
+    "issue.opened": "Salesforce refuses boxes for a new cause",
+    "issue.resolved": "the last box of a cause was taken",
+    "connection.lost": "Salesforce refuses our sign-in",
+    "connection.restored": "the sign-in works again",
+}
+"""What programs elsewhere may hear of."""
 RUN_KINDS = {
     "nightly": "Nightly",
     "by hand": "By hand",
@@ -166,6 +178,35 @@ OUR_REFUSALS = {
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
 
+LAYOUTS = {
+    "plain list": "plain list",
+    "Salesforce ids": "table with Salesforce ids",
+    "own columns": "columns that you chose",
+    "Salesforce report": "Salesforce report",
+    "optsync export": "export of optsync",
+}
+"""Layouts whose name is not that of a product."""
+REJECTED_ROWS = {
+    "no e-mail address": "no e-mail address",
+    "not an e-mail address": "not an e-mail address",
+    "its quotes do not match": "its quotes do not match",
+    "more than an address on its line": "more than an address on its line",
+    "no Salesforce id": "no Salesforce id",
+    "unsubscribed from one tag only, not from all mail": "unsubscribed from one tag only, not from all mail",
+    "its line is longer than 65,536 characters": "its line is longer than 65,536 characters",
+    "the id is of another object than Lead, Contact or Account": (
+        "the id is of another object than Lead, Contact or Account"
+    ),
+    "not a Salesforce id: 15 or 18 letters and digits are expected": (
+        "not a Salesforce id: 15 or 18 letters and digits are expected"
+    ),
+    "the last three characters do not fit the first fifteen: were its capitals changed on the way?": (
+        "the last three characters of the id do not fit the others: were its capitals changed on the way?"
+    ),
+}
+NOT_LINKED = "recorded, but not linked: "
+NOT_LINKED_SHORT = "recorded, but not linked"
+
 WHY = {
     "blocked domain": "Nobody at this domain is mailed.",
     "unsubscribed; the removal waits until every box in Salesforce is unticked": (
@@ -231,6 +272,13 @@ def counts_of_run(counts: Mapping[str, object], translate: Translate = str) -> l
 def rest_of_run(verdict: str, translate: Translate = str) -> str:
     """Why a run could not prove some boxes."""
     return translate(RESTS.get(verdict, verdict))
+
+
+def reason_of_reject(reason: str, translate: Translate = str) -> str:
+    """Why a row of a file was not taken, or its record not linked."""
+    if reason.startswith(NOT_LINKED):
+        return f"{translate(NOT_LINKED_SHORT)}: {translate(reason.removeprefix(NOT_LINKED))}"
+    return translate(REJECTED_ROWS.get(reason, reason))
 
 
 def linked_by(provenance: str, translate: Translate = str) -> str:

@@ -65,3 +65,6 @@ def test_without_view_setup_tooling_does_not_exist(rest: Rest) -> None:
     assert rest.call("GET", f"tooling/sobjects/Layout/{known}").code == "NOT_FOUND"
     assert rest.query("SELECT Id FROM FieldPermissions").code == "INVALID_TYPE"
     assert rest.query("SELECT Name FROM Profile").status == 200
+    assert rest.query("SELECT Name FROM PermissionSet").status == 200
+    rest.org.permit(manage_permission_sets=False, assign_permission_sets=False)
+    assert rest.query("SELECT Name FROM PermissionSet").code == "INVALID_TYPE"

@@ -14,7 +14,14 @@ from tests.practice import PracticeOrg
 
 BOX = "HasOptedOutOfEmail"
 SALES_BOX = "mkto_si__Marketo_Sales_Opt_Out__c"
-PAGES = ["/practice", "/practice?q=berg", "/practice/access", "/practice/faults", "/practice/faults/refuse"]
+PAGES = [
+    "/practice",
+    "/practice?q=berg",
+    "/practice/access",
+    "/practice/layouts",
+    "/practice/faults",
+    "/practice/faults/refuse",
+]
 PAGES += ["/practice/requests", "/practice/requests?pause=1"]
 HOSTILE = "<script>alert(1)</script>\"'&"
 
@@ -155,6 +162,22 @@ def test_field_level_security_is_changed_for_one_object(rest: Rest, browser: Bro
     assert rest.query("SELECT Id FROM Lead").code == "INVALID_TYPE"
 
 
+def test_a_box_is_put_on_a_layout_and_taken_off(browser: Browser) -> None:
+    form = {"layout": "Lead-Lead Layout", "field": BOX}
+    assert "The layout was changed" in browser.fill_in("/practice/layouts", **form, behavior="Readonly")
+    assert browser.see("/practice/layouts").count('value="Readonly" selected') == 1
+    browser.fill_in("/practice/layouts", **form, behavior="")
+    assert 'value="Readonly" selected' not in browser.see("/practice/layouts")
+
+
+def test_permission_sets_are_shown_with_those_who_have_them(rest: Rest, browser: Browser) -> None:
+    rest.call("POST", "sobjects/PermissionSet", {"Name": "Opt_Out", "Label": "<b>Opt out</b>"})
+    page = browser.see("/practice/layouts")
+    assert "&lt;b&gt;Opt out&lt;/b&gt;" in page
+    assert "Profile Integration" in page
+    assert "nobody" in page
+
+
 def test_a_fault_is_ordered_seen_striking_and_taken_back(rest: Rest, browser: Browser) -> None:
     form = {"code": "QUERY_TIMEOUT", "route": "limits", "times": "", "status": "", "skip": "0", "rate": "1.0"}
     page = browser.fill_in("/practice/faults/refuse", **form)
@@ -197,6 +220,9 @@ def test_requests_are_renewed_by_the_page_itself_until_it_is_paused(rest: Rest, 
         ("/practice/records/{id}", {"do": "convert"}, "only a Lead"),
         ("/practice/records/{id}", {"do": "nothing"}, "does not say what to do"),
         ("/practice/access", {"object": "Lead", "level": "perhaps"}, "access must be one of"),
+        ("/practice/layouts", {"layout": "Lead-Nothing", "behavior": "Edit"}, "no such layout"),
+        ("/practice/layouts", {"layout": "Lead-Lead Layout", "field": "X", "behavior": "Edit"}, "no CustomField named"),
+        ("/practice/layouts", {"layout": "Lead-Lead Layout", "field": "Email", "behavior": "No"}, "no such layout"),
         ("/practice/access", {"object": "User", "level": "edit"}, "object must be Lead or Contact"),
         ("/practice/faults", {"id": "99"}, "taken back already"),
         ("/practice/faults/refuse", {"rate": "often"}, "rate must be a number from 0 to 1"),

@@ -88,13 +88,29 @@ def with_box(tree: dict[str, Any], name: str = BOX) -> dict[str, Any]:
     return tree
 
 
-def test_a_layout_takes_a_field_and_keeps_the_rest(rest: Rest) -> None:
+def test_tooling_does_not_take_a_layout_back_as_it_showed_it(rest: Rest) -> None:
     before = layout(rest, "Lead-Lead Layout")
-    path = f"tooling/sobjects/Layout/{before['Id']}"
-    assert rest.call("PATCH", path, {"Metadata": with_box(before["Metadata"])}).status == 204
+    path, tree = f"tooling/sobjects/Layout/{before['Id']}", with_box(before["Metadata"])
+    for part, value in (("platformActionList", "Record"), ("summaryLayout", "DEFAULT")):
+        refused = rest.call("PATCH", path, {"Metadata": tree})
+        assert (refused.status, refused.code) == (400, "JSON_PARSER_ERROR")
+        assert f"complexvalue from VALUE_STRING value {value} or request" in refused.json[0]["message"]
+        del tree[part]
+    assert rest.call("PATCH", path, {"Metadata": tree}).status == 204
     after = rest.call("GET", path).json["Metadata"]
     assert BOX in fields_on(after)
-    assert after["relatedLists"] == before["Metadata"]["relatedLists"] != []
+    assert "summaryLayout" not in after  # who leaves it out to get through takes it off the layout
+
+
+def test_where_tooling_takes_it_back_a_layout_keeps_the_rest(rest: Rest) -> None:
+    rest.org.behaviour(tooling_takes_layouts_back=True)
+    name = rest.org.add_layout("Lead", "Feed", feed=True)
+    before = layout(rest, name)
+    path = f"tooling/sobjects/Layout/{before['Id']}"
+    assert rest.call("PATCH", path, {"Metadata": before["Metadata"]}).status == 204
+    assert rest.call("GET", path).json["Metadata"] == before["Metadata"]
+    assert rest.call("PATCH", path, {"Metadata": with_box(before["Metadata"])}).status == 204
+    assert BOX in fields_on(rest.call("GET", path).json["Metadata"])
 
 
 @pytest.mark.parametrize(
@@ -102,6 +118,7 @@ def test_a_layout_takes_a_field_and_keeps_the_rest(rest: Rest) -> None:
     [("Nothing__c", "FIELD_INTEGRITY_EXCEPTION"), ("Email", "FIELD_INTEGRITY_EXCEPTION")],
 )
 def test_a_layout_takes_neither_unknown_nor_doubled_fields(rest: Rest, name: str, code: str) -> None:
+    rest.org.behaviour(tooling_takes_layouts_back=True)
     before = layout(rest, "Lead-Lead Layout")
     path = f"tooling/sobjects/Layout/{before['Id']}"
     answer = rest.call("PATCH", path, {"Metadata": with_box(before["Metadata"], name)})
@@ -117,17 +134,15 @@ def test_a_tree_of_any_shape_is_answered(rest: Rest, tree: Any) -> None:
     rest.org.edition("Professional Edition", api_add_on=True)
 
 
-def test_a_feed_based_layout_cannot_be_saved_by_tooling(rest: Rest) -> None:
-    name = rest.org.add_layout("Lead", "Feed", feed=True)
-    before = layout(rest, name)
-    path = f"tooling/sobjects/Layout/{before['Id']}"
-    refused = rest.call("PATCH", path, {"Metadata": with_box(before["Metadata"])})
-    assert (refused.status, refused.code) == (400, "JSON_PARSER_ERROR")
-    rest.org.behaviour(tooling_saves_feed_layouts=True)
-    assert rest.call("PATCH", path, {"Metadata": before["Metadata"]}).status == 204
+def test_a_feed_based_layout_is_refused_too(rest: Rest) -> None:
+    before = layout(rest, rest.org.add_layout("Lead", "Feed", feed=True))
+    tree = {name: value for name, value in before["Metadata"].items() if name == "feedLayout"}
+    refused = rest.call("PATCH", f"tooling/sobjects/Layout/{before['Id']}", {"Metadata": tree})
+    assert "VALUE_STRING value Following or request" in refused.json[0]["message"]
 
 
 def test_in_professional_edition_a_field_on_the_layout_is_a_field_that_can_be_written(rest: Rest) -> None:
+    rest.org.behaviour(tooling_takes_layouts_back=True)
     rest.org.edition("Professional Edition", api_add_on=True)
     lead = rest.org.create("Lead")
     assert rest.call("PATCH", f"sobjects/Lead/{lead}", {BOX: True}).code == "INVALID_FIELD"

@@ -104,11 +104,17 @@ def pause_by_maintenance(org: PracticeOrg) -> None:
     org.maintenance(read_only=True)
 
 
+def buy_the_api(org: PracticeOrg) -> None:
+    """Without field-level security the box must be on the page layout, too."""
+    org.edition("Professional Edition", api_add_on=True)
+    org.lay_out("Lead-Lead Layout", "HasOptedOutOfEmail", "Edit")
+
+
 OF_THE_ORG: dict[str, tuple[Callable[[PracticeOrg], object], str, Callable[[PracticeOrg], object]]] = {
     "an edition without API": (
         lambda org: org.edition("Professional Edition"),
         "API_DISABLED_FOR_ORG",
-        lambda org: org.edition("Professional Edition", api_add_on=True),
+        buy_the_api,
     ),
     "a user without API Enabled": (
         lambda org: org.permit(api_enabled=False),

@@ -1,12 +1,22 @@
 -- name: undecided_holds
--- The mass changes that wait for a decision, the oldest first; one whose last address was repeated or lifted needs none.
-SELECT h.hold_id, h.direction, h.origin, h.org_id, h.made_at, count(DISTINCT i.address_id),
-       count(*) FILTER (WHERE i.record_id <> '')
-FROM hold h JOIN hold_item i USING (hold_id) WHERE h.decided_at IS NULL GROUP BY h.hold_id ORDER BY h.hold_id;
+-- The mass changes that wait for a decision, the oldest first, at most so many (NULL = all); one whose last address was
+-- repeated or lifted needs none. Lists of what looks like a link scanner only when they are wanted.
+SELECT h.hold_id, h.direction, h.origin, h.org_id, h.made_at, items.addresses, items.boxes
+FROM hold h, LATERAL (SELECT count(DISTINCT i.address_id) AS addresses, count(*) FILTER (WHERE i.record_id <> '') AS boxes
+                      FROM hold_item i WHERE i.hold_id = h.hold_id) items
+WHERE h.decided_at IS NULL AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)
+      AND (%(scanners)s OR h.direction <> 's')
+ORDER BY h.hold_id LIMIT %(most)s;
+
+-- name: count_undecided
+-- How many mass changes wait; lists of scanners are not counted.
+SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL AND h.direction <> 's'
+    AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id);
 
 -- name: hold_sample
--- Some addresses of a hold; an erased one is NULL.
-SELECT DISTINCT a.normal FROM hold_item i JOIN address a USING (address_id) WHERE i.hold_id = %s ORDER BY 1 LIMIT %s;
+-- Some addresses of a hold; an erased one is NULL. An inbound hold has a row for each box, so a few more are looked at.
+SELECT DISTINCT a.normal FROM (SELECT address_id FROM hold_item WHERE hold_id = %s ORDER BY address_id LIMIT 50) i
+JOIN address a USING (address_id) ORDER BY 1 LIMIT %s;
 
 -- name: hold_records
 -- Some of the records that were ticked, spread evenly and the same each time, each with whose it is; an erased one is NULL.

@@ -121,3 +121,13 @@ SELECT nextval('worker_seq')::int;
 -- name: notify
 -- Wakes the workers.
 SELECT pg_notify('mark', '');
+
+-- name: retry_now_of_people
+-- The same for the boxes of some people, and for the look-ups of those without a record; how many are due now.
+WITH boxes AS (
+    UPDATE mark m SET due_at = clock() FROM record r
+    WHERE r.address_id = ANY (%(addresses)s) AND (m.org_id, m.record_id) = (r.org_id, r.record_id) AND m.state IN ('o', 'p')
+      AND m.reason IS DISTINCT FROM 'fan-out refused' AND (m.due_at IS NULL OR m.due_at > clock()) RETURNING 1),
+lookups AS (
+    UPDATE lookup SET due_at = clock() WHERE address_id = ANY (%(addresses)s) AND due_at > clock() RETURNING 1)
+SELECT (SELECT count(*) FROM boxes) + (SELECT count(*) FROM lookups);

@@ -9,6 +9,7 @@ from typing import Any
 
 from optsync.core.record_ids import to_18
 from optsync.salesforce.contract.bench import OPT_OUT, Bench, NotSeen, in_short
+from optsync.salesforce.http import Answer
 from optsync.salesforce.query import query_path
 from optsync.salesforce.session import API_VERSION
 
@@ -154,6 +155,22 @@ def _versions(bench: Bench) -> str:
     return "offered" if API_VERSION in offered else "not offered"
 
 
+def _tooling(bench: Bench, soql: str) -> Answer:
+    return bench.call("GET", f"tooling/{query_path(soql)}")
+
+
+def _layout_enumeration(bench: Bench) -> str:
+    """Tooling is said to show enumerations in a form that it does not take back; nothing is written to find out."""
+    for row in _tooling(bench, "SELECT Id FROM Layout WHERE TableEnumOrId IN ('Lead', 'Contact')").json_object()[
+        "records"
+    ]:
+        tree = bench.call("GET", f"tooling/sobjects/Layout/{row['Id']}").json_object().get("Metadata") or {}
+        summary = tree.get("summaryLayout") or {}
+        if "summaryLayoutStyle" in summary:
+            return str(summary["summaryLayoutStyle"])
+    raise NotSeen("no layout of Lead or Contact has a summary")
+
+
 FACTS = (
     Fact("version", f"Is version {API_VERSION} offered?", "offered", "REST guide, Versions", _versions),
     Fact(
@@ -250,5 +267,19 @@ FACTS = (
         "400 INVALIDJOB",
         "recorded answers",
         _second_upload,
+    ),
+    Fact(
+        "layouts-at-once",
+        "What does Tooling answer to the trees of two layouts at once?",
+        "400 MALFORMED_QUERY",
+        "recorded answers",
+        lambda bench: in_short(_tooling(bench, "SELECT Metadata FROM Layout LIMIT 2")),
+    ),
+    Fact(
+        "layout-enumeration",
+        "How does Tooling spell the style of a layout's summary?",
+        "DEFAULT",
+        "clients' code; the Metadata API guide has Default",
+        _layout_enumeration,
     ),
 )

@@ -73,9 +73,13 @@ UPDATE run SET jobs = jsonb_strip_nulls(jobs || %(jobs)s) WHERE run_id = %(run_i
 UPDATE run SET phase = %(phase)s, counts = counts || %(counts)s WHERE run_id = %(run_id)s
 
 -- name: finish_run
--- The end of a run, with its report.
-UPDATE run SET state = 'finished', result = %(result)s, phase = 'done', report = %(report)s, finished_at = clock()
-WHERE run_id = %(run_id)s
+-- The end of a run, with its report and its event.
+WITH done AS (UPDATE run SET state = 'finished', result = %(result)s, phase = 'done', report = %(report)s, finished_at = clock()
+    WHERE run_id = %(run_id)s RETURNING run_id, org_id, result, by_whom, report)
+INSERT INTO event (kind, actor, org_id, run_id, reason, evidence)
+SELECT CASE WHEN result = 'held' THEN 'sync held' ELSE 'sync finished' END, by_whom, org_id, run_id, result,
+       jsonb_build_object('counts', report -> 'counts')
+FROM done
 
 -- name: last_run
 -- The newest run of an org that compared, with what it counted: the sizes and the start that the next one builds on.

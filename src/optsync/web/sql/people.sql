@@ -8,3 +8,15 @@ WHERE r.record_id = %(record)s LIMIT 1;
 -- name: login_urls
 -- Where each org is.
 SELECT org_id, login_url, is_practice FROM connection;
+
+-- name: people_from
+-- People whose address begins as asked, in its order, after a given one: opted out from where, and how many live records.
+-- Of the first `most` only those who are linked, or not, are given, and the last one whatever it is: the next page goes on
+-- there. Records are counted no further than `rows` need.
+SELECT a.nth::int, a.normal, o.source, records.count AS records
+FROM (SELECT address_id, normal, row_number() OVER (ORDER BY normal) AS nth FROM address
+      WHERE normal > %(after)s AND normal >= %(first)s AND normal < %(last)s ORDER BY normal LIMIT %(most)s) a
+LEFT JOIN LATERAL (SELECT o.source FROM opt_out o WHERE o.address_id = a.address_id AND o.scope = 0 AND o.lifted_at IS NULL) o ON true,
+LATERAL (SELECT count(*)::int FROM (SELECT FROM record r WHERE r.address_id = a.address_id AND r.successor IS NULL LIMIT 100) r) records
+WHERE %(linked)s = '' OR (%(linked)s = 'yes') = (records.count > 0) OR a.nth = %(most)s
+ORDER BY a.normal LIMIT %(rows)s;

@@ -40,7 +40,8 @@ WHERE s.org_id = %(org)s;
 SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AND p.field = 0 AND p.until > clock()
                AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS refused,
        (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = %(org)s LIMIT %(most)s) parked)
-       + (SELECT count(*)::int FROM hold WHERE decided_at IS NULL) AS waiting;
+       + (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
+          AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS waiting;
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts.

@@ -4,19 +4,23 @@
 -- The newest opt-outs of the whole account before a given one, each with its state in Salesforce. Either all of them, walked
 -- source by source along opt_out_newest, or those of the addresses that `among` names. States: lifted, held, parked, owed,
 -- confirmed; 'not linked' without a live record; 'nothing owed' otherwise. The most urgent one of a person's boxes counts.
-SELECT o.address_id, a.normal, o.since, o.source, marked.state
+-- Of the first `most` only those in a state and with a beginning are given, and the last one whatever it is: the next page
+-- goes on there. States are looked up in this order and no further than `rows` need; so nothing may sort behind that.
+SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state
 FROM (
-    (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
-         SELECT o.* FROM opt_out o
-         WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz AND %(among)s::bigint[] IS NULL
-           AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
-         ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) walked
-     ORDER BY walked.since DESC, walked.address_id DESC LIMIT %(most)s)
-    UNION ALL
-    (SELECT o.* FROM unnest(%(among)s::bigint[]) AS wanted(address_id) JOIN opt_out o USING (address_id)
-     WHERE o.scope = 0 AND o.source = ANY (%(sources)s::text[]) AND o.since >= %(from_at)s::timestamptz
-       AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))) o
-JOIN address a USING (address_id),
+    SELECT o.*, row_number() OVER (ORDER BY o.since DESC, o.address_id DESC) AS nth FROM (
+        (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
+             SELECT o.* FROM opt_out o
+             WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz AND %(among)s::bigint[] IS NULL
+               AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
+             ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) walked
+         ORDER BY walked.since DESC, walked.address_id DESC LIMIT %(most)s)
+        UNION ALL
+        (SELECT o.* FROM unnest(%(among)s::bigint[]) AS wanted(address_id) JOIN opt_out o USING (address_id)
+         WHERE o.scope = 0 AND o.source = ANY (%(sources)s::text[]) AND o.since >= %(from_at)s::timestamptz
+           AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))) o
+    ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) o,
+LATERAL (SELECT a.normal FROM address a WHERE a.address_id = o.address_id) a,
 LATERAL (
     SELECT CASE WHEN o.lifted_at IS NOT NULL THEN 'lifted'
                 WHEN o.lift_waits_at IS NOT NULL OR bool_or(m.state = 'h') THEN 'held'
@@ -26,7 +30,9 @@ LATERAL (
                 WHEN count(*) = 0 THEN 'not linked' ELSE 'nothing owed' END AS state
     FROM record r LEFT JOIN mark m USING (org_id, record_id)
     WHERE r.address_id = o.address_id AND r.successor IS NULL) marked
-ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s;
+WHERE (a.normal >= %(first)s AND a.normal < %(last)s OR %(first)s = '') AND (%(state)s = '' OR marked.state = %(state)s)
+   OR o.nth = %(most)s
+ORDER BY o.since DESC, o.address_id DESC LIMIT %(rows)s;
 
 -- name: people_in_state
 -- Addresses that may be in a state that few people are in, at most so many; the list above looks closer.
@@ -42,3 +48,24 @@ SELECT DISTINCT address_id FROM (
     UNION ALL (SELECT address_id FROM lookup WHERE %(state)s = 'not linked' LIMIT %(most)s)
     UNION ALL (SELECT address_id FROM address WHERE erased_hash IS NOT NULL AND %(state)s = 'not linked' LIMIT %(most)s)) found
 LIMIT %(most)s;
+
+-- name: last_of_sources
+-- When each source last unsubscribed somebody; NULL when it never did.
+SELECT s.source, (SELECT max(o.since) FROM opt_out o WHERE o.source = s.source) FROM unnest(%s::text[]) AS s(source);
+-- name: people_beginning
+-- Addresses that begin as asked, at most so many.
+SELECT address_id FROM address WHERE normal >= %(first)s AND normal < %(last)s LIMIT %(most)s;
+
+-- name: people_of_record
+-- The address of a record in any org.
+SELECT r.address_id FROM org o JOIN record r USING (org_id) WHERE r.record_id = %(record)s AND r.address_id IS NOT NULL;
+
+-- name: opt_outs_counted
+-- How many active opt-outs there are from some sources since a day, counted no further than so many.
+SELECT count(*)::int FROM (SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL AND source = ANY (%(sources)s::text[])
+                           AND since >= %(from_at)s::timestamptz LIMIT %(most)s) counted;
+
+-- name: opt_outs_estimated
+-- The same as the planner knows it, for more than one counts while a page waits.
+EXPLAIN (FORMAT JSON) SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL AND source = ANY (%(sources)s::text[])
+                      AND since >= %(from_at)s::timestamptz;

@@ -34,6 +34,12 @@ def figure(value: object) -> str:
 
 
 @register.filter
+def seconds(value: float) -> str:
+    """A short time: at least a second, because a scanner's burst may be shorter."""
+    return f"{max(1, round(value))} s"
+
+
+@register.filter
 def when(value: datetime | None) -> SafeString:
     """A moment as an element: in the zone of the page's reader, UTC on hover, ISO for programs; a dash for none."""
     if not value:  # a template gives "" for what is not there
@@ -47,6 +53,12 @@ def moment(value: datetime) -> str:
     """Day and time to the second, with its zone: a history is read second by second."""
     at = timezone.localtime(value)
     return f"{day(at)} {at:%H:%M:%S %Z}"
+
+
+@register.filter
+def instant(text: str) -> datetime:
+    """An instant that was kept as text in JSON."""
+    return datetime.fromisoformat(text)
 
 
 def day(at: datetime) -> str:

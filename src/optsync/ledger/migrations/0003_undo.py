@@ -13,7 +13,7 @@ DOOR = (
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0001_ledger")]
+    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0002_uploads")]
     operations: ClassVar = [
         migrations.RunSQL(f"CREATE OR REPLACE {DOOR}END $$;"),
         migrations.RunSQL((SQL / "undo.sql").read_text(encoding="utf-8")),

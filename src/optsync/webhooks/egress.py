@@ -1,0 +1,278 @@
+"""The one door to addresses that somebody typed in: webhooks, alert channels, heartbeats.
+
+Promises: https only; no redirect is followed, no cookie kept, no proxy of the environment used. The name is resolved
+here and every address of it is looked at before the connection goes to exactly that address, so a name that changes
+its mind between two questions (DNS rebinding) gains nothing. A call ends at its deadline even if bytes drip in one by
+one, and no more of an answer is read than its cap.
+"""
+
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Self
+from urllib.parse import SplitResult, urlsplit
+
+import httpcore2
+import httpx2  # noqa: TID251  the second and last module that speaks HTTP
+
+from optsync.core.problems import Problem
+from optsync.core.told import told
+from optsync.seams import Seams
+
+DEADLINE_SECONDS: Final = 15.0
+"""From the first byte sent to the last one read. Standard Webhooks asks for 15 to 30 s."""
+BODY_BYTES_MAX: Final = 16 * 1024
+SAID_LENGTH_MAX: Final = 200
+URL_LENGTH_MAX: Final = 2_000
+NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+NOT_OUT_THERE: Final = tuple(
+    ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20")
+)
+"""Tunnels and protocol assignments (RFC 6890), which Python's `is_global` lets pass in one version or another."""
+UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+Resolve = Callable[[str, int], list[str]]
+"""The addresses of a host name, asked for one connection. Raises OSError for an unknown one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: `status` is None when no answer came, `said` is then why; else the start of the body."""
+
+    status: int | None
+    said: str
+    took_ms: int
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the receiver said that it has it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Forbidden(httpcore2.ConnectError):
+    """The name leads to an address that is not out there."""
+
+
+def addresses_of(host: str, port: int) -> list[str]:
+    """The addresses of a name as the system resolves it. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+class Egress:
+    """Sends to addresses that somebody typed in. `to_loopback`, for development, allows http to this machine."""
+
+    def __init__(self, seams: Seams, *, to_loopback: bool = False, resolve: Resolve = addresses_of) -> None:
+        self.seams = seams
+        self.to_loopback = to_loopback
+        self.resolve = resolve
+
+    def refuse(self, url: str) -> None:
+        """Raises Problem, exit code 2, for an address that is not to be sent to, whatever its name leads to."""
+        parts = _split(url)
+        why = None
+        if parts is None or not parts.hostname:
+            why = told("it is no address of the form https://host/path")
+        elif parts.username is not None or parts.password is not None:
+            why = told("it holds a user name or a password")
+        elif parts.scheme != "https" and not (parts.scheme == "http" and self.to_loopback and _is_here(parts.hostname)):
+            why = told("it does not begin with https://")
+        if why is not None:
+            raise Problem(
+                told("this address cannot be sent to: %(why)s", why=why),
+                told("nothing was stored and nothing was sent"),
+                told("give an https address that this machine reaches on the internet"),
+                2,
+            )
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """POSTs and tells what came of it; never raises for what is out there."""
+        return self._send("POST", url, body, headers)
+
+    def get(self, url: str) -> Answer:
+        """GETs, for a heartbeat."""
+        return self._send("GET", url, b"", {})
+
+    def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        began = self.seams.monotonic()
+        try:
+            self.refuse(url)
+            status, said = self._exchange(method, url, body, headers, began + DEADLINE_SECONDS)
+        except Problem as problem:
+            status, said = None, problem.what
+        except (httpcore2.ConnectError, httpcore2.NetworkError, httpx2.TransportError, ssl.SSLError) as error:
+            status, said = None, _why(error)
+        except (httpx2.InvalidURL, UnicodeError, ValueError):
+            status, said = None, "the address cannot be read"
+        return Answer(status, said, round((self.seams.monotonic() - began) * 1000))
+
+    def _exchange(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str], ends_at: float
+    ) -> tuple[int, str]:
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), DEADLINE_SECONDS)
+        request = httpx2.Request(
+            method,
+            url,
+            content=body,
+            headers={"User-Agent": "optsync", "Accept-Encoding": "identity", **headers},
+            extensions={"timeout": timeouts},
+        )
+        with _Transport(_Backend(self, ends_at)) as transport:
+            response = transport.handle_request(request)
+            try:
+                return response.status_code, _readable(_start_of(response.stream))
+            finally:
+                response.close()
+
+    def allowed(self, address: str) -> bool:
+        """Whether an address is out there: public, or this machine while that is allowed."""
+        ip = _unwrapped(address.partition("%")[0])
+        if ip.is_loopback:
+            return self.to_loopback
+        if any(ip in block for block in NOT_OUT_THERE) or (ip.version == 6 and ip not in GLOBAL_UNICAST):
+            return False
+        return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address that counts: an IPv4 one inside an IPv6 one is that IPv4 address."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return ip.ipv4_mapped
+        if ip in NAT64:
+            return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip
+
+
+def _split(url: str) -> SplitResult | None:
+    if len(url) > URL_LENGTH_MAX or not url.isascii() or re.search(r"[\s\\]", url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for a port that is none
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")
+
+
+def _start_of(stream: Any) -> bytes:
+    """The first bytes of an answer; what comes after them is not read."""
+    found = b""
+    for piece in stream:
+        found += piece
+        if len(found) >= BODY_BYTES_MAX:
+            break
+    return found[:BODY_BYTES_MAX]
+
+
+def _readable(body: bytes) -> str:
+    """The start of a body as one line that can neither move a cursor nor turn a text around."""
+    return " ".join(UNPRINTABLE.sub(" ", body.decode("utf-8", "replace")).split())[:SAID_LENGTH_MAX]
+
+
+def _why(error: Exception) -> str:
+    """Why no answer came, without the library's text: it may hold the address."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    if any(isinstance(one, Forbidden) for one in causes):
+        return "refused: the name leads to a private or reserved network address"
+    if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
+        return "the certificate is not valid for this name"
+    if any(isinstance(one, socket.gaierror) for one in causes):
+        return "the name is unknown"
+    if isinstance(error, httpx2.TimeoutException):
+        return f"no answer within {DEADLINE_SECONDS:.0f} s"
+    reason = next((one.strerror for one in causes if isinstance(one, OSError) and one.strerror), None)
+    return f"no connection ({reason})" if reason else f"the connection broke ({type(error).__name__})"
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+class _Transport(httpx2.HTTPTransport):
+    """httpx2's transport for one call, on our own backend (httpx2 has no public argument for it)."""
+
+    def __init__(self, backend: "_Backend") -> None:
+        super().__init__(trust_env=False, verify=_tls())
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=_tls(), max_connections=1, max_keepalive_connections=0, network_backend=backend
+        )
+
+
+class _Backend(httpcore2.SyncBackend):
+    """Resolves the name, looks at every address, connects to one of exactly those."""
+
+    def __init__(self, egress: Egress, ends_at: float) -> None:
+        self._egress = egress
+        self._ends_at = ends_at
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        """Raises Forbidden when any address of the name is not out there, httpcore2.ConnectError."""
+        try:
+            addresses = self._egress.resolve(host, port)
+        except OSError as error:
+            raise httpcore2.ConnectError("the name is unknown") from error
+        if not all(self._egress.allowed(address) for address in addresses):
+            raise Forbidden
+        failure: Exception = httpcore2.ConnectError("no address")
+        for address in addresses:
+            left = _left(self._egress.seams, self._ends_at)
+            try:
+                plain = super().connect_tcp(address, port, left, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _Stream(plain, self._egress.seams, self._ends_at)
+        raise failure
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A connection whose every wait ends with the call."""
+
+    def __init__(self, inner: httpcore2.NetworkStream, seams: Seams, ends_at: float) -> None:
+        self._inner = inner
+        self._seams = seams
+        self._ends_at = ends_at
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(self._seams, self._ends_at))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _left(self._seams, self._ends_at))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Self:
+        inner = self._inner.start_tls(ssl_context, server_hostname, _left(self._seams, self._ends_at))
+        return type(self)(inner, self._seams, self._ends_at)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def _left(seams: Seams, ends_at: float) -> float:
+    """What is left of a call. Raises httpcore2.ReadTimeout when nothing is."""
+    left = ends_at - seams.monotonic()
+    if left <= 0:
+        raise httpcore2.ReadTimeout
+    return left

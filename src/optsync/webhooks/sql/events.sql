@@ -1,0 +1,103 @@
+-- From the ledger's sealed events to deliveries. Seals are numbered in the order of their commits, without gaps: whoever has
+-- been handed seal n has been handed every event that was sealed before it, however late its transaction committed.
+
+-- name: behind
+-- Endpoints that have not been handed everything yet and do not have too much waiting.
+SELECT p.endpoint_id FROM webhook_endpoint p
+WHERE p.disabled_at IS NULL AND p.seal_no < (SELECT max(seal_no) FROM seal)
+  AND (SELECT count(*) FROM (SELECT FROM webhook_delivery d WHERE d.endpoint_id = p.endpoint_id AND d.due_at IS NOT NULL
+                             LIMIT %(waiting_max)s) few) < %(waiting_max)s
+ORDER BY p.endpoint_id;
+
+-- name: hand_out
+-- Makes the deliveries of the next seals for one endpoint and moves it on, in one statement: none is lost and none made
+-- twice, however many workers do this at once.
+WITH endpoint AS MATERIALIZED (
+    SELECT endpoint_id, seal_no FROM webhook_endpoint
+    WHERE endpoint_id = %(endpoint)s AND disabled_at IS NULL FOR UPDATE SKIP LOCKED),
+next AS MATERIALIZED (
+    SELECT s.seal_no, s.events, sum(s.count) OVER (ORDER BY s.seal_no) - s.count AS before
+    FROM (SELECT seal.* FROM seal, endpoint p WHERE seal.seal_no > p.seal_no ORDER BY seal.seal_no LIMIT %(seals)s) s),
+part AS MATERIALIZED (SELECT seal_no, events FROM next WHERE before < %(events)s),
+found AS MATERIALIZED (
+    SELECT e.event FROM part, unnest(part.events) AS range(ids),
+        LATERAL (SELECT event FROM event WHERE event_id >= lower(ids) AND event_id < upper(ids) OFFSET 0) e
+    WHERE (e.event).kind = ANY (%(kinds)s)),
+made AS (
+    INSERT INTO webhook_delivery (endpoint_id, event_id, type, address_id)
+    SELECT p.endpoint_id, (f.event).event_id, t.type, coalesce(who.address_id, r.address_id)
+    FROM endpoint p, found f
+    JOIN unnest(%(kinds)s::text[], %(types)s::text[]) AS t(kind, type) ON t.kind = (f.event).kind
+    LEFT JOIN people_then((SELECT array_agg(x.event) FROM found x), %(inner)s, %(outer)s) who
+        ON who.at = (f.event).at AND who.subject = (f.event).subject AND who.scope = (f.event).scope
+    LEFT JOIN record r ON (f.event).kind = 'confirmed' AND (r.org_id, r.record_id) = ((f.event).org_id, (f.event).record_id)
+    ORDER BY 2
+    ON CONFLICT DO NOTHING RETURNING 1)
+UPDATE webhook_endpoint SET seal_no = (SELECT max(part.seal_no) FROM part)
+FROM endpoint p WHERE webhook_endpoint.endpoint_id = p.endpoint_id AND EXISTS (SELECT FROM part)
+RETURNING (SELECT count(*)::int FROM made);
+
+-- name: claim
+-- Takes due deliveries of endpoints with room and puts them off for as long as an attempt may take.
+UPDATE webhook_delivery d SET due_at = clock() + make_interval(secs => %(lease)s), attempts = d.attempts + 1
+FROM (SELECT due.delivery_id FROM unnest(%(endpoints)s::int[], %(rooms)s::int[]) AS want(endpoint_id, room),
+          LATERAL (SELECT w.delivery_id FROM webhook_delivery w
+                   WHERE w.endpoint_id = want.endpoint_id AND w.due_at <= clock()
+                   ORDER BY w.due_at, w.delivery_id LIMIT want.room FOR UPDATE SKIP LOCKED) due) taken
+WHERE d.delivery_id = taken.delivery_id
+RETURNING d.delivery_id, d.endpoint_id, d.event_id, d.attempts, d.address_id;
+
+-- name: sendable
+-- Endpoints that are told, with what signs.
+SELECT endpoint_id, url, secret, CASE WHEN old_until > clock() THEN old_secret END AS old_secret
+FROM webhook_endpoint WHERE disabled_at IS NULL ORDER BY endpoint_id;
+
+-- name: events_by_id
+-- Events with what they are about, for their delivery.
+SELECT e.event_id, e.at, e.kind, e.scope, e.source, e.run_id, e.record_id, e.reason, e.evidence, o.salesforce_id AS org,
+       a.address_id, a.normal, CASE WHEN left(e.record_id, 3) = '00Q' THEN f.lead_name ELSE f.contact_name END AS field_name
+FROM unnest(%(events)s::bigint[], %(people)s::bigint[]) AS want(event_id, address_id) JOIN event e USING (event_id)
+LEFT JOIN address a ON a.address_id = want.address_id LEFT JOIN org o ON o.org_id = e.org_id
+LEFT JOIN opt_out_field f ON f.org_id = e.org_id AND f.field = e.field;
+
+-- name: settle_delivery
+-- What came of an attempt. A success ends the endpoint's trouble; a failure begins it or goes on with it.
+WITH done AS (UPDATE webhook_delivery SET
+        due_at = CASE WHEN %(again)s::float8 IS NOT NULL THEN clock() + make_interval(secs => %(again)s::float8) END,
+        delivered_at = CASE WHEN %(delivered)s THEN clock() END
+    WHERE delivery_id = %(delivery)s RETURNING delivery_id, endpoint_id),
+noted AS (INSERT INTO webhook_attempt (delivery_id, nth, status, took_ms, said)
+    SELECT delivery_id, 1 + coalesce((SELECT max(nth) FROM webhook_attempt a WHERE a.delivery_id = done.delivery_id), 0),
+           %(status)s, %(took_ms)s, %(said)s FROM done)
+UPDATE webhook_endpoint p SET failing_since = CASE WHEN %(delivered)s THEN NULL ELSE coalesce(p.failing_since, clock()) END
+FROM done WHERE p.endpoint_id = done.endpoint_id AND (NOT %(delivered)s OR p.failing_since IS NOT NULL);
+
+-- name: failing_for_days
+-- Endpoints that have not taken anything for so long.
+SELECT endpoint_id FROM webhook_endpoint
+WHERE disabled_at IS NULL AND failing_since < clock() - make_interval(days => %(days)s);
+
+-- name: forget
+-- Deliveries older than they can be asked for, a part at a time.
+DELETE FROM webhook_delivery WHERE delivery_id IN (
+    SELECT delivery_id FROM webhook_delivery WHERE made_at < clock() - make_interval(days => %(days)s) ORDER BY made_at LIMIT 10000);
+
+-- name: sealed_events
+-- Events in the order of their seals, after a place in it: where each stands and whom it is about.
+WITH found AS MATERIALIZED (
+    SELECT s.seal_no, e.event
+    FROM (SELECT seal_no, events FROM seal WHERE seal_no >= %(seal)s ORDER BY seal_no LIMIT %(seals)s) s,
+         unnest(s.events) AS range(ids),
+         LATERAL (SELECT event FROM event WHERE event_id >= lower(ids) AND event_id < upper(ids) OFFSET 0) e
+    WHERE (e.event).kind = ANY (%(kinds)s) AND (s.seal_no, (e.event).event_id) > (%(seal)s, %(event)s)
+    ORDER BY s.seal_no, (e.event).event_id LIMIT %(limit)s)
+SELECT f.seal_no, (f.event).event_id, coalesce(who.address_id, r.address_id) AS address_id
+FROM found f
+LEFT JOIN people_then((SELECT array_agg(x.event) FROM found x), %(inner)s, %(outer)s) who
+    ON who.at = (f.event).at AND who.subject = (f.event).subject AND who.scope = (f.event).scope
+LEFT JOIN record r ON (f.event).kind = 'confirmed' AND (r.org_id, r.record_id) = ((f.event).org_id, (f.event).record_id)
+ORDER BY 1, 2;
+
+-- name: newest_seal
+-- The number of the newest seal; 0 before the first.
+SELECT coalesce(max(seal_no), 0) FROM seal;

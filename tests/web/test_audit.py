@@ -1,0 +1,121 @@
+"""The audit on the pages: every event, by who, what and when; exported safely; verified without writing (I8, T20)."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from optsync.ledger import chain
+from optsync.ledger.record import opt_out
+from tests.installation import Site
+from tests.web.conftest import read
+
+FORMULA = '=HYPERLINK("http://evil")'
+
+
+def write(site: Site, kind: str, actor: str, **evidence: Any) -> None:
+    """An event of ours."""
+    with site.installation.database.connect() as conn:
+        conn.execute("INSERT INTO event (kind, actor, evidence) VALUES (%s, %s, %s)", [kind, actor, Jsonb(evidence)])
+
+
+def test_a_change_is_shown_with_what_stood_there_before(site: Site, cookie: str) -> None:
+    write(
+        site,
+        "settings changed",
+        "<b>eve</b>",
+        before={"choice": "email", "same": 1},
+        after={"choice": "sales", "same": 1},
+    )
+    text = read(site, cookie, "/audit?who=%3Cb%3Eeve")
+    assert "<code>choice</code>: <del>email</del> → <ins>sales</ins>" in text
+    assert "<code>same</code>" not in text
+    assert "&lt;b&gt;eve&lt;/b&gt;" in text
+
+
+def test_filters_find_by_what_who_when_and_person(site: Site, cookie: str) -> None:
+    write(site, "tested", "filter-man")
+    with site.installation.database.connect() as conn:
+        opt_out(conn, site.installation.vault.subject_key, "audit@example.com", "manual", actor="filter-man")
+        row = conn.execute("SELECT encode(subject, 'hex') FROM event WHERE actor = 'filter-man' AND kind = 'opted out'")
+        found = row.fetchone()
+    assert found is not None
+    today, tomorrow = datetime.now(UTC).date(), datetime.now(UTC).date() + timedelta(days=1)
+    for query, count in (
+        ("who=filter-man", 2),
+        ("who=filter-man&what=tested", 1),
+        (f"about={found[0]}", 1),
+        (f"who=filter-man&since={today}", 2),
+        (f"who=filter-man&until={today}", 2),
+        (f"who=filter-man&since={tomorrow}", 0),
+        ("who=filter-man&until=2020-01-01", 0),
+        ("who=filter-man&since=nonsense", 2),
+        ("who=filter-man&before=1", 0),
+    ):
+        text = read(site, cookie, f"/audit?{query}")
+        assert text.count("<bdi>filter-man</bdi>") == count, query
+        assert "audit@example.com" not in text
+
+
+def test_the_list_goes_on_page_by_page(site: Site, cookie: str) -> None:
+    with site.installation.database.connect() as conn:
+        conn.execute("INSERT INTO event (kind, actor) SELECT 'paged', 'pager' FROM generate_series(1, 120)")
+    seen, path = 0, "/audit?who=pager"
+    for _ in range(10):
+        text = read(site, cookie, path)
+        seen += text.count("<bdi>pager</bdi>")
+        if ">Older</a>" not in text:
+            break
+        path = "/audit" + text.rpartition('">Older</a>')[0].rpartition('href="')[2].replace("&amp;", "&")
+    assert seen == 120
+
+
+def test_the_export_is_filtered_and_no_spreadsheet_runs_it(site: Site, cookie: str) -> None:
+    write(site, "exported", FORMULA, note="a,b")
+    answer, text = site.request("GET", "/audit/export?what=exported", headers={"Cookie": cookie})
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["actor"] for row in rows] == ["'" + FORMULA]
+    assert json.loads(rows[0]["evidence"]) == {"note": "a,b"}
+    _, lines = site.request("GET", "/audit/export?what=exported&format=jsonl", headers={"Cookie": cookie})
+    assert [json.loads(line)["actor"] for line in lines.splitlines()] == [FORMULA]
+
+
+def test_verifying_says_that_the_chain_holds_and_its_head(site: Site, cookie: str) -> None:
+    with site.installation.database.connect() as conn:
+        chain.seal(conn)
+        state = chain.verify(conn)
+    text = read(site, cookie, "/audit/verify")
+    assert "The chain holds." in text
+    assert state.head_hex in text
+
+
+def test_verifying_finds_a_changed_event_and_says_what_to_do(site: Site, cookie: str) -> None:
+    write(site, "to be forged", "mallory")
+    with site.installation.database.connect() as conn:
+        chain.seal(conn)
+        conn.execute("ALTER TABLE event DISABLE TRIGGER event_append_only")
+        conn.execute("UPDATE event SET actor = 'nobody' WHERE kind = 'to be forged'")
+        try:
+            text = read(site, cookie, "/audit/verify")
+            assert "The chain is broken at seal" in text
+            assert "optsync audit export" in text
+            assert "Die Kette ist bei Siegel" in read(site, cookie, "/audit/verify", "de")
+        finally:
+            conn.execute("UPDATE event SET actor = 'mallory' WHERE kind = 'to be forged'")
+            conn.execute("ALTER TABLE event ENABLE TRIGGER event_append_only")
+
+
+def test_verifying_finds_an_event_that_slipped_in(site: Site, cookie: str) -> None:
+    with site.installation.database.connect() as conn:
+        chain.seal(conn)
+        conn.execute("ALTER TABLE event DISABLE TRIGGER ALL")
+        conn.execute("INSERT INTO event (kind, actor) VALUES ('slipped in', 'mallory')")
+        try:
+            assert "Events that no seal names: 1." in read(site, cookie, "/audit/verify")
+        finally:
+            conn.execute("DELETE FROM event WHERE kind = 'slipped in'")
+            conn.execute("ALTER TABLE event ENABLE TRIGGER ALL")
