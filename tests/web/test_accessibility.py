@@ -4,6 +4,7 @@ The pages are taken from the URL patterns, so that none is forgotten: what shows
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -15,10 +16,12 @@ from optsync.access import keys
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
-from optsync.ledger import uploads
+from optsync.ledger import holds, people, uploads
+from optsync.ledger.people import Link
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
-from optsync.sync.nightly import sync_now
+from optsync.sync import asking
+from optsync.sync.nightly import start_due, sync_now
 from optsync.web.sign_in import make_link
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Installation, Site
@@ -43,10 +46,13 @@ HOSTILE = [
 STATES = [
     *[f"/people?address={quote(address)}" for address in ["ann@example.com", *HOSTILE[:3], *HOSTILE[4:]]],
     *("/people?record=00Q000000000999EAA", "/unsubscribes?state=held", "/nowhere"),
+    *("/settings/salesforce/connect/callback?code=x&state=y", "/settings/salesforce/connect/callback?error=x"),
 ]
 """Pages in a state that their bare address does not show."""
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
 ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
+ELSEWHERE += ("/runs/<int:run_id>/progress", "/runs/<int:run_id>/untick", "/holds/<int:hold_id>/people.csv")
+ELSEWHERE += ("/webhooks/", "/settings/unsubscribes/sources/<slug:provider>/heard")
 """What answers with data, with a file or by leading to another page."""
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
@@ -61,7 +67,7 @@ class Filled:
 
 
 @pytest.fixture(scope="module")
-def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
+def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     """People with odd names, records, a refused box and a run."""
     installation = site.installation
     refused = practice_org.create("Lead", Email="refused@example.com")
@@ -81,10 +87,33 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
+    values |= {"<slug:provider>": "amazon_ses"}
+    values |= {"<str:kind>": "Contact", "<int:endpoint_id>": "1"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
-    return Filled(site, pages + STATES + [f"/unsubscribes/import/{number}" for number in files[1:]])
+    pages += [f"/unsubscribes/import/{number}" for number in files[1:]]
+    with runs_of(installation, practice_org) as more:
+        yield Filled(site, pages + STATES + more)
+
+
+@contextmanager
+def runs_of(installation: Installation, practice_org: PracticeOrg) -> Iterator[list[str]]:
+    """A preview, a mass change of ticks to decide about, and a run that waits for a worker."""
+    key = installation.vault.subject_key
+    ticked = practice_org.create("Contact", Email="ticked@accessible.example.com", HasOptedOutOfEmail=True)
+    with installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        preview = asking.ask(conn, org_id, "test", dry_run=True)
+        start_due(installation.database, installation.vault, seams.real())
+        people.link(conn, key, org_id, [Link(ticked, "Contact", "ticked@accessible.example.com")], "n")
+        found = conn.execute("SELECT address_id, 1, record_id FROM record WHERE record_id = %s", [ticked]).fetchall()
+        hold = holds.hold_inbound(conn, org_id, "run 7", found)
+        waits = asking.ask(conn, org_id, "test", dry_run=True)
+        yield [f"/runs/{preview}", f"/holds/{hold}?decide=drop", f"/holds/{hold}?decide=apply", f"/runs/{waits}"]
+        asking.cancel(conn, waits, "test")
+        holds.drop(conn, key, hold, "test", "over")
+    practice_org.delete(ticked)
 
 
 def files_of(installation: Installation) -> list[int]:

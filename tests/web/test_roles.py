@@ -30,10 +30,16 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/people/lift": (ADMIN, ADMIN),
     "/runs": (IN, IN),
     "/runs/<int:run_id>": (IN, IN),
+    "/runs/start": (IN, OPERATE),
+    "/runs/<int:run_id>/progress": (IN, IN),
+    "/runs/<int:run_id>/cancel": (IN, OPERATE),
+    "/runs/<int:run_id>/undo": (IN, ADMIN),
+    "/runs/<int:run_id>/untick/<str:kind>.csv": (IN, IN),
     "/issues": (IN, IN),
     "/issues/retry": (IN, OPERATE),
     "/holds": (IN, IN),
     "/holds/<int:hold_id>": (IN, ADMIN),
+    "/holds/<int:hold_id>/people.csv": (IN, IN),
     "/search": (IN, IN),
     "/settings": (IN, IN),
     "/settings/unsubscribes": (IN, IN),
@@ -42,6 +48,8 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/settings/salesforce/doctor": (IN, IN),
     "/settings/salesforce/connect": (ADMIN, ADMIN),
     "/settings/salesforce/connect/sign-in": (ADMIN, ADMIN),
+    "/settings/salesforce/connect/salesforce": (ADMIN, ADMIN),
+    "/settings/salesforce/connect/callback": (ADMIN, ADMIN),
     "/settings/salesforce/connect/certificate": (ADMIN, ADMIN),
     "/settings/salesforce/connect/org": (ADMIN, ADMIN),
     "/settings/salesforce/connect/doctor": (IN, IN),
@@ -70,7 +78,7 @@ NUMBERS: Final = {"<int:run_id>": "999999", "<int:hold_id>": "999999", "<int:use
 
 def path_of(route: str) -> str:
     """An address of the route that finds nothing, so that pressing its button does nothing either."""
-    for name, value in {**NUMBERS, "<str:handle>": "0" * 12}.items():
+    for name, value in {**NUMBERS, "<str:handle>": "0" * 12, "<str:kind>": "Contact"}.items():
         route = route.replace(name, value)
     return route
 

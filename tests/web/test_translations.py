@@ -56,6 +56,7 @@ def texts_of_code() -> set[str]:
         words.RESTS,
         words.PROVENANCES,
         words.MARK_REASONS,
+        words.REFUSED_CALLS,
         words.REASONS,
         words.LAYOUTS,
         words.REJECTED_ROWS,

@@ -17,7 +17,7 @@ def keys() -> None:
 def rotate(out: Output) -> None:
     """Encrypt every stored secret with a new key, while everything goes on.
 
-    That is every Salesforce credential, and the secrets of one-time codes, webhooks and alert channels.
+    That is every Salesforce credential, and the secrets of one-time codes, providers, webhooks and alert channels.
 
     Older keys stay in the file, for older backups; they decrypt nothing in the database any more. Copy the key file to
     every other host that uses this database.
@@ -25,11 +25,12 @@ def rotate(out: Output) -> None:
     from optsync.access import users
     from optsync.alerts import channels
     from optsync.connection.connect import encrypt_again
-    from optsync.webhooks import endpoints
+    from optsync.webhooks import endpoints, sources
 
     with opened(out) as house:
         vault = house.vault.rotate(house.seams)
         count = encrypt_again(house.conn, vault, actor=operator())
+        sources.encrypt_again(house.conn, vault)
         codes = users.encrypt_again(house.conn, vault)
         told = endpoints.encrypt_again(house.conn, vault) + channels.encrypt_again(house.conn, vault)
     out.show(

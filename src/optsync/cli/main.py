@@ -33,6 +33,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "optsync.cli.connecting:contract_check",
             "Does this org answer as the practice org does?",
         ),
+        "providers": (
+            "optsync.cli.providers:providers",
+            "Mail providers that tell us of unsubscribes.",
+        ),
         "settings": ("optsync.cli.settings:settings", "The switch, the opt-out field and the time."),
     },
     "Sync": {

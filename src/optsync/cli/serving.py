@@ -61,13 +61,20 @@ def worker() -> None:
     from optsync.config.logging import configure_logging
     from optsync.sync.nightly import start_due
     from optsync.sync.worker import Worker
+    from optsync.webhooks.inbox import take_waiting
 
     with opened(Output(as_json=False)) as house:
         configure_logging(house.environment.log_level)
         database, vault, seams = house.database, house.vault, house.seams
         house.conn.close()  # the worker has sessions of its own
         database.check_direct()
-        here = Worker(database, vault, seams, nightly=lambda: start_due(database, vault, seams))
+        here = Worker(
+            database,
+            vault,
+            seams,
+            nightly=lambda: start_due(database, vault, seams),
+            chores=[lambda conn: take_waiting(conn, vault.subject_key)],
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: here.stop())
         telling = Telling(database, vault, seams, house.environment)

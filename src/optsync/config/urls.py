@@ -1,10 +1,11 @@
-"""Every address of an installation: recipients' pages, programs' interface, health, admins' pages."""
+"""Every address of an installation: recipients' pages, programs' interface, mail providers, health, admins' pages."""
 
 from django.urls import include, path
 
 urlpatterns = [
     path("", include("optsync.public.urls")),
     path("v1/", include("optsync.api.urls")),
+    path("webhooks/", include("optsync.webhooks.urls")),
     path("health/", include("optsync.web.health_urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("optsync.web.account_urls")),

@@ -42,6 +42,13 @@ def undecided(conn: psycopg.Connection, most: int | None = None, *, scanners: bo
     ]
 
 
+def count_undecided(conn: psycopg.Connection) -> int:
+    """How many mass changes wait for a decision."""
+    row = conn.execute(sql("optsync.ledger", "count_undecided")).fetchone()
+    assert row is not None  # a count
+    return int(row[0])
+
+
 def sample(conn: psycopg.Connection, hold_id: int, count: int = SAMPLE_ADDRESSES) -> tuple[str, ...]:
     """Some of its addresses, masked."""
     rows = conn.execute(sql("optsync.ledger", "hold_sample"), [hold_id, count])
@@ -60,13 +67,6 @@ def people_csv(conn: psycopg.Connection, hold_id: int) -> Iterator[bytes]:
     with conn.cursor().copy(sql("optsync.ledger", "hold_people_csv"), [hold_id]) as copy:
         for block in copy:
             yield bytes(block)
-
-
-def count_undecided(conn: psycopg.Connection) -> int:
-    """How many mass changes wait for a decision."""
-    row = conn.execute(sql("optsync.ledger", "count_undecided")).fetchone()
-    assert row is not None  # a count
-    return int(row[0])
 
 
 def hold_inbound(conn: psycopg.Connection, org_id: int, origin: str, ticks: Sequence[tuple[int, int, str]]) -> int:

@@ -18,6 +18,7 @@ Source = Literal[
     "bulk",
     "bounce",
     "complaint",
+    "mail provider",
     "import",
     "api",
     "salesforce sync",

@@ -9,7 +9,7 @@ session ends, however it ends; a worker that loses it begins a new shift.
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -53,7 +53,10 @@ log = get_logger("optsync.sync.worker")
 
 
 class Worker:
-    """Works until `stop` is called. `nightly`, called each second in a thread of its own, starts runs that are due."""
+    """Works until `stop` is called. `nightly`, called each second in a thread of its own, starts runs that are due.
+
+    `chores` are what the doors above left to be done; the keeper calls each of them every second, on its session.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Worker:
         senders: int = SENDERS,
         fence_seconds: float = FENCE_SECONDS,
         nightly: Callable[[], object] | None = None,
+        chores: Sequence[Callable[[psycopg.Connection], object]] = (),
     ) -> None:
         self.database = database
         self.vault = vault
@@ -71,6 +75,7 @@ class Worker:
         self.senders = senders
         self.fence_seconds = fence_seconds
         self.nightly = nightly
+        self.chores = chores
         self.stopping = threading.Event()
         self.unsettled: list[tuple[int, Key]] = []
 
@@ -222,6 +227,8 @@ class _Shift:
         with self._session("optsync keeper") as conn:
             looked_at, clock_at = seconds() - LIFT_LOOK_SECONDS, seconds() - CLOCK_LOOK_SECONDS
             while not self._should_end():
+                for chore in self.worker.chores:
+                    chore(conn)
                 chain.seal(conn)
                 if seconds() - clock_at >= CLOCK_LOOK_SECONDS:
                     clock_at = seconds()

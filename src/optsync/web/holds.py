@@ -24,11 +24,11 @@ from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
 from optsync.web.troubles import in_three_parts
 
+HOLDS_ON_PAGE = 50
+"""The oldest come first; the next ones move up as these are decided."""
 SAMPLES = 20
 LOOKED_AT = 400
 """Records of a mass change whose last change is read from Salesforce: two to four calls."""
-HOLDS_ON_PAGE = 50
-"""The oldest come first; the next ones move up as these are decided."""
 BUSY = 409
 GONE = 410
 

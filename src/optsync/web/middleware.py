@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from optsync.access.models import User
 from optsync.access.users import ROLES, Role
 
-OPEN_NAMESPACES = frozenset({"public", "health", "api"})
+OPEN_NAMESPACES = frozenset({"public", "health", "api", "webhooks"})
 OPEN_NAMES = frozenset({"set_language"})
 """Django's own view: the sign-in page has the language buttons too."""
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

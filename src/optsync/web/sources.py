@@ -54,10 +54,12 @@ def doors_with_words() -> list[dict[str, Any]]:
         door(_("API"), _("Your own programs, with a key."), "api", command="optsync api-keys make NAME --scope write"),
         door(
             _("Mail providers"),
-            _("Spam complaints and bounces. Until providers report them here by themselves: by API or command line."),
+            _("Unsubscribes, spam complaints and bounces, as SendGrid, Mailgun and ten others tell them."),
+            "mail provider",
             "complaint",
             "bounce",
-            command="optsync unsubscribe --source complaint ADDRESS",
+            link=reverse("web:providers"),
+            word=_("Mail providers"),
         ),
         door(_("Import"), _("Lists of other tools, as CSV."), "import", command="optsync import FILE"),
         door(

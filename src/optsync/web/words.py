@@ -29,6 +29,8 @@ KINDS = {
     "not kept": "Salesforce accepted the tick and did not keep it",
     "reason given": "Said why",
     "erased": "Erased: only a keyed hash of the address is kept",
+    "left a group": "Left one group or topic at the mail provider; not blocked here, as the settings say",
+    "provider resubscribed": "The mail provider says resubscribed; optsync does not sync that",
 }
 SOURCES = {
     "clicked link": "Clicked Link",
@@ -38,6 +40,7 @@ SOURCES = {
     "bulk": "Bulk",
     "bounce": "Bounce",
     "complaint": "Spam complaint",
+    "mail provider": "Mail provider",
     "import": "Import",
     "api": "API",
     "salesforce sync": "Salesforce Sync",
@@ -178,6 +181,24 @@ OUR_REFUSALS = {
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
 
+REFUSED_CALLS = {
+    "wrong secret": "wrong secret. Paste the newest address at the provider, all of it.",
+    "no secret": "no secret. Paste the whole address, with what stands before the @.",
+    "wrong signature": "wrong signature. Enter the provider's signing key anew.",
+    "a body that is not the JSON of this provider's events": "it was not one of this provider's events. Is it the "
+    "address of another provider, or of another kind of event?",
+    "a body that breaks off": "it broke off. The provider sends it again.",
+    "a body of more than 4 MB": "it was longer than 4 MB. Let the provider send fewer events at a time.",
+    "another SNS topic": "another SNS topic. Enter the ARN of the one that calls, if it is yours.",
+    "a certificate that is not Amazon's": "a certificate that is not Amazon's. Somebody may try to pass as Amazon.",
+    "an address to confirm that is not Amazon's": "an address that is not Amazon's. Somebody may try to "
+    "pass as Amazon.",
+    "a kind of signature that Amazon does not use": "a signature that is not Amazon's.",
+    "a wrong signature": "a signature that is not Amazon's.",
+    "a type of message that SNS does not have": "it was no message of Amazon SNS.",
+    "Amazon did not answer": "Amazon did not answer when it was asked for its certificate. It sends the message again.",
+}
+"""Why a call of a mail provider was refused (webhooks/incoming.py), with what to do."""
 LAYOUTS = {
     "plain list": "plain list",
     "Salesforce ids": "table with Salesforce ids",

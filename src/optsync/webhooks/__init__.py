@@ -1,1 +1,1 @@
-"""What programs elsewhere hear from us (outgoing webhooks), and the one door through which it leaves: `egress`."""
+"""What a mail provider tells us (incoming), and what a sender hears from us (outgoing), through one door: `egress`."""

@@ -10,7 +10,7 @@ from optsync.ledger import marks
 from optsync.sync.worker import Worker
 from tests.flows.push.world import EMAIL, SALES, World, in_thread, wait_until
 
-SOURCES = ["clicked link", "one-click", "manual", "bulk", "bounce", "complaint", "import", "api"]
+SOURCES = ["clicked link", "one-click", "manual", "bulk", "bounce", "complaint", "mail provider", "import", "api"]
 
 
 def test_r01_the_switch_is_off_by_default_and_push_works_without_it(world: World) -> None:

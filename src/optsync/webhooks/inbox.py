@@ -1,0 +1,131 @@
+"""The inbox between mail providers and the ledger: what is acknowledged is committed here first.
+
+`put` stores the events of one call in one statement; `take_waiting` records what waits, each event in a transaction of
+its own together with the mark that it was taken. Whoever is killed in between, the next one goes on: the receiver after
+its next call, or a worker within a second. No Django here: workers load it.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from optsync.config.logging import get_logger
+from optsync.core.addresses import normalize, subject_of
+from optsync.ledger.queries import sql
+from optsync.ledger.record import Source, opt_out
+from optsync.webhooks.providers import Deed, Provider, Said
+
+PACKAGE: Final = "optsync.webhooks"
+TAKEN_AT_ONCE: Final = 200
+"""How many rows are read at a time; each is taken by itself."""
+SHOWN_MAX: Final = 20
+
+SOURCES: Final[Mapping[str, Source]] = {
+    "unsubscribe": "mail provider",
+    "complaint": "complaint",
+    "bounce": "bounce",
+}
+NOTES: Final = {"group": "left a group", "resubscribed": "provider resubscribed"}
+"""What changes nothing here and still stands in the person's history."""
+
+log = get_logger("optsync.webhooks.inbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event that the ledger has not taken yet."""
+
+    inbox_id: int
+    provider: str
+    deed: Deed
+    address: str
+    evidence: dict[str, Any]
+
+
+def put(conn: psycopg.Connection, subject_key: bytes, provider: Provider, said: Sequence[Said]) -> int:
+    """Stores what concerns opt-outs, all of it or nothing, each event once; how many are new. Raises psycopg.Error."""
+    kept = [one for one in said if one.deed is not None]
+    conn.execute(sql(PACKAGE, "forget_taken"))
+    if not kept:
+        return 0
+    values = {
+        "provider": provider.slug,
+        "event_keys": [key_of(subject_key, provider, one) for one in kept],
+        "deeds": [one.deed for one in kept],
+        "addresses": [normalize(one.address) if one.deed != "unreadable" else None for one in kept],
+        "evidences": [Jsonb(one.evidence) for one in kept],
+        "raws": [one.raw or None for one in kept],
+    }
+    row = conn.execute(sql(PACKAGE, "put_into_inbox"), values).fetchone()
+    assert row is not None  # it counts
+    return int(row[0])
+
+
+def key_of(subject_key: bytes, provider: Provider, one: Said) -> bytes:
+    """Names an event, so that it is stored once however often it is told: by the provider's id, else by all it says."""
+    says = one.event_id or json.dumps(one.evidence, sort_keys=True) + one.raw
+    parts = "\0".join((provider.slug, str(one.deed), normalize(one.address), says))
+    return hmac.digest(subject_key, b"mail event\0" + parts.encode(errors="replace"), "sha256")
+
+
+def take_waiting(conn: psycopg.Connection, subject_key: bytes) -> int:
+    """Records everything that waits; how many events. One that cannot be recorded now waits on, the others go on."""
+    taken, last = 0, 0
+    while rows := waiting(conn, last):
+        last = rows[-1].inbox_id
+        for row in rows:
+            try:
+                taken += take(conn, subject_key, row)
+            except (psycopg.errors.TransactionRollback, psycopg.errors.InFailedSqlTransaction) as error:
+                log.warning("an event of a mail provider waits on", error=type(error).__name__, inbox=row.inbox_id)
+    return taken
+
+
+def waiting(conn: psycopg.Connection, after: int) -> list[Waiting]:
+    """The next ones after a row."""
+    with conn.cursor(row_factory=class_row(Waiting)) as cursor:
+        return cursor.execute(sql(PACKAGE, "inbox_waiting"), [after, TAKEN_AT_ONCE], prepare=True).fetchall()
+
+
+def take(conn: psycopg.Connection, subject_key: bytes, row: Waiting) -> bool:
+    """Records one event and marks it taken, in one transaction; False when somebody else took it meanwhile."""
+    with conn.transaction():
+        if conn.execute(sql(PACKAGE, "take_from_inbox"), [row.inbox_id], prepare=True).fetchone() is None:
+            return False
+        if row.deed in SOURCES:
+            opt_out(conn, subject_key, row.address, SOURCES[row.deed], evidence=row.evidence)
+        else:
+            note = {
+                "kind": NOTES[row.deed],
+                "subject": subject_of(row.address, subject_key),
+                "evidence": Jsonb(row.evidence),
+            }
+            conn.execute(sql(PACKAGE, "note_of_provider"), note)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An event that nobody could read: why, and as it came."""
+
+    inbox_id: int
+    received_at: Any
+    why: str
+    raw: str
+
+
+def unreadable(conn: psycopg.Connection, provider: Provider) -> list[Unreadable]:
+    """The newest ones that wait for a person."""
+    with conn.cursor(row_factory=class_row(Unreadable)) as cursor:
+        return cursor.execute(sql(PACKAGE, "unreadable"), [provider.slug, SHOWN_MAX]).fetchall()
+
+
+def put_aside(conn: psycopg.Connection, provider: Provider, inbox_id: int) -> bool:
+    """A person has dealt with an unreadable event; False when somebody had before."""
+    return conn.execute(sql(PACKAGE, "put_aside"), [inbox_id, provider.slug]).fetchone() is not None

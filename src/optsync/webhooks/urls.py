@@ -1,0 +1,8 @@
+"""The addresses that mail providers call."""
+
+from django.urls import path
+
+from optsync.webhooks import incoming
+
+app_name = "webhooks"
+urlpatterns = [path("<slug:provider>", incoming.receive, name="receive")]
