@@ -19,7 +19,7 @@ OPERATE: Final = "operator"
 ADMIN: Final = "admin"
 """The least who may; a viewer is whoever is signed in."""
 
-OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/")
+OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/", "/webhooks/")
 """What recipients, programs, monitors and people on their way in use: for everybody."""
 TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/": (IN, IN),
@@ -30,16 +30,36 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/people/lift": (ADMIN, ADMIN),
     "/runs": (IN, IN),
     "/runs/<int:run_id>": (IN, IN),
+    "/issues": (IN, IN),
+    "/issues/retry": (IN, OPERATE),
+    "/issues/scanner/<int:hold_id>": (IN, ADMIN),
+    "/holds": (IN, IN),
+    "/holds/<int:hold_id>": (IN, ADMIN),
+    "/unsubscribes/bulk": (IN, OPERATE),
+    "/unsubscribes/import": (IN, OPERATE),
+    "/unsubscribes/import/<int:upload_id>": (IN, OPERATE),
+    "/unsubscribes/import/<int:upload_id>/rejects": (IN, IN),
     "/runs/start": (IN, OPERATE),
     "/runs/<int:run_id>/progress": (IN, IN),
     "/runs/<int:run_id>/cancel": (IN, OPERATE),
     "/runs/<int:run_id>/undo": (IN, ADMIN),
     "/runs/<int:run_id>/untick/<str:kind>.csv": (IN, IN),
-    "/issues": (IN, IN),
-    "/issues/retry": (IN, OPERATE),
-    "/holds": (IN, IN),
-    "/holds/<int:hold_id>": (IN, ADMIN),
     "/holds/<int:hold_id>/people.csv": (IN, IN),
+    "/settings/unsubscribes/sources": (IN, IN),
+    "/settings/unsubscribes/sources/providers": (IN, IN),
+    "/settings/unsubscribes/sources/<slug:provider>": (IN, ADMIN),
+    "/settings/unsubscribes/sources/<slug:provider>/heard": (IN, IN),
+    "/settings/unsubscribes/messaging": (IN, ADMIN),
+    "/settings/unsubscribes/page": (IN, ADMIN),
+    "/settings/unsubscribes/page/preview": (IN, IN),
+    "/settings/salesforce/connect/salesforce": (ADMIN, ADMIN),
+    "/settings/salesforce/connect/callback": (ADMIN, ADMIN),
+    "/settings/alerts": (ADMIN, ADMIN),
+    "/settings/webhooks": (ADMIN, ADMIN),
+    "/settings/webhooks/<int:endpoint_id>": (ADMIN, ADMIN),
+    "/audit": (OPERATE, OPERATE),
+    "/audit/verify": (OPERATE, OPERATE),
+    "/audit/export": (OPERATE, OPERATE),
     "/search": (IN, IN),
     "/settings": (IN, IN),
     "/settings/unsubscribes": (IN, IN),
@@ -48,8 +68,6 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/settings/salesforce/doctor": (IN, IN),
     "/settings/salesforce/connect": (ADMIN, ADMIN),
     "/settings/salesforce/connect/sign-in": (ADMIN, ADMIN),
-    "/settings/salesforce/connect/salesforce": (ADMIN, ADMIN),
-    "/settings/salesforce/connect/callback": (ADMIN, ADMIN),
     "/settings/salesforce/connect/certificate": (ADMIN, ADMIN),
     "/settings/salesforce/connect/org": (ADMIN, ADMIN),
     "/settings/salesforce/connect/doctor": (IN, IN),
@@ -73,12 +91,14 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/sign-out": (IN, IN),
 }
 """Route: who may read it, who may press its button."""
-NUMBERS: Final = {"<int:run_id>": "999999", "<int:hold_id>": "999999", "<int:user_id>": "999999", "<int:pk>": "999999"}
+NOWHERE: Final = dict.fromkeys(("<int:run_id>", "<int:hold_id>", "<int:user_id>", "<int:pk>"), "999999")
+NOWHERE.update({"<int:upload_id>": "999999", "<int:endpoint_id>": "999999", "<slug:provider>": "nobody"})
+NOWHERE.update({"<str:handle>": "0" * 12, "<str:kind>": "Contact"})
 
 
 def path_of(route: str) -> str:
     """An address of the route that finds nothing, so that pressing its button does nothing either."""
-    for name, value in {**NUMBERS, "<str:handle>": "0" * 12, "<str:kind>": "Contact"}.items():
+    for name, value in NOWHERE.items():
         route = route.replace(name, value)
     return route
 
