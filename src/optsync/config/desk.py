@@ -56,7 +56,10 @@ class Desk:
 
 
 class WithoutNul(StrDumperUnknown):
-    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it."""
+    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it.
+
+    Like psycopg's own it leaves the type to the statement: a `"char"` of the ledger takes no `text`.
+    """
 
     def dump(self, obj: str) -> Buffer | None:
         """The text for the server."""
