@@ -4,6 +4,7 @@ The pages are taken from the URL patterns, so that none is forgotten.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -17,10 +18,12 @@ from optsync.config.database import Connection
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
-from optsync.ledger import marks, uploads
+from optsync.ledger import holds, marks, people, uploads
+from optsync.ledger.people import Link
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
-from optsync.sync.nightly import sync_now
+from optsync.sync import asking
+from optsync.sync.nightly import start_due, sync_now
 from optsync.web.sign_in import make_link
 from optsync.webhooks import endpoints
 from optsync.webhooks.delivering import Claimed, settle
@@ -56,6 +59,7 @@ STATES = [
         "/nowhere",
         "/settings/unsubscribes/sources/sendgrid",
     ),
+    *("/settings/salesforce/connect/callback?code=x&state=y", "/settings/salesforce/connect/callback?error=x"),
 ]
 """Pages in a state that their bare address does not show."""
 WAYS_IN = ("/sign-in", "/sign-in?passkey=refused", "/sign-in/used-up", "/sign-in/company/callback")
@@ -79,7 +83,7 @@ class Filled:
 
 
 @pytest.fixture(scope="module")
-def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
+def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     """People with odd names, records, a refused box and a run."""
     installation = site.installation
     refused = practice_org.create("Lead", Email="refused@example.com")
@@ -108,7 +112,27 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
     paths = [filled(route, values) for route in every_route(site) if not route.startswith("/v1/")]
     paths += STATES + [f"/unsubscribes/import/{number}" for number in files[1:]]
     cookie = sign_in(site)
-    return Filled(site, [path for path in paths if is_page(site, cookie, path)])
+    with runs_of(installation, practice_org) as more:
+        yield Filled(site, [path for path in paths + more if is_page(site, cookie, path)])
+
+
+@contextmanager
+def runs_of(installation: Installation, practice_org: PracticeOrg) -> Iterator[list[str]]:
+    """A preview, a mass change of ticks to decide about, and a run that waits for a worker."""
+    key = installation.vault.subject_key
+    ticked = practice_org.create("Contact", Email="ticked@accessible.example.com", HasOptedOutOfEmail=True)
+    with installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        preview = asking.ask(conn, org_id, "test", dry_run=True)
+        start_due(installation.database, installation.vault, seams.real())
+        people.link(conn, key, org_id, [Link(ticked, "Contact", "ticked@accessible.example.com")], "n")
+        found = conn.execute("SELECT address_id, 1, record_id FROM record WHERE record_id = %s", [ticked]).fetchall()
+        hold = holds.hold_inbound(conn, org_id, "run 7", found)
+        waits = asking.ask(conn, org_id, "test", dry_run=True)
+        yield [f"/runs/{preview}", f"/holds/{hold}?decide=drop", f"/holds/{hold}?decide=apply", f"/runs/{waits}"]
+        asking.cancel(conn, waits, "test")
+        holds.drop(conn, key, hold, "test", "over")
+    practice_org.delete(ticked)
 
 
 def is_page(site: Site, cookie: str, path: str) -> bool:

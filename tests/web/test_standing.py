@@ -1,11 +1,12 @@
 """The one sentence: green only when nothing waits, whatever waits is named, and the strongest comes first."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from optsync.core.counts import Balance
-from optsync.web.standing import Standing, Verdict
+from optsync.web.standing import SENTENCES, Standing, Verdict
 
 EVEN = Balance(recorded=3, linked=2, not_linked=1, pairs=2, confirmed=2)
 FINE = Standing(connected=True, balance=EVEN, sync_on=True, proof_age_hours=1.0)
@@ -35,3 +36,47 @@ STATES: list[tuple[Standing, Verdict]] = [
 def test_r44_each_state_has_its_sentence(standing: Standing, verdict: Verdict) -> None:
     assert standing.verdict == verdict
     assert "%(" not in standing.sentence
+
+
+def test_every_verdict_has_a_state_here_and_a_sentence() -> None:
+    assert {verdict for _, verdict in STATES} == set(get_args(Verdict)) == set(SENTENCES)
+
+
+def test_the_strongest_of_all_that_is_true_comes_first() -> None:
+    waits = replace(EVEN, confirmed=0, owed=1, parked=1)
+    everything = Standing(
+        connected=True,
+        balance=waits,
+        sign_in_refused=True,
+        paused="SERVER_UNAVAILABLE",
+        held_people=1,
+        looked_for=1,
+        oldest_due_seconds=61.0,
+    )
+    seen: list[Verdict] = []
+    for better in (
+        {"connected": True},
+        {"sign_in_refused": False},
+        {"held_people": 0},
+        {"balance": replace(waits, parked=0, owed=2)},
+        {"paused": ""},
+        {"oldest_due_seconds": 1.0},
+        {"balance": EVEN},
+        {"looked_for": 0},
+        {"sync_on": True},
+        {"proof_age_hours": 1.0},
+    ):
+        everything = replace(everything, **better)
+        seen.append(everything.verdict)
+    assert seen == [
+        "sign-in refused",
+        "held",
+        "parked",
+        "paused",
+        "slow",
+        "on the way",
+        "looked for",
+        "switch off",
+        "not proved",
+        "in Salesforce",
+    ]

@@ -12,6 +12,8 @@ from optsync.cli.output import BAD, OK, SKIP, WARN, Output, Ticker, with_output
 from optsync.cli.people import operator
 
 if TYPE_CHECKING:
+    from optsync.salesforce.credentials import Credential
+    from optsync.salesforce.oauth import Grant
     from optsync.salesforce.session import Session
     from optsync.seams import Seams
 
@@ -22,7 +24,9 @@ FILE is one JSON object:
   client_id          the app's consumer key
   username           the integration user (JWT)
   private_key_file   PEM file beside it (JWT)
-  client_secret      the app's secret (client credentials)"""
+  client_secret      the app's secret (client credentials; with --web where the app wants it)"""
+WEB_PORT = 1717
+"""Where Salesforce's own command line listens, too: many apps have it among their callbacks."""
 
 
 @click.command(epilog=CREDENTIALS_HELP)
@@ -34,18 +38,24 @@ FILE is one JSON object:
     metavar="FILE",
     help="How to sign in; secrets come from this file, never from the command line.",
 )
+@click.option("--web", is_flag=True, help="Sign in with Salesforce in a browser on this machine (web-server flow).")
+@click.option("--port", default=WEB_PORT, show_default=True, help="Of the callback URL, with --web.")
 @with_output
-def connect(out: Output, file: Path) -> int:
+def connect(out: Output, file: Path, web: bool, port: int) -> int:
     """Connect a Salesforce org with the credentials in FILE.
 
-    Every opt-out recorded so far becomes due there. The credential is stored encrypted; FILE may be deleted then.
+    Every opt-out recorded so far becomes due there. The credential is stored encrypted; FILE may be deleted then. With
+    --web a person lets the app in; its callback URL is http://localhost:1717/OauthRedirect.
     """
     from optsync.connection.connect import connect as connect_org
     from optsync.salesforce.credentials import Credential
 
-    credential = Credential.from_file(file)
+    credential = None if web else Credential.from_file(file)
     with opened(out) as house:
-        org = connect_org(house.conn, house.vault, credential, house.seams, actor=operator())
+        grant = None
+        if credential is None:
+            credential, grant = _let_in(out, house.seams, file, port)
+        org = connect_org(house.conn, house.vault, credential, house.seams, grant=grant, actor=operator())
     findings = [str(finding) for finding in org.findings]
     answer = {
         "org": org.salesforce_id,
@@ -60,6 +70,18 @@ def connect(out: Output, file: Path) -> int:
     lines += [f"{WARN} {finding}; opt-outs wait as owed until it is granted" for finding in findings]
     out.show(answer, *lines, "  Next: optsync doctor, then optsync settings sync on")
     return WARNED if findings else 0
+
+
+def _let_in(out: Output, seams: "Seams", file: Path, port: int) -> "tuple[Credential, Grant]":
+    """What a person's consent gives: the credential to store, and the session that came with it."""
+    from optsync.cli.consent import Listener
+    from optsync.salesforce.web_flow import ATTEMPT_SECONDS, app_from_file, begin, finish
+
+    with Listener(port) as listener:
+        attempt = begin(app_from_file(file), listener.callback, seams)
+        out.say(f"Open this address in a browser on this machine, and allow the access:\n{attempt.url}")
+        brought = listener.wait(attempt, seams, ATTEMPT_SECONDS)
+    return finish(attempt, brought, seams)
 
 
 @click.command()

@@ -40,7 +40,7 @@ SECRET_OF: Final[dict[Way, str]] = {
     "refresh_token": "refresh_token",
 }
 """The column that holds what a way of sign-in cannot do without."""
-RENEWAL_LOCK: Final = 7006
+RENEWAL_LOCK: Final = 7015
 LOGIN_ADDRESSES: Final[dict[str, Origin]] = {
     "production": Origin("https://login.salesforce.com"),
     "sandbox": Origin("https://test.salesforce.com"),

@@ -70,28 +70,29 @@ class Credential:
         Other keys are ignored, so the file that `practice-org serve --credentials` writes is read as it is. A login
         address on this machine makes it a practice credential, unless the file says "practice": false.
         """
-        values = _read_object(path)
-        key_pem = _text(values, "private_key_pem") or _read_key(path, _text(values, "private_key_file"))
+        values = read_object(path)
+        key_pem = text_in(values, "private_key_pem") or _read_key(path, text_in(values, "private_key_file"))
         kind: Kind = "jwt" if key_pem else "client_credentials"
         match values.get("kind", kind):
             case "jwt" | "client_credentials" as named:
                 kind = named
             case _:
                 raise bad_credential('kind must be "jwt" or "client_credentials"')
-        login_url = _text(values, "login_url")
+        login_url = text_in(values, "login_url")
         practice = values.get("practice", True) is not False and is_loopback_url(login_url)
         return cls(
             kind=kind,
             login_url=check_login_url(login_url, practice),
-            client_id=_text(values, "client_id"),
-            username=_text(values, "username") or None,
+            client_id=text_in(values, "client_id"),
+            username=text_in(values, "username") or None,
             private_key_pem=key_pem if kind == "jwt" else None,
-            client_secret=_text(values, "client_secret") if kind == "client_credentials" else None,
+            client_secret=text_in(values, "client_secret") if kind == "client_credentials" else None,
             practice=practice,
         )
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a credentials file holds. Raises BadCredential."""
     try:
         values = json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -103,7 +104,8 @@ def _read_object(path: Path) -> dict[str, Any]:
     return values
 
 
-def _text(values: dict[str, Any], name: str) -> str:
+def text_in(values: dict[str, Any], name: str) -> str:
+    """A text of it; empty when it is not there. Raises BadCredential for anything but text."""
     value = values.get(name)
     if not isinstance(value, str | None):
         raise bad_credential(f"{name} must be text in quotes")

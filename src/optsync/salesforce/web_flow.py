@@ -10,13 +10,14 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from optsync.core.told import told
-from optsync.salesforce.credentials import Credential
+from optsync.salesforce.credentials import Credential, bad_credential, read_object, text_in
 from optsync.salesforce.errors import BadCallback, SignInRefused, clean
-from optsync.salesforce.hosts import check_login_url
+from optsync.salesforce.hosts import check_login_url, is_loopback_url
 from optsync.salesforce.oauth import Grant, token_of, token_request
 from optsync.seams import Seams
 
@@ -64,6 +65,19 @@ class Attempt:
         }
         login = check_login_url(self.app.login_url, self.app.practice)
         return f"{login}/services/oauth2/authorize?{urlencode(asked)}"
+
+
+def app_from_file(path: Path) -> App:
+    """The app in a credentials file: login_url, client_id and, where the app wants it, client_secret.
+
+    Raises BadCredential, HostRefused.
+    """
+    values = read_object(path)
+    login_url, client_id = text_in(values, "login_url"), text_in(values, "client_id")
+    practice = values.get("practice", True) is not False and is_loopback_url(login_url)
+    if not client_id:
+        raise bad_credential("client_id (the app's consumer key) is missing")
+    return App(check_login_url(login_url, practice), client_id, text_in(values, "client_secret") or None, practice)
 
 
 def begin(app: App, redirect_uri: str, seams: Seams) -> Attempt:

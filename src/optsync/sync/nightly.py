@@ -271,6 +271,13 @@ def _do(run: Run) -> None:
     run.report.counts |= {name: value for name, value in asdict(applied).items() if value is not None}
     _write(run)
     _prove(run, applied)
+    _note_org_calls(run)
+
+
+def _note_org_calls(run: Run) -> None:
+    """Salesforce's last word on the org's API calls comes with any answer: it costs no call of its own."""
+    if usage := run.session.limit:
+        run.report.org_calls = {"used": usage.used, "allowed": usage.allowed}
 
 
 def _describe(run: Run) -> None:
@@ -482,6 +489,7 @@ def _rehearse(house: House, chosen: Settings, *, waiting: bool = False, run_id: 
             _describe(run)
             run.scope = replace(run.scope, run_no=_next_run_no(house), start_version=_version(house), approved=waiting)
         _look(run)
+        _note_org_calls(run)
         report.seconds = round(house.seams.monotonic() - started, 3)
         report.result = "waiting for go" if waiting else "dry run"
     return report

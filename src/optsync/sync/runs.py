@@ -47,7 +47,8 @@ class Timing:
 class RunReport:
     """What a run did. `result` is proved (n disputed), partly done, not proved, failed, held, waiting for go, dry run,
     cancelled.
-    `counts` are in people or boxes; `rest` groups what is not done by reason."""
+    `counts` are in people or boxes; `rest` groups what is not done by reason; `org_calls` are the API calls of 24 hours
+    that all programs have used and that the org allows, by Salesforce's last word."""
 
     run_id: int | None
     org_id: int
@@ -58,6 +59,7 @@ class RunReport:
     rest: list[dict[str, Any]] = field(default_factory=list)
     samples: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     error: dict[str, str] | None = None
+    org_calls: dict[str, int] | None = None
     seconds: float = 0.0
     by_whom: str = ""
     started_at: datetime | None = None

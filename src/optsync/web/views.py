@@ -6,11 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
+from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
 from optsync.core.rejections import REJECTIONS
 from optsync.ledger import targets
+from optsync.ledger.queries import sql
 from optsync.web import propagation
 from optsync.web import standing as standings
 from optsync.web.legal_clock import clock_of
@@ -95,6 +97,8 @@ def action_of(standing: Standing) -> dict[str, str] | None:
     """The way to put right what the sentence says."""
     if not standing.connected:
         return {"url": reverse("web:connect"), "label": _("Connect Salesforce")}
+    if standing.verdict == "sign-in refused":
+        return {"url": reverse("web:connect"), "label": _("Reconnect")}
     if standing.verdict == "held":
         return {"url": reverse("web:holds"), "label": _("Decide")}
     if standing.verdict in ("parked", "paused"):
@@ -129,7 +133,19 @@ def tiles_of(org_id: int, standing: Standing) -> dict[str, Any]:
         "written": ", ".join(field.label for field in written),
         "written_detail": ", ".join(sorted({name for f in written for name in (f.lead_name, f.contact_name)})),
         "proved": proof_of(standing),
+        "api_calls": api_calls_of(org_id),
     }
+
+
+def api_calls_of(org_id: int) -> dict[str, str]:
+    """The org's API calls as the last run heard of them, with the age of that; a dash and why before the first run."""
+    with desk().connection().cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(sql("optsync.web", "api_calls"), {"org": org_id}).fetchone()
+    if row is None:
+        return {"share": "–", "detail": _("Known after the first sync run or preview.")}
+    shown = {"used": figure(row["used"]), "allowed": figure(row["allowed"]), "ours": figure(row["ours"])}
+    said = _("of %(allowed)s that the org allows in 24 hours; %(ours)s by sync runs of optsync.") % shown
+    return {"share": shown["used"], "detail": said, "age": _("Heard %(when)s.") % {"when": ago(row["age_minutes"])}}
 
 
 def proof_of(standing: Standing) -> dict[str, str]:

@@ -67,6 +67,15 @@ SELECT run_id, org_id, kind, state, coalesce(result, state) AS result, by_whom, 
        report -> 'phases' AS phases, report -> 'samples' AS samples, options ->> 'retry_at' AS retry_at
 FROM run WHERE run_id = %(run)s;
 
+-- name: api_calls
+-- What the last run heard of the org's API calls of 24 hours, how long ago, and what runs of ours have used since a day.
+SELECT (r.report -> 'org_calls' ->> 'used')::int AS used, (r.report -> 'org_calls' ->> 'allowed')::int AS allowed,
+       (extract(epoch FROM clock() - r.finished_at) / 60)::int AS age_minutes,
+       (SELECT coalesce(sum((x.report ->> 'api_calls')::int), 0)::int FROM run x
+        WHERE x.org_id = r.org_id AND x.finished_at > clock() - interval '24 hours') AS ours
+FROM run r WHERE r.org_id = %(org)s AND r.finished_at IS NOT NULL AND r.report -> 'org_calls' ? 'used'
+ORDER BY r.run_id DESC LIMIT 1;
+
 -- name: newest_run
 -- The number of an org's newest run.
 SELECT max(run_id) FROM run WHERE org_id = %(org)s;
