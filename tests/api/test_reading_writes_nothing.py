@@ -34,8 +34,11 @@ def an_import(admin: Program, world: World, conn: Connection) -> str:
 
 def test_get_and_head_change_zero_rows(admin: Program, world: World) -> None:
     paths = admin.get("/v1/openapi.json").json["paths"]
+    types = ["sync.held"]
+    made = admin.ask("POST", "/v1/webhooks", {"url": "https://hooks.example.com/", "types": types}).json["id"]
     with world.site.installation.database.connect() as conn:
         numbers = {"{person_id}": "1", "{run_id}": str(world.run_id), "{import_id}": an_import(admin, world, conn)}
+        numbers |= {"{endpoint_id}": str(made), "{delivery_id}": "1"}
         before = contents(conn)
         for path in paths:
             for method in ("GET", "HEAD", "OPTIONS"):
@@ -43,3 +46,4 @@ def test_get_and_head_change_zero_rows(admin: Program, world: World) -> None:
                 answer = admin.ask(method, asked)
                 assert answer.status in (200, 405), (method, path)
         assert contents(conn) == before
+    admin.ask("DELETE", f"/v1/webhooks/{made}")

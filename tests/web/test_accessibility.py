@@ -1,6 +1,6 @@
 """No page keeps anybody out: axe-core finds nothing, in both languages and themes, at a desk and on a phone.
 
-The pages are taken from the URL patterns, so that none is forgotten: what shows no page of its own stands in ELSEWHERE.
+The pages are taken from the URL patterns, so that none is forgotten.
 """
 
 from collections.abc import Iterator
@@ -12,20 +12,28 @@ import pytest
 
 from optsync import seams
 from optsync.access import keys
+from optsync.alerts import channels, watching
+from optsync.config.database import Connection
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
-from optsync.ledger import uploads
+from optsync.ledger import marks, uploads
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import sync_now
 from optsync.web.sign_in import make_link
+from optsync.webhooks import endpoints
+from optsync.webhooks.delivering import Claimed, settle
+from optsync.webhooks.egress import Answer, Egress
+from optsync.webhooks.retries import Fate
 from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
 from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
-from tests.web.colleagues import settled
+from tests.web.colleagues import by_password, settled
 from tests.web.conftest import sign_in
+from tests.web.provider_posts import sendgrid
 from tests.web.routes import every_route, filled
+from tests.web.test_mail_providers import add, call, secret_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -42,13 +50,22 @@ HOSTILE = [
 ]
 STATES = [
     *[f"/people?address={quote(address)}" for address in ["ann@example.com", *HOSTILE[:3], *HOSTILE[4:]]],
-    *("/people?record=00Q000000000999EAA", "/unsubscribes?state=held", "/nowhere"),
+    *(
+        "/people?record=00Q000000000999EAA",
+        "/unsubscribes?state=held",
+        "/nowhere",
+        "/settings/unsubscribes/sources/sendgrid",
+    ),
 ]
 """Pages in a state that their bare address does not show."""
-ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
-ELSEWHERE += ("/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/settings/salesforce/connect/certificate")
-ELSEWHERE += ("/webhooks/", "/settings/unsubscribes/sources/<slug:provider>/heard")
-"""What answers with data, with a file or by leading to another page."""
+WAYS_IN = ("/sign-in", "/sign-in?passkey=refused", "/sign-in/used-up", "/sign-in/company/callback")
+OWN_PAGES = (
+    "/account",
+    "/account/password",
+    "/account/confirm",
+    "/account/passkeys/add",
+    "/account/recovery-codes/new",
+)
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
 
@@ -79,14 +96,26 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
         key, _ = keys.make(
             conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
         )
+        endpoint = with_alerts(site, conn)
+    call(site, "sendgrid", sendgrid(dict.fromkeys(HOSTILE, 1)), secret_of(add(site, "sendgrid")))
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
-    values |= {"<slug:provider>": "amazon_ses"}
+    values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses", "<str:kind>": "Contact"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
-    pages = [filled(route, values) for route in every_route(site) if not route.startswith(ELSEWHERE)]
-    return Filled(site, pages + STATES + [f"/unsubscribes/import/{number}" for number in files[1:]])
+    values["<str:kind>"] = "Contact"
+    paths = [filled(route, values) for route in every_route(site) if not route.startswith("/v1/")]
+    paths += STATES + [f"/unsubscribes/import/{number}" for number in files[1:]]
+    cookie = sign_in(site)
+    return Filled(site, [path for path in paths if is_page(site, cookie, path)])
+
+
+def is_page(site: Site, cookie: str, path: str) -> bool:
+    """Whether it answers with a page of its own: not with data or a file, and not by leading to another page."""
+    answer, text = site.request("GET", path, headers={"Cookie": cookie})
+    assert answer.status < 500, path
+    return answer.status not in (302, 405) and text.lstrip().lower().startswith("<!doctype html")
 
 
 def files_of(installation: Installation) -> list[int]:
@@ -100,6 +129,23 @@ def files_of(installation: Installation) -> list[int]:
             if len(numbers) < 3:
                 uploads.work_on_one(conn, installation.database.connect, installation.vault)
     return numbers
+
+
+def with_alerts(site: Site, conn: Connection) -> int:
+    """A channel, problems and an endpoint with a delivery that failed; the endpoint's number."""
+    house, world = site.installation, seams.real()
+    org_id, egress = connections(conn)[0].org_id, Egress(world)
+    channels.add(conn, house.vault, egress, "webhook", "https://chat.example.com/x", actor="test")
+    marks.pause(conn, org_id, 0, "", 3600, "invalid_grant", "no")
+    watching.look(conn)
+    conn.execute("UPDATE alert SET opened_at = opened_at - interval '1 day'")
+    watching.look(conn)
+    marks.clear_pauses(conn, org_id)
+    url, bytes_ = "https://hooks.example.com/" + "long" * 60, world.token_bytes
+    number, _ = endpoints.add(conn, house.vault, egress, bytes_, url, ["sync.held"], actor="test")
+    delivery = endpoints.send_test(conn, number, actor="test")
+    settle(conn, Claimed(delivery, number, 8), Answer(500, "no " * 60, 17), Fate("given up"))
+    return number
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +175,20 @@ def test_every_page_is_open_to_everybody_and_the_browser_has_nothing_to_complain
     context.close()
     assert not found, "\n".join(found)
     assert [one for one in complaints if "404" not in one] == []
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_ways_in_and_the_page_of_ones_own_account_are_open_to_everybody(
+    site: Site, browser: "Browser", language: str
+) -> None:
+    context = browser.new_context(locale=language)
+    page = context.new_page()
+    found = [f"{path} {fault}" for path in WAYS_IN for fault in faults_of(page, site.url, path, language)]
+    cookies = by_password(site, settled(site, "admin")).cookies
+    context.add_cookies([{"name": name, "value": value, "url": site.url} for name, value in cookies.items()])
+    found += [f"{path} {fault}" for path in OWN_PAGES for fault in faults_of(page, site.url, path, language)]
+    context.close()
+    assert not found, "\n".join(found)
 
 
 def faults_of(page: "Page", url: str, path: str, language: str) -> list[str]:

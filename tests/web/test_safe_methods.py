@@ -42,8 +42,8 @@ def every_path(site: Site) -> list[str]:
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
     values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
     values |= {"<person_id>": "1", "<run_id>": "1", "<int:pk>": "1", "<int:user_id>": "1", "<str:handle>": "0" * 12}
-    values |= {"<int:upload_id>": "1", "<import_id>": "1", "<int:endpoint_id>": "1", "<str:kind>": "Contact"}
-    values["<slug:provider>"] = "sendgrid"
+    values |= {"<int:endpoint_id>": "1", "<endpoint_id>": "1", "<delivery_id>": "1"}
+    values |= {"<int:upload_id>": "1", "<import_id>": "1", "<str:kind>": "Contact", "<slug:provider>": "sendgrid"}
     paths = [filled(route, values) for route in every_route(site)]
     return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com", *LISTS]
 

@@ -14,6 +14,7 @@ from optsync.api import (
     batch,
     checks,
     doctor,
+    events,
     imports,
     issues,
     links,
@@ -22,6 +23,7 @@ from optsync.api import (
     runs,
     status,
     unsubscribes,
+    webhooks,
 )
 from optsync.api.door import ApiKey
 from optsync.api.problems import AWAY, MEDIA_TYPE, OF_STATUS, Refusal, invalid, told
@@ -113,6 +115,8 @@ for prefix, module in {
     "issues": issues,
     "status": status,
     "doctor": doctor,
+    "events": events,
+    "webhooks": webhooks,
     "problems": problem_list,
 }.items():
     api.add_router(f"/{prefix}", module.router, tags=[prefix.partition(":")[0]])

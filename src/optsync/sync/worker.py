@@ -294,7 +294,7 @@ def run(database: "Database", vault: "Vault", seams: Seams, *, fence_seconds: fl
 
 
 def main() -> None:
-    """`python -m optsync.sync.worker`: what `optsync worker` does, without the command line."""
+    """`python -m optsync.sync.worker`: the pushes and runs of `optsync worker`, without what it tells."""
     from optsync.config.database import open_database
     from optsync.config.environment import read_environment
     from optsync.config.logging import configure_logging

@@ -1,4 +1,7 @@
-"""Outgoing webhooks: every event arrives at least once, signed by Standard Webhooks, whatever the receiver does."""
+"""Outgoing webhooks: every event arrives at least once, signed by Standard Webhooks, whatever the receiver does.
+
+Requirement 37: the sender hears of an unsubscribe and can cancel what it has scheduled.
+"""
 
 import base64
 import hashlib
@@ -36,7 +39,7 @@ def test_an_unsubscribe_and_its_box_in_salesforce_are_told(world: World, teller:
     done = world.opt_out(ANN, "one-click")
     world.push()
     teller.deliver()
-    created, confirmed = bodies(here)
+    confirmed, created = sorted(bodies(here), key=lambda body: str(body["type"]))  # two are sent at once
     assert created["type"] == "unsubscribe.created"
     about = {"org", "person", "address", "source", "scope"}
     assert created["data"] == {"person": done.address_id, "address": ANN, "source": "one-click", "scope": "account"}
@@ -221,8 +224,8 @@ def test_a_lift_is_told_with_its_person(world: World, teller: Teller, here: Rece
     world.opt_out(ANN)
     assert lifts.lift(world.conn, world.key, ANN, mode="now", actor="test", reason="asked for") == "lifted"
     teller.deliver()
-    assert [body["type"] for body in bodies(here)] == ["unsubscribe.created", "unsubscribe.lifted"]
-    assert bodies(here)[1]["data"]["address"] == ANN  # type: ignore[index]
+    assert sorted(str(body["type"]) for body in bodies(here)) == ["unsubscribe.created", "unsubscribe.lifted"]
+    assert {body["data"]["address"] for body in bodies(here)} == {ANN}  # type: ignore[index]
 
 
 def test_only_what_was_chosen_is_told_and_only_from_then_on(world: World, here: Receiver) -> None:

@@ -1,0 +1,208 @@
+"""/v1/webhooks: endpoints that are told what happens, and what came of each attempt."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from django.http import HttpRequest
+from ninja import Path, Router, Status
+from pydantic import Field
+
+from optsync.api.cursors import NUMBER_MAX, Cursor, Limit, cut, number_in
+from optsync.api.door import ApiKey, caller_of
+from optsync.api.problems import Refusal
+from optsync.api.shapes import Asked, Told
+from optsync.config.desk import desk
+from optsync.core.problems import Problem
+from optsync.web.webhooks import egress
+from optsync.webhooks import endpoints
+
+router = Router()
+EndpointId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The number of the webhook.")]
+DeliveryId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The number of the delivery.")]
+
+
+class Webhook(Told):
+    """One endpoint; its secret is told when it is made, and never again."""
+
+    id: int
+    url: str
+    types: list[str]
+    state: Literal["active", "failing", "disabled"]
+    disabled_why: Literal["by hand", "gone", "failing"] | None
+    failing_since: datetime | None
+    made_at: datetime
+    waiting: int = Field(description="Deliveries to come, up to 10,001.")
+
+
+class Webhooks(Told):
+    """All of them."""
+
+    webhooks: list[Webhook]
+
+
+class Made(Told):
+    """A webhook's number and the secret that signs it."""
+
+    id: int
+    secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+
+
+class New(Asked):
+    """Whom to tell, and of what."""
+
+    url: str = Field(min_length=1, max_length=2_000, examples=["https://example.com/hooks/optsync"])
+    types: list[str] = Field(min_length=1, max_length=50, examples=[["unsubscribe.created"]])
+
+
+class Attempt(Told):
+    """One attempt; `status` is null when no answer came."""
+
+    at: datetime
+    status: int | None
+    took_ms: int
+    said: str
+
+
+class Delivery(Told):
+    """One event on its way to one endpoint."""
+
+    id: int
+    event: str
+    type: str
+    state: Literal["delivered", "pending", "failed"]
+    made_at: datetime
+    due_at: datetime | None = Field(description="The next attempt; null when there is none.")
+    attempts: list[Attempt]
+
+
+class Deliveries(Told):
+    """A page of them, the newest first."""
+
+    deliveries: list[Delivery]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+class Due(Told):
+    """The delivery that a worker sends now."""
+
+    delivery: int
+
+
+@router.get("", auth=ApiKey("admin"), response=Webhooks)
+def list_webhooks(request: HttpRequest) -> Webhooks:
+    """Every endpoint, the oldest first."""
+    return Webhooks(webhooks=[shown(one) for one in endpoints.listing(desk().connection())])
+
+
+@router.post("", auth=ApiKey("admin"), response={201: Made})
+def add_webhook(request: HttpRequest, new: New) -> Status[Made]:
+    """Tells an address what happens from now on. Its secret is in this answer only: none is kept for a repeat."""
+    house, actor = desk(), caller_of(request).actor
+    try:
+        number, secret = endpoints.add(
+            house.connection(), house.vault, egress(), house.seams.token_bytes, new.url, new.types, actor=actor
+        )
+    except Problem as problem:
+        raise Refusal("invalid", problem.what, means=problem.means, next=problem.next) from None
+    return Status(201, Made(id=number, secret=secret))
+
+
+@router.get("/{endpoint_id}", auth=ApiKey("admin"), response=Webhook)
+def get_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Webhook:
+    """One."""
+    return shown(found(endpoint_id))
+
+
+@router.delete("/{endpoint_id}", auth=ApiKey("admin"), response={204: None})
+def remove_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Status[None]:
+    """Ends it for good, with the list of its deliveries."""
+    found(endpoint_id)
+    endpoints.remove(desk().connection(), endpoint_id, actor=caller_of(request).actor)
+    return Status(204, None)
+
+
+@router.post("/{endpoint_id}/enable", auth=ApiKey("admin"), response=Webhook)
+def enable_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Webhook:
+    """Goes on where deliveries stopped, with what the last 30 days hold."""
+    found(endpoint_id)
+    endpoints.enable(desk().connection(), endpoint_id, actor=caller_of(request).actor)
+    return shown(found(endpoint_id))
+
+
+@router.post("/{endpoint_id}/disable", auth=ApiKey("admin"), response=Webhook)
+def disable_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Webhook:
+    """Stops deliveries; what happens meanwhile is kept for 30 days."""
+    found(endpoint_id)
+    endpoints.disable(desk().connection(), endpoint_id, actor=caller_of(request).actor)
+    return shown(found(endpoint_id))
+
+
+@router.post("/{endpoint_id}/rotate", auth=ApiKey("admin"), response=Made)
+def rotate_webhook_secret(request: HttpRequest, endpoint_id: EndpointId) -> Made:
+    """A new secret; the one before signs too for 24 hours."""
+    found(endpoint_id)
+    house, actor = desk(), caller_of(request).actor
+    secret = endpoints.rotate(house.connection(), house.vault, house.seams.token_bytes, endpoint_id, actor=actor)
+    return Made(id=endpoint_id, secret=secret)
+
+
+@router.post("/{endpoint_id}/test", auth=ApiKey("admin"), response=Due)
+def test_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Due:
+    """Sends an event of type webhook.test; a worker delivers it within seconds."""
+    found(endpoint_id)
+    return Due(delivery=endpoints.send_test(desk().connection(), endpoint_id, actor=caller_of(request).actor))
+
+
+@router.get("/{endpoint_id}/deliveries", auth=ApiKey("admin"), response=Deliveries)
+def list_deliveries(
+    request: HttpRequest, endpoint_id: EndpointId, limit: Limit = 100, cursor: Cursor = ""
+) -> Deliveries:
+    """Those of the last 30 days, with every attempt."""
+    found(endpoint_id)
+    before = number_in(cursor, first=NUMBER_MAX)
+    rows = endpoints.deliveries(desk().connection(), endpoint_id, before, limit + 1)
+    page, following = cut([delivery_of(row) for row in rows], limit, "id")
+    return Deliveries(deliveries=list(page), next=following)
+
+
+@router.post("/{endpoint_id}/deliveries/{delivery_id}/resend", auth=ApiKey("admin"), response=Due)
+def resend_delivery(request: HttpRequest, endpoint_id: EndpointId, delivery_id: DeliveryId) -> Due:
+    """Sends it again, from the first delay on."""
+    if not endpoints.resend(desk().connection(), endpoint_id, delivery_id, actor=caller_of(request).actor):
+        raise Refusal("not-found", f"webhook {endpoint_id} has no delivery {delivery_id}")
+    return Due(delivery=delivery_id)
+
+
+def found(endpoint_id: int) -> endpoints.Endpoint:
+    """One endpoint. Raises Refusal when there is none."""
+    for one in endpoints.listing(desk().connection()):
+        if one.endpoint_id == endpoint_id:
+            return one
+    raise Refusal("not-found", f"there is no webhook {endpoint_id}")
+
+
+def shown(one: endpoints.Endpoint) -> Webhook:
+    """As a program sees it."""
+    return Webhook(
+        id=one.endpoint_id,
+        url=one.url,
+        types=list(one.types),
+        state=one.state,
+        disabled_why=one.disabled_why,
+        failing_since=one.failing_since,
+        made_at=one.made_at,
+        waiting=one.waiting,
+    )
+
+
+def delivery_of(one: endpoints.Delivery) -> Delivery:
+    """As a program sees it."""
+    return Delivery(
+        id=one.delivery_id,
+        event=f"evt_{one.event_id}",
+        type=one.type,
+        state=one.state,
+        made_at=one.made_at,
+        due_at=one.due_at,
+        attempts=[Attempt.model_validate(attempt) for attempt in one.tried],
+    )
