@@ -149,7 +149,7 @@ def test_a_field_that_is_not_on_offer_is_refused_with_the_list(site: Site, cooki
 def test_a_right_that_is_missing_is_named_and_the_guide_stands_below(
     site: Site, cookie: str, practice_org: PracticeOrg
 ) -> None:
-    practice_org.permit(modify_metadata=False)
+    practice_org.permit(modify_metadata=False, modify_all_data=False)
     _, text = preview(site, cookie, "Lead: Lead Layout", grant="")
     status, text = agree(site, cookie, text)
     assert status == 422

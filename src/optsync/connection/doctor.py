@@ -1,5 +1,6 @@
 """The doctor: everything between an opt-out and Salesforce, each with why it matters and how it is put right."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -18,13 +19,16 @@ from optsync.connection.checks import (
     skipped,
 )
 from optsync.connection.checks_here import check_installation, check_keys
+from optsync.connection.connect import PACKAGE
 from optsync.connection.fields import Described, Finding, OptOutField
 from optsync.connection.settings import Settings
 from optsync.core.problems import Problem
 from optsync.core.record_ids import Kind
 from optsync.core.told import told
 from optsync.ledger import targets
+from optsync.ledger.queries import sql
 from optsync.salesforce import limits, organization, versions
+from optsync.salesforce.collections import MAX_TICKED_RECORDS
 from optsync.salesforce.errors import ApiRefused, SalesforceError
 from optsync.salesforce.limits import Limit
 from optsync.salesforce.session import API_VERSION, Session
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 LOW_BUDGET: Final = 0.2
 BULK_QUERIES_A_NIGHT: Final = 20
 """A run reads Lead and Contact for each field, then once more for its proof; twice as many, for a run by hand."""
+CALLS_A_JOB: Final = 6
+"""Makes it, asks a few times whether it is done, fetches its pages, deletes it."""
 SKEW_SECONDS_MAX: Final = 30.0
 API_IS_OFF: Final = frozenset({"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED"})
 """REST API Developer Guide, "Status Codes": an edition without the API, or an org whose API Salesforce switched off."""
@@ -135,7 +141,7 @@ def _check_api(conn: psycopg.Connection, session: Session, org_id: int) -> Itera
         chosen = settings.load(conn, org_id)
         yield from _check_fields(conn, session, described, chosen, edition)
         yield from _check_setup(conn, session, chosen, edition)
-    yield from _check_budgets(session)
+    yield from _check_budgets(conn, session, org_id)
 
 
 def _check_setup(conn: psycopg.Connection, session: Session, chosen: Settings, edition: str) -> Iterator[Check]:
@@ -212,27 +218,40 @@ def _check_object(session: Session, described: Described, name: Kind) -> Check:
     return Check(f"object.{name}", title, "fail", why, fix, link)
 
 
-def _check_budgets(session: Session) -> Iterator[Check]:
+def _check_budgets(conn: psycopg.Connection, session: Session, org_id: int) -> Iterator[Check]:
     try:
         allowed = limits.fetch(session)
     except SalesforceError:  # needs "View Setup and Configuration"; the header of every answer says the first, too
         allowed = {}
-    yield _check_calls(session, allowed.get("DailyApiRequests"))
+    daily = allowed.get("DailyApiRequests")
+    if daily is None and session.limit is not None:
+        daily = Limit(session.limit.allowed, session.limit.allowed - session.limit.used)
+    row = conn.execute(sql(PACKAGE, "owed"), {"org_id": org_id}).fetchone()
+    assert row is not None
+    yield _check_calls(daily, BULK_QUERIES_A_NIGHT * CALLS_A_JOB + math.ceil(row[0] / MAX_TICKED_RECORDS))
     yield _check_bulk_queries(allowed.get("DailyBulkV2QueryJobs"))
 
 
-def _check_calls(session: Session, daily: Limit | None) -> Check:
+def _check_calls(daily: Limit | None, needed: int) -> Check:
+    """Calls left against those that what is owed and a night take, at most and roughly."""
     title = told("There is API budget left")
-    left = daily.remaining / daily.maximum if daily and daily.maximum else None
-    if left is None and session.limit is not None and session.limit.allowed:
-        left = 1 - session.limit.used / session.limit.allowed
-    if left is None:
+    if daily is None or not daily.maximum:
         return Check("api-budget", title, "skip", told("Salesforce does not tell this user"))
-    if left >= LOW_BUDGET:
-        return Check("api-budget", told("There is API budget left: %(share)s", share=f"{left:.0%}"), "pass")
+    values = {
+        "share": f"{daily.remaining / daily.maximum:.0%}",
+        "calls": f"{daily.remaining:,}",
+        "needed": f"{needed:,}",
+    }
+    if daily.remaining >= max(LOW_BUDGET * daily.maximum, needed):
+        known = told(
+            "There is API budget left: %(share)s, %(calls)s calls; what waits and a sync run take up to %(needed)s",
+            **values,
+        )
+        return Check("api-budget", known, "pass")
     why = told(
-        "only %(share)s of the org's daily API calls are left; at 0%% pushes wait",
-        share=f"{left:.0%}",
+        "only %(share)s of the org's daily API calls are left, %(calls)s; what waits and a sync run take up to "
+        "%(needed)s, and at 0%% pushes wait",
+        **values,
     )
     return Check("api-budget", title, "warn", why, told("find the heavy user: Setup > System Overview > API Usage"))
 

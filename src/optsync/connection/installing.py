@@ -24,7 +24,7 @@ from optsync.connection.undo_plan import Remembered, UndoPlan, Use, plan_undo
 from optsync.core.problems import Problem
 from optsync.core.record_ids import Kind
 from optsync.core.told import told
-from optsync.ledger import targets
+from optsync.ledger import marks, targets
 from optsync.ledger.queries import sql
 from optsync.salesforce import describe, metadata, permissions, query, tooling
 from optsync.salesforce.errors import (
@@ -115,6 +115,8 @@ def install(
         memory.tell("installed", planned.steps)
         left = plan(look(session), wish).steps
     findings = fields.look_at(session).findings(wish.field) if wish.grant else []
+    if wish.grant and not findings:
+        marks.clear_pauses(conn, org_id)  # what waited for the field goes out at once
     return Installed(planned.steps, left, tuple(findings))
 
 

@@ -29,9 +29,13 @@ def envelope(token: str, body: str) -> bytes:
 def parsed(content: bytes) -> Element:
     """The root of an answer; elements of the metadata namespace go by their plain names.
 
-    Raises OddAnswer for what is no XML, and for a document type: without one nothing can be expanded.
+    Raises OddAnswer for what is no XML, and for a document type: without one nothing can be expanded. Only encodings
+    in which that can be seen are taken: those that write ASCII as it is.
     """
-    if b"<!" in content.replace(b"<![CDATA[", b"").replace(b"<!--", b""):
+    plain = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if b"\0" in plain or not plain.startswith(b"<"):
+        raise OddAnswer("no XML where XML was promised")
+    if b"<!" in plain.replace(b"<![CDATA[", b"").replace(b"<!--", b""):
         raise OddAnswer("XML with a document type")
     try:
         root = ET.fromstring(content)  # noqa: S314  no document type, see above

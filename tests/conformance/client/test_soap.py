@@ -74,6 +74,8 @@ def test_a_fault_is_told_by_its_code(code: str, kind: type[SalesforceError]) -> 
     [
         answer(b"<html>Back soon<br></html>"),
         answer(b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
+        answer('<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a><a/>'.encode("utf-16")),
+        answer('<?xml version="1.0" encoding="cp037"?><!DOCTYPE a><a/>'.encode("cp037")),
         answer(b"<a/>", 500),
         answer(b"", 500),
         answer(enveloped("<readMetadataResponse><result/></readMetadataResponse>")),

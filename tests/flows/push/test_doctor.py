@@ -100,6 +100,16 @@ def test_too_little_budget_and_a_pause_are_warnings(world: World) -> None:
     assert "INVALID_FIELD" in found["pauses"].why
 
 
+def test_the_budget_is_compared_with_what_waits_and_a_night_take(world: World) -> None:
+    world.org.limits(daily=15_000, used=0)
+    assert "take up to 120" in examine(world)["api-budget"].title
+    world.org.limits(daily=300, used=100)
+    assert examine(world)["api-budget"].state == "pass", "66 % are left, and enough for a night"
+    world.org.limits(daily=300, used=200)
+    found = examine(world)["api-budget"]
+    assert (found.state, "take up to 120" in found.why) == ("warn", True), "more than a fifth, yet not enough"
+
+
 def test_a_budget_that_nobody_tells_is_no_defect(world: World) -> None:
     world.org.fault("html", route="limits", status=403)
     assert defects(world) == {"bulk-budget": "skip"}, "the header of every answer tells the calls too"

@@ -14,6 +14,7 @@ from optsync.connection.installing import Halfway, Installed, Moved, install, lo
 from optsync.connection.page_layouts import place_of, take_off
 from optsync.connection.undo_plan import UndoPlan
 from optsync.core.problems import Problem
+from optsync.ledger import marks
 from optsync.salesforce import metadata, permissions, tooling
 from optsync.salesforce.session import Session
 from tests.flows.push.world import World
@@ -85,6 +86,19 @@ def test_r30_email_opt_out_comes_onto_every_layout_and_our_user_may_tick_it(worl
     assert place.below == "Email"
     kind, actor, steps = told_last(world)
     assert (kind, actor, len(steps)) == ("installed", "ann", len(result.done))
+
+
+def test_what_waited_for_the_field_goes_out_once_it_is_granted(world: World, session: Session) -> None:
+    lead = world.org.create("Lead", Email="ann@example.com")
+    world.org.grant("Lead", BOX, "absent")
+    world.opt_out("ann@example.com")
+    world.push()
+    assert not world.is_ticked(lead)
+    assert marks.pauses(world.conn) != []
+    put_in(world, session)
+    assert marks.pauses(world.conn) == []
+    world.push()
+    assert world.is_ticked(lead)
 
 
 def test_r32_our_own_checkbox_is_made_granted_and_can_be_chosen(world: World, session: Session) -> None:

@@ -84,6 +84,10 @@ SELECT coalesce(sum(n), 0)::int, (array_agg(code ORDER BY n DESC))[1]
 FROM (SELECT split_part(reason, ':', 1) AS code, count(*) AS n FROM mark WHERE org_id = %(org_id)s AND state = 'p'
       GROUP BY 1) parked;
 
+-- name: owed
+-- How many boxes of an org are still to be ticked.
+SELECT count(*)::int FROM mark WHERE org_id = %(org_id)s AND state = 'o';
+
 -- name: durability
 -- The settings on which "acknowledged means kept" rests.
 SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
