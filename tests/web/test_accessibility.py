@@ -54,7 +54,7 @@ STATES = [
 ELSEWHERE: tuple[str, ...] = ("/v1/", "/health/", "/i18n/", "/search", "/unsubscribes/export", "/people/evidence")
 ELSEWHERE += ("/audit/export", "/unsubscribes/import/<int:upload_id>/rejects", "/sign-out", "/webhooks/")
 ELSEWHERE += ("/settings/salesforce/connect/certificate", "/settings/unsubscribes/sources/<slug:provider>/heard")
-ELSEWHERE += ("/runs/<int:run_id>/progress", "/runs/<int:run_id>/untick/<str:kind>.csv")
+ELSEWHERE += ("/runs/<int:run_id>/progress", "/runs/<int:run_id>/untick/<str:kind>.csv", "/unsubscribes/bulk")
 """What answers with data, with a file or by leading to another page."""
 LOOKS = [(width, scheme) for width in (1180, 390) for scheme in ("light", "dark")]
 GROUND = {"light": "rgb(243, 243, 243)", "dark": "rgb(22, 24, 29)"}
