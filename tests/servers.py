@@ -24,6 +24,8 @@ from optsync.config.postgres_layout import passwd_entry
 
 TEMPLATE = "optsync_test_template"
 ENDS_WITH_US = ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
+ALLOW = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 6 << 30
 
 
@@ -187,3 +189,17 @@ def wait_until_ready(dsn: str, process: "subprocess.Popen[bytes]") -> None:
         else:
             return
     raise AssertionError("the server did not get ready in 30 s")
+
+
+@contextmanager
+def away(servers: Servers, database: Database) -> Iterator[None]:
+    """Ends every session of a database of the embedded server and refuses new ones."""
+    with database.connect() as conn:
+        name = conn.info.dbname
+    with psycopg.connect(servers.dsn("embedded"), autocommit=True) as admin:
+        admin.execute(ALLOW.format(Identifier(name), SQL("false")))
+        admin.execute(END, [name])
+        try:
+            yield
+        finally:
+            admin.execute(ALLOW.format(Identifier(name), SQL("true")))

@@ -15,6 +15,7 @@ from practice_org.access import FieldLevels, higher
 from practice_org.catalog import Level
 from practice_org.errors import RefusalError
 from practice_org.ids import record_id
+from practice_org.metadata_xml import DEPTH_MAX
 from practice_org.schema import EMAIL_OPT_OUT, Field
 from practice_org.set_up_schema import TOOLING_PREFIXES
 
@@ -142,6 +143,8 @@ def checked_tree(tree: object, fields: Mapping[str, Field], object_name: str) ->
     """A tree that can be saved. Raises RefusalError for a field that is missing or stands on it twice."""
     if not isinstance(tree, dict):
         raise RefusalError("JSON_PARSER_ERROR", "Metadata must be an object")
+    if _is_deeper(tree, DEPTH_MAX):
+        raise RefusalError("JSON_PARSER_ERROR", f"Metadata is nested deeper than {DEPTH_MAX}")
     seen: set[str] = set()
     for item in items_of(tree):
         name = item.get("field")
@@ -216,6 +219,11 @@ def items_of(tree: Tree) -> Iterator[Tree]:
 def _columns_of(tree: Tree) -> Iterator[Tree]:
     for section in _dicts(tree, "layoutSections"):
         yield from _dicts(section, "layoutColumns")
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inside)
 
 
 def _take_off(tree: Tree, name: str) -> None:

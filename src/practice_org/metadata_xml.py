@@ -144,8 +144,8 @@ def as_xml(tree: Mapping[str, object]) -> str:
 
 
 def _as_xml(name: str, value: object) -> str:
-    if value is None:
-        return ""
+    if value is None or not (name.isascii() and name.isidentifier()):
+        return ""  # Tooling may have been given any key; no element is called so
     if isinstance(value, list):
         return "".join(_as_xml(name, item) for item in value)
     if isinstance(value, Mapping):

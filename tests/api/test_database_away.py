@@ -1,19 +1,12 @@
 """Without the database nothing is promised: every answer is 503, and a sender that heeds it mails nobody."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
-from optsync.config.database import Database
 from tests.installation import Installation, Site, served
 from tests.program import Program, program
-from tests.servers import Servers
-
-ALLOW = SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
-END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+from tests.servers import Servers, away
 
 
 @pytest.fixture
@@ -24,20 +17,6 @@ def alone(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -
         served(Installation(database, tmp_path_factory.mktemp("away"))) as site,
     ):
         yield site
-
-
-@contextmanager
-def away(servers: Servers, database: Database) -> Iterator[None]:
-    """Ends every session and refuses new ones."""
-    with database.connect() as conn:
-        name = conn.info.dbname
-    with psycopg.connect(servers.dsn("embedded"), autocommit=True) as admin:
-        admin.execute(ALLOW.format(Identifier(name), SQL("false")))
-        admin.execute(END, [name])
-        try:
-            yield
-        finally:
-            admin.execute(ALLOW.format(Identifier(name), SQL("true")))
 
 
 def test_while_it_is_away_everything_is_503_and_then_all_is_as_before(alone: Site, postgres_servers: Servers) -> None:

@@ -54,6 +54,26 @@ def test_an_unknown_setting_is_told_with_the_nearest_name() -> None:
     assert env.warnings == ("OPTSYNC_DATA_DIRECTORY means nothing to optsync; did you mean OPTSYNC_DATA_DIR?",)
 
 
+OIDC = {
+    "OPTSYNC_OIDC_ISSUER": "https://login.example.com/",
+    "OPTSYNC_OIDC_CLIENT_ID": "optsync",
+    "OPTSYNC_OIDC_CLIENT_SECRET": "secret",
+}
+
+
+def test_the_companys_sign_in_is_set_up_as_a_whole_or_not_at_all_and_by_https() -> None:
+    found = read_environment(HOME | OIDC, is_root=False).oidc
+    assert found is not None
+    assert (found.issuer, found.name) == ("https://login.example.com", "login.example.com")
+    assert "secret" not in repr(found).replace("client_secret", "")
+    for name in OIDC:
+        with pytest.raises(Problem, match=name):
+            read_environment(HOME | OIDC | {name: ""}, is_root=False)
+    with pytest.raises(Problem, match="not an https address"):
+        read_environment(HOME | OIDC | {"OPTSYNC_OIDC_ISSUER": "http://login.example.com"}, is_root=False)
+    assert read_environment(HOME, is_root=False).oidc is None
+
+
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("postgresql://u:p@db/x\n")
     env = read_environment(HOME | {"OPTSYNC_DATABASE_URL_FILE": str(tmp_path / "url")}, is_root=False)

@@ -71,6 +71,14 @@ def test_after_a_rotation_old_secrets_still_work_and_the_other_keys_stay(env: En
         before.decrypt(again)
 
 
+def test_links_get_a_new_key_and_the_old_ones_stay(env: Environment) -> None:
+    before = load(env)
+    rotated = before.rotate_links(seams.real())
+    assert load(env) == rotated == replace(before, link_keys=rotated.link_keys)
+    assert rotated.link_keys[1:] == before.link_keys
+    assert rotated.link_keys[0] not in before.link_keys
+
+
 def test_a_vault_whose_file_went_away_still_decrypts(env: Environment) -> None:
     vault = load(env)
     sealed = vault.encrypt(b"secret")

@@ -153,6 +153,26 @@ def test_an_answer_that_nobody_asked_for_is_refused(company_site: Site) -> None:
     assert re.search(r"^/sign-in$", visitor.get("/sign-in/company")[0].getheader("Location") or "")
 
 
+@pytest.mark.parametrize("more", [{"process": "connect"}, {"scope": "everything"}, {"auth_params": "prompt=none"}])
+def test_the_button_takes_nothing_that_is_not_ours(
+    company_site: Site, provider: Provider, more: dict[str, str]
+) -> None:
+    visitor = invited(company_site, colleague(company_site, "viewer"))
+    answer, _ = visitor.post("/sign-in/company", form_on="/account", **more)
+    assert answer.status == 400
+    path = "&".join(f"{name}={value}" for name, value in more.items())
+    assert visitor.post(f"/sign-in/company?{path}", form_on="/account")[0].status == 400
+
+
+def test_the_company_leads_to_no_other_site(company_site: Site, provider: Provider) -> None:
+    user, visitor = colleague(company_site, "viewer"), Visitor(company_site)
+    provider.person = {"sub": "55", "email": user.email, "email_verified": True}
+    answer, _ = visitor.post("/sign-in/company", form_on="/sign-in", next="https://evil.example/")
+    state = parse_qs(urlsplit(answer.getheader("Refresh") or "").query)["state"][0]
+    answer, _ = visitor.get(f"/sign-in/company/callback?code=once&state={state}")
+    assert (answer.status, answer.getheader("Location")) == (302, "/")
+
+
 def test_without_a_provider_there_is_no_button_and_no_way(site: Site) -> None:
     assert "/sign-in/company" not in Visitor(site).get("/sign-in")[1]
     assert Visitor(site).post("/sign-in/company", form_on="/sign-in")[0].status == 404

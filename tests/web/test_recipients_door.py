@@ -139,6 +139,8 @@ def test_the_reason_stands_in_the_history_of_the_person(site: Site, cookie: str)
     )
     assert "Grund genannt · nie angemeldet · &lt;b&gt;who&lt;/b&gt; are you?" in text
     assert "Nur von einem Absender abgemeldet; in Salesforce wird nichts eingetragen · Jane" in text
+    assert "Möchte keine E-Mails von: Jane" in text
+    assert site.installation.run("who", "told@example.com", "--json").json()["senders_stopped"] == ["Jane"]
 
 
 def test_a_burst_of_many_people_from_one_network_is_honoured_and_listed(site: Site) -> None:
@@ -229,3 +231,14 @@ def test_the_page_shows_the_organisation_in_its_colours_within_ten_seconds(brand
     assert f"'nonce-{nonce}'" in (answer.getheader("Content-Security-Policy") or "")
     assert "--brand:light-dark(#7a0019,#ffb3c1)" in text
     assert "Questions? <bdi>help@acme.example</bdi>" in text
+
+
+def test_a_new_key_for_links_is_known_to_the_running_server_and_old_links_work_on(branded: Site) -> None:
+    old = link_of(branded, "old.key@example.com")
+    assert post(branded, link_of(branded, "before.key@example.com"))[0] == 200
+    assert branded.installation.run("keys", "rotate", "--links").code == 0
+    new = link_of(branded, "new.key@example.com")
+    assert post(branded, new)[0] == 200
+    assert post(branded, old)[0] == 200
+    assert is_blocked(branded, "old.key@example.com")
+    assert is_blocked(branded, "new.key@example.com")

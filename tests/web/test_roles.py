@@ -19,30 +19,56 @@ OPERATE: Final = "operator"
 ADMIN: Final = "admin"
 """The least who may; a viewer is whoever is signed in."""
 
-OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/")
+OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/", "/webhooks/")
 """What recipients, programs, monitors and people on their way in use: for everybody."""
 TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/": (IN, IN),
     "/unsubscribes": (IN, OPERATE),
     "/unsubscribes/export": (IN, IN),
+    "/unsubscribes/bulk": (IN, OPERATE),
+    "/unsubscribes/import": (IN, OPERATE),
+    "/unsubscribes/import/<int:upload_id>": (IN, OPERATE),
+    "/unsubscribes/import/<int:upload_id>/rejects": (IN, IN),
     "/people": (IN, IN),
     "/people/evidence": (IN, IN),
     "/people/lift": (ADMIN, ADMIN),
     "/runs": (IN, IN),
     "/runs/<int:run_id>": (IN, IN),
+    "/runs/start": (IN, OPERATE),
+    "/runs/<int:run_id>/progress": (IN, IN),
+    "/runs/<int:run_id>/cancel": (IN, OPERATE),
+    "/runs/<int:run_id>/undo": (IN, ADMIN),
+    "/runs/<int:run_id>/untick/<str:kind>.csv": (IN, IN),
     "/issues": (IN, IN),
+    "/issues/scanner/<int:hold_id>": (IN, ADMIN),
     "/issues/retry": (IN, OPERATE),
     "/holds": (IN, IN),
     "/holds/<int:hold_id>": (IN, ADMIN),
+    "/holds/<int:hold_id>/people.csv": (IN, IN),
     "/search": (IN, IN),
+    "/audit": (OPERATE, OPERATE),
+    "/audit/export": (OPERATE, OPERATE),
+    "/audit/verify": (OPERATE, OPERATE),
     "/settings": (IN, IN),
     "/settings/unsubscribes": (IN, IN),
     "/settings/unsubscribes/integrations": (IN, ADMIN),
+    "/settings/unsubscribes/messaging": (IN, ADMIN),
+    "/settings/unsubscribes/page": (IN, ADMIN),
+    "/settings/unsubscribes/page/preview": (IN, IN),
+    "/settings/unsubscribes/sources": (IN, IN),
+    "/settings/unsubscribes/sources/providers": (IN, IN),
+    "/settings/unsubscribes/sources/<slug:provider>": (IN, ADMIN),
+    "/settings/unsubscribes/sources/<slug:provider>/heard": (IN, IN),
+    "/settings/alerts": (ADMIN, ADMIN),
+    "/settings/webhooks": (ADMIN, ADMIN),
+    "/settings/webhooks/<int:endpoint_id>": (ADMIN, ADMIN),
     "/settings/salesforce": (IN, IN),
     "/settings/salesforce/doctor": (IN, IN),
     "/settings/salesforce/connect": (ADMIN, ADMIN),
     "/settings/salesforce/connect/sign-in": (ADMIN, ADMIN),
     "/settings/salesforce/connect/certificate": (ADMIN, ADMIN),
+    "/settings/salesforce/connect/salesforce": (ADMIN, ADMIN),
+    "/settings/salesforce/connect/callback": (ADMIN, ADMIN),
     "/settings/salesforce/connect/org": (ADMIN, ADMIN),
     "/settings/salesforce/connect/doctor": (IN, IN),
     "/settings/salesforce/connect/first-sync": (ADMIN, ADMIN),
@@ -65,14 +91,14 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/sign-out": (IN, IN),
 }
 """Route: who may read it, who may press its button."""
-NUMBERS: Final = {"<int:run_id>": "999999", "<int:hold_id>": "999999", "<int:user_id>": "999999", "<int:pk>": "999999"}
+NUMBERS: Final = ("run_id", "hold_id", "user_id", "upload_id", "endpoint_id", "pk")
 
 
 def path_of(route: str) -> str:
     """An address of the route that finds nothing, so that pressing its button does nothing either."""
-    for name, value in {**NUMBERS, "<str:handle>": "0" * 12}.items():
-        route = route.replace(name, value)
-    return route
+    for name in NUMBERS:
+        route = route.replace(f"<int:{name}>", "999999")
+    return route.replace("<str:handle>", "0" * 12).replace("<slug:provider>", "none").replace("<str:kind>", "Lead")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +136,11 @@ def test_a_page_opens_for_those_who_may_and_its_button_works_for_those_who_may(
 
 BUTTONS: Final[list[tuple[str, str, Role]]] = [
     ("/unsubscribes", "Add one", "operator"),
+    ("/unsubscribes", "/unsubscribes/import", "operator"),
+    ("/unsubscribes/import", 'type="file"', "operator"),
+    ("/runs", "/runs/start", "operator"),
+    ("/settings/unsubscribes/page", "Save</button>", "admin"),
+    ("/settings/unsubscribes/messaging", 'value="save"', "admin"),
     ("/settings/unsubscribes/integrations", 'name="step" value="preview"', "admin"),
     ("/settings/salesforce/doctor", "/settings/salesforce/connect", "admin"),
     ("/settings/salesforce/doctor", 'href="/settings/users"', "admin"),

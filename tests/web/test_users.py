@@ -175,6 +175,16 @@ def test_an_operators_link_makes_an_admin_without_an_account_and_a_users_session
     assert operator.get("/settings/users")[0].status == 403, "the operator's session ended with the user's"
 
 
+def test_who_signs_in_over_an_operators_session_is_no_operator_any_more(site: Site, cookie: str) -> None:
+    browser = Visitor(site, cookies=dict([cookie.partition("=")[::2]]))
+    assert browser.get("/settings/users")[0].status == 200
+    answer, _ = browser.post("/sign-in", login=settled(site, "viewer").email, password=PASSWORD)
+    assert answer.status == 302
+    assert browser.get("/settings/users")[0].status == 403
+    browser.post("/sign-out", form_on="/account")
+    assert not browser.is_in()
+
+
 def test_the_command_line_adds_lists_and_rescues(site: Site) -> None:
     run = site.installation.run
     made = run("users", "add", "grace@example.com", "--name", "Grace", "--role", "admin", "--json")

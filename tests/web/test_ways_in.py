@@ -129,6 +129,16 @@ def test_guessing_a_password_is_stopped_in_both_languages_and_for_unknown_addres
     assert right[0].status == 429, "the right password waits, too: else a guess would show by its answer"
 
 
+def test_guessing_a_code_is_stopped_although_the_password_is_right(own_site: Site) -> None:
+    user = settled(own_site, "viewer")
+    key = with_app(by_password(own_site, user))
+    visitor = by_password(own_site, user)
+    statuses = [visitor.post("/sign-in/second-step", code="000000")[0].status for _ in range(6)]
+    assert statuses[-1] == 429, statuses
+    assert visitor.post("/sign-in/second-step", code=code_of(key, steps=1))[0].status == 429
+    assert not visitor.is_in()
+
+
 def test_a_known_and_an_unknown_address_get_the_same_answer(site: Site) -> None:
     known, unknown = settled(site, "viewer").email, "unknown-here@example.com"
     answers = []

@@ -13,8 +13,9 @@ def keys() -> None:
 
 
 @keys.command()
+@click.option("--links", is_flag=True, help="The key of unsubscribe links instead; links made before work on.")
 @with_output
-def rotate(out: Output) -> None:
+def rotate(out: Output, links: bool) -> None:
     """Encrypt every stored secret with a new key, while everything goes on.
 
     That is every Salesforce credential, and the secrets of one-time codes, providers, webhooks and alert channels.
@@ -38,4 +39,15 @@ def rotate(out: Output) -> None:
         | {"keys": len(vault.credential_keys)},
         f"{OK} New key in {vault.path}; credentials encrypted with it: {count:,}.",
         "  Next: optsync backup FILE, and copy the key file to every other host",
+    )
+
+
+def rotate_links(out: Output) -> None:
+    """A new key for links; every older one stays, so that no link in any mailbox breaks."""
+    with opened(out) as house:
+        vault = house.vault.rotate_links(house.seams)
+    out.show(
+        {"key_file": str(vault.path), "link_keys": len(vault.link_keys)},
+        f"{OK} New links are made with a new key in {vault.path}; all {len(vault.link_keys):,} are read.",
+        "  Next: optsync backup FILE, and copy the key file to every other host before links are sent from here",
     )

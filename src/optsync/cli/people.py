@@ -53,12 +53,14 @@ def who(out: Output, address: str) -> None:
     from optsync.core.addresses import normalize
     from optsync.ledger import people, targets
     from optsync.ledger.check import may_mail
+    from optsync.public import senders
 
     address = normalize(address_of(address))
     with opened(out) as house:
         person = people.find(house.conn, house.subject_key, address)
         history = people.timeline(house.conn, house.subject_key, address)
         (verdict,) = may_mail(house.conn, house.subject_key, [address])
+        stopped = senders.stopped(house.conn, person.opt_outs) if person else []
         orgs = {record.org_id for record in person.records} if person else set()
         labels = {(org, f.field): f.label for org in orgs for f in targets.fields(house.conn, org)}
     records = [record_answer(record, labels) for record in person.records] if person else []
@@ -67,6 +69,7 @@ def who(out: Output, address: str) -> None:
         "known": person is not None,
         "blocked": not verdict.allowed,
         "why": verdict.why,
+        "senders_stopped": stopped,
         "opt_outs": [asdict(opt_out) for opt_out in person.opt_outs] if person else [],
         "records": records,
         "timeline": [asdict(entry) for entry in history],
@@ -97,6 +100,8 @@ def lines_about(address: str, answer: dict[str, Any], history: "Sequence[Timelin
 
     sign, state = (BAD, "Blocked") if answer["blocked"] else (OK, "Mail allowed")
     lines = [f"{sign} {state}   {address}", f"  {why_blocked(answer['why'], answer['known'])}"]
+    if answer["senders_stopped"]:
+        lines.append(f"  Wants no e-mails from: {', '.join(answer['senders_stopped'])}")
     for record in answer["records"]:
         boxes = ", ".join(f"{box['field']}: {box['shown']}" for box in record["boxes"]) or "nothing owed"
         became = f" -> {record['successor']}" if record["successor"] else ""

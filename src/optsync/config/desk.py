@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 from psycopg.abc import Buffer
-from psycopg.types.string import StrDumper
+from psycopg.types.string import StrDumperUnknown
 
 from optsync.config.database import Database
 from optsync.config.vault import Vault
@@ -21,6 +21,7 @@ class Desk:
         self.vault = vault
         self.seams = seams
         self._own = threading.local()
+        self._links = (0, vault.link_keys)
 
     @property
     def subject_key(self) -> bytes:
@@ -29,8 +30,17 @@ class Desk:
 
     @property
     def link_keys(self) -> Sequence[bytes]:
-        """The keys of unsubscribe links, newest first."""
-        return self.vault.link_keys
+        """The keys of unsubscribe links, newest first.
+
+        Read again as soon as the key file is another one: a link made with a new key must not meet a server without it.
+        """
+        try:
+            changed_at = self.vault.path.stat().st_mtime_ns
+        except OSError:
+            return self._links[1]
+        if changed_at != self._links[0]:
+            self._links = (changed_at, self.vault.as_filed().link_keys)
+        return self._links[1]
 
     def connection(self) -> psycopg.Connection:
         """This thread's session, tried before use; a new one when the server went away meanwhile.
@@ -45,8 +55,11 @@ class Desk:
         return fresh
 
 
-class WithoutNul(StrDumper):
-    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it."""
+class WithoutNul(StrDumperUnknown):
+    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it.
+
+    Like psycopg's own it leaves the type to the statement: a `"char"` of the ledger takes no `text`.
+    """
 
     def dump(self, obj: str) -> Buffer | None:
         """The text for the server."""

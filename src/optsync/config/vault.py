@@ -104,10 +104,20 @@ class Vault:
     def rotate(self, seams: Seams) -> "Vault":
         """A new credential key in front of the old ones, written to the file; the old ones still decrypt.
 
-        The other keys stay: a running web server would refuse an unsubscribe link made with a key it does not know.
+        The other keys stay; those of links have a rotation of their own.
         """
         fresh = new_vault(self.path, seams)
         rotated = replace(self, credential_keys=fresh.credential_keys + self.credential_keys)
+        replace_file(self.path, as_text(rotated))
+        return rotated
+
+    def rotate_links(self, seams: Seams) -> "Vault":
+        """A new key for unsubscribe links in front of the old ones, which read the links in old mailboxes for ever.
+
+        Web servers of this host know it with the next request. On other hosts it must be in the key file before a link
+        made with it is opened there.
+        """
+        rotated = replace(self, link_keys=new_vault(self.path, seams).link_keys + self.link_keys)
         replace_file(self.path, as_text(rotated))
         return rotated
 

@@ -91,7 +91,7 @@ def why(request: HttpRequest, token: str) -> HttpResponse:
     try:
         reasons.keep(desk().connection(), desk().subject_key, link, *said)
     except AWAY:
-        return page(request, "later", status=503, fields={"why": said[0], "comment": said[1]})
+        return later(request, 503, {"why": said[0], "comment": said[1]})
     return page(request, "thanks")
 
 
@@ -106,9 +106,7 @@ def by_address(request: HttpRequest) -> HttpResponse:
         return page(request, "damaged", status=400, wrong=address)
     wait = FLOOD.wait_seconds(network_of(request), began)
     if wait:
-        answer = page(request, "later", status=429, fields={"address": address})
-        answer["Retry-After"] = str(int(wait) + 1)
-        return answer
+        return later(request, 429, {"address": address}, retry_seconds=int(wait) + 1)
     answer = record(request, UnsubscribeLink(address), "clicked link")
     seams.sleep(max(0.0, began + ANSWER_SECONDS - seams.monotonic()))
     return answer
@@ -136,7 +134,7 @@ def record(
         done = opt_out(conn, desk_.subject_key, link.address, source, scope=scope, evidence=evidence)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
-        return page(request, "later", status=503, fields=asked)
+        return later(request, 503, asked)
     if token and is_public(network) and not only_sender:
         try:
             scanners.note(conn, network, done)
@@ -145,6 +143,13 @@ def record(
     if source == "one-click":
         return HttpResponse("unsubscribed\n", content_type="text/plain")  # a mail program reads no page
     return page(request, "done", token=token, sender=link.sender if only_sender else "")
+
+
+def later(request: HttpRequest, status: int, fields: dict[str, str], retry_seconds: int = 60) -> HttpResponse:
+    """No promise: what was asked stands in a form that asks it again; a mail program sees when to come back."""
+    answer = page(request, "later", status=status, fields=fields)
+    answer["Retry-After"] = str(retry_seconds)
+    return answer
 
 
 def fields_of(request: HttpRequest) -> dict[str, str]:

@@ -20,7 +20,7 @@ from allauth.mfa.webauthn.internal import auth as passkeys
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.conf import settings
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, SuspiciousOperation
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -37,6 +37,7 @@ from optsync.web.shell import REFUSED, page
 from optsync.web.sign_in import use_link
 
 ACCOUNT = reverse_lazy("web:account")
+COMPANY_FIELDS = {"csrfmiddlewaretoken", "next"}
 
 
 class Refusing:
@@ -261,6 +262,8 @@ def by_company(request: HttpRequest, provider_id: str) -> HttpResponse:
     """
     if request.method != "POST":
         return redirect("account_login")
+    if request.GET or set(request.POST) - COMPANY_FIELDS:
+        raise SuspiciousOperation("allauth would take more from a form than ours asks for")
     answer: HttpResponse = oidc_views.login(request, provider_id)
     if answer.status_code != 302:
         return answer

@@ -19,6 +19,7 @@ from optsync.ledger import check, people, targets
 from optsync.ledger.lifts import Mode
 from optsync.ledger.people import Person
 from optsync.ledger.queries import sql
+from optsync.public import senders
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
 from optsync.web import listing
@@ -65,6 +66,7 @@ def shown(address: str) -> dict[str, Any]:
         "normal": found.normal if found else address,
         "blocked": not verdict.allowed,
         "why": why_blocked(verdict.why, known=found is not None, translate=_),
+        "stopped": ", ".join(senders.stopped(conn, found.opt_outs)) if found else "",
         "removable": opt_out is not None and opt_out.is_active,
         "records": records_of(found) if found else [],
         "timeline": [
@@ -78,7 +80,9 @@ def shown(address: str) -> dict[str, Any]:
 def letter_of(person: dict[str, Any]) -> str:
     """The evidence as plain text, to be copied into a letter or a ticket; newest first, to the millisecond, in UTC."""
     state = _("Blocked") if person["blocked"] else _("Mail allowed")
-    lines = [person["normal"], f"{state}: {person['why']}", ""]
+    lines = [person["normal"], f"{state}: {person['why']}"]
+    lines += [_("Wants no e-mails from: %(senders)s") % {"senders": person["stopped"]}] if person["stopped"] else []
+    lines.append("")
     for record in person["records"]:
         boxes = ", ".join(f"{box['field']}: {box['state']}" for box in record["boxes"])
         lines.append(f"{record['kind']} {record['record_id']}: {boxes or _('nothing owed')}")

@@ -51,7 +51,7 @@ def doors_with_words() -> list[dict[str, Any]]:
             word=_("Unsubscribe page"),
         ),
         door(_("By e-mail"), by_mail, "mail", link=page_settings, command="optsync receive-mail"),
-        door(_("API"), _("Your own programs, with a key."), "api", command="optsync api-keys make NAME --scope write"),
+        door(_("API"), _("Your own programs, with a key."), "api", link=reverse("web:api_keys"), word=_("API keys")),
         door(
             _("Mail providers"),
             _("Unsubscribes, spam complaints and bounces, as SendGrid, Mailgun and ten others tell them."),
@@ -61,7 +61,7 @@ def doors_with_words() -> list[dict[str, Any]]:
             link=reverse("web:providers"),
             word=_("Mail providers"),
         ),
-        door(_("Import"), _("Lists of other tools, as CSV."), "import", command="optsync import FILE"),
+        door(_("Import"), _("Lists of other tools, as CSV."), "import", link=reverse("web:imports"), word=_("Import")),
         door(
             _("By hand"),
             _("Somebody told you."),

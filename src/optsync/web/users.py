@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from optsync.access import users as store
 from optsync.access.users import INVITATION_SECONDS, ROLES, Role, User
 from optsync.config.desk import desk
+from optsync.config.django_start import handed_over
 from optsync.core.problems import Problem
 from optsync.web.middleware import actor_of, needs, user_of
 from optsync.web.shell import REFUSED, page
@@ -73,7 +74,8 @@ def one(request: HttpRequest, found: User, status: int = 200, **context: Any) ->
 def invitation(request: HttpRequest, invited: User) -> str:
     """The address of a new one-time link for somebody who has not been here yet."""
     secret = make_link(desk().connection(), desk().seams.token_bytes, INVITATION_SECONDS, invited.user_id)
-    return request.build_absolute_uri(reverse("web:sign_in_by_link", args=[secret]))
+    base = handed_over().public_url or f"{request.scheme}://{request.get_host()}"
+    return base + reverse("web:sign_in_by_link", args=[secret])
 
 
 def chosen_role(text: str) -> Role:

@@ -31,6 +31,17 @@ KINDS = {
     "erased": "Erased: only a keyed hash of the address is kept",
     "left a group": "Left one group or topic at the mail provider; not blocked here, as the settings say",
     "provider resubscribed": "The mail provider says resubscribed; optsync does not sync that",
+    "user added": "A user was invited",
+    "user role changed": "A user got another role; their sessions ended",
+    "user removed": "A user was removed; their sessions ended",
+    "signed out everywhere": "A user ended all their sessions",
+    "sign-in added": "A user added a way to sign in",
+    "sign-in removed": "A user removed a way to sign in",
+    "sign-in changed": "A user set another password; their sessions ended",
+    "sign-in link made": "The machine's operator made a way back in for a user",
+    "API key made": "A key for a program was made",
+    "API key replaced": "A key got a successor; it ends within a day",
+    "API key revoked": "A key was revoked; it opens nothing any more",
 }
 SOURCES = {
     "clicked link": "Clicked Link",

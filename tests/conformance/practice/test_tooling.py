@@ -126,8 +126,24 @@ def test_a_layout_takes_neither_unknown_nor_doubled_fields(rest: Rest, name: str
     assert fields_on(rest.call("GET", path).json["Metadata"]).count(name) == int(name == "Email")
 
 
-@pytest.mark.parametrize("tree", [None, [], "x", 7, {"layoutSections": {"a": 1}}, {"layoutSections": [1, None]}])
+DEEP: dict[str, Any] = {}
+for _ in range(400):
+    DEEP = {"a": DEEP}
+TREES: list[Any] = [
+    None,
+    [],
+    "x",
+    7,
+    {"layoutSections": {"a": 1}},
+    {"layoutSections": [1, None]},
+    DEEP,
+    {"<a>": 1, "": [[]]},
+]
+
+
+@pytest.mark.parametrize("tree", TREES)
 def test_a_tree_of_any_shape_is_answered(rest: Rest, tree: Any) -> None:
+    rest.org.behaviour(tooling_takes_layouts_back=True)
     path = f"tooling/sobjects/Layout/{layout(rest, 'Lead-Lead Layout')['Id']}"
     assert rest.call("PATCH", path, {"Metadata": tree}).status in (204, 400)
     assert rest.tooling("SELECT Name FROM Layout").status == 200

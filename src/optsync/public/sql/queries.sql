@@ -9,6 +9,10 @@ SELECT scope FROM made UNION ALL SELECT scope FROM sender WHERE normal = %(norma
 -- The scope of a sender whom somebody has stopped.
 SELECT scope FROM sender WHERE normal = %s;
 
+-- name: labels_of_senders
+-- What some senders are called.
+SELECT label FROM sender WHERE scope = ANY (%s) ORDER BY label;
+
 -- name: note_visit
 -- Notes an unsubscribe by link, and lists it when it looks like a scanner's (sql/schema.sql visit_noted).
 SELECT visit_noted(%(network)s, %(address)s, %(version)s, %(repeat)s, %(people)s, %(seconds)s);
