@@ -125,6 +125,7 @@ def floor_script(our: House) -> str:
         "%(normals)b::text[]": f"(SELECT array_agg('person' || n || '@example.com') FROM {people})",
         "%(subjects)b::bytea[]": f"(SELECT array_agg(sha256(n::text::bytea)) FROM {people})",
         "%(domains)b::text[]": f"(SELECT array_agg('example.com'::text) FROM {people})",
+        "%(parents)b::text[]": "ARRAY['example.com', 'com']",
         "%(non_commercial)s": "false",
         "%(scope)s": "0",
     }

@@ -51,6 +51,7 @@ def routes(org: Org) -> list[Route]:
         "/package": {"POST": package},
         "/layouts": {"POST": add_layout},
         "/layouts/item": {"POST": lay_out},
+        "/lead-mapping": {"POST": map_lead_field},
         "/faults": {"POST": add_fault, "GET": list_faults, "DELETE": clear_faults},
         "/faults/kinds": {"GET": list_kinds},
         "/faults/{id}": {"DELETE": remove_fault},
@@ -243,6 +244,15 @@ async def lay_out(call: Call) -> object:
     layout.put(name, None if behavior is None else str(behavior), call.org.access.fields[layout.object_name])
     call.org.settle()
     return {"fields": dict(layout.items())}
+
+
+async def map_lead_field(call: Call) -> object:
+    """{"lead": field, "contact": field, or null for none}: what a conversion hands on (told, not acted upon)."""
+    body, mapping = call.json(), call.org.lead_mapping
+    mapping.pop(str(body["lead"]), None)
+    if body.get("contact") is not None:
+        mapping[str(body["lead"])] = str(body["contact"])
+    return {"mapping": mapping}
 
 
 async def add_fault(call: Call) -> object:

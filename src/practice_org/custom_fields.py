@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from practice_org.errors import RefusalError
 from practice_org.org import Org
-from practice_org.schema import CUSTOM_FIELD, PEOPLE, Field
+from practice_org.schema import CUSTOM_FIELD, PEOPLE, Field, account_name
 from practice_org.set_up_schema import TOOLING_PREFIXES
 
 NAME_LENGTH_MAX = LABEL_LENGTH_MAX = 40
@@ -72,8 +72,9 @@ def existing(org: Org) -> set[tuple[str, str]]:
 
 
 def add(org: Org, wanted: Wanted) -> str:
-    """Creates the field, which nobody may see yet; returns its id."""
-    org.access.add_field(wanted.object_name, wanted.field, "absent")
+    """Creates the field, which nobody may see yet; returns its id. A Contact's comes to Person Accounts, too."""
+    for object_name, name in _everywhere(org, wanted.object_name, wanted.field.name):
+        org.access.add_field(object_name, replace(wanted.field, name=name), "absent")
     return org.row_ids.of(TOOLING_PREFIXES["CustomField"], wanted.object_name, wanted.field.name)
 
 
@@ -87,7 +88,15 @@ def put(org: Org, wanted: Wanted) -> None:
 
 
 def remove(org: Org, object_name: str, name: str) -> None:
-    """Deletes the field with every access to it; it leaves the layouts."""
-    org.access.remove_field(object_name, name)
-    org.permission_sets.forget_field(object_name, name)
+    """Deletes the field with every access to it; it leaves the layouts, and Person Accounts."""
+    for known_on, known_as in _everywhere(org, object_name, name):
+        org.access.remove_field(known_on, known_as)
+        org.permission_sets.forget_field(known_on, known_as)
     org.layouts.remove_field(object_name, name)
+
+
+def _everywhere(org: Org, object_name: str, name: str) -> list[tuple[str, str]]:
+    """Where the field is: a custom field of Contact is one of Person Accounts as X__pc (salesforce.md 5.1)."""
+    if object_name == "Contact" and org.access.person_accounts:
+        return [("Contact", name), ("Account", account_name(name))]
+    return [(object_name, name)]

@@ -1,4 +1,4 @@
-"""Metadata by SOAP: layouts are read as XML and taken back as the very same XML (salesforce.md 5.9)."""
+"""Metadata by SOAP: layouts are read as XML and taken back as such; a mapping of Leads is read (salesforce.md 5.9)."""
 
 from collections.abc import Callable
 from xml.sax.saxutils import escape
@@ -14,6 +14,7 @@ from practice_org.metadata_xml import NAMESPACE, BadXmlError, Element, as_tree, 
 from practice_org.org import Org
 
 COMPONENTS_MAX = 10
+_CONVERSION = "LeadConvertSettings"
 _ILLEGAL_SESSION = "Invalid Session ID found in SessionHeader: Illegal Session"
 
 
@@ -54,11 +55,13 @@ def _answer(call: Call) -> str:
 
 
 def _read_metadata(org: Org, asked: Element) -> str:
-    """The layouts in the order of their names; nil for one that is not there."""
+    """The layouts in the order of their names, nil for one that is not there; or how Leads are converted."""
     names = [name.text.strip() for name in asked.all("fullNames")]
     _check_count(len(names))
+    if asked.value("type") == _CONVERSION:
+        return f'<result><records xsi:type="{_CONVERSION}">{as_xml(_conversion(org))}</records></result>'
     if asked.value("type") != "Layout":
-        raise RefusalError("INVALID_TYPE", "this practice org reads metadata of type Layout only")
+        raise RefusalError("INVALID_TYPE", f"this practice org reads metadata of types Layout and {_CONVERSION} only")
     records = []
     for name in names:
         layout = org.layouts.named(name)
@@ -67,6 +70,12 @@ def _read_metadata(org: Org, asked: Element) -> str:
             '<records xsi:nil="true"/>' if inside is None else f'<records xsi:type="Layout">{inside}</records>'
         )
     return f"<result>{''.join(records)}</result>"
+
+
+def _conversion(org: Org) -> dict[str, object]:
+    fields = [{"inputField": lead, "outputField": contact} for lead, contact in org.lead_mapping.items()]
+    mapping = {"inputObject": "Lead", "mappingFields": fields, "outputObject": "Contact"}
+    return {"fullName": _CONVERSION, "allowOwnerChange": True, "objectMapping": [mapping]}
 
 
 def _update_metadata(org: Org, asked: Element) -> str:

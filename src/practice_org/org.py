@@ -142,6 +142,8 @@ class Org:
         self.permission_sets = PermissionSets(self.access, self.permissions, self.row_ids)
         self.layouts = Layouts()
         self.change_events: dict[str, ChangeEvents] = {}
+        self.lead_mapping: dict[str, str] = {}
+        """Setup's Map Lead Fields: custom fields of Lead to the field of Contact that takes them over."""
         self.deployments = Deployments()
         if options.package:
             self.install_package(installed=True)

@@ -108,8 +108,8 @@ def _twin(org: "Org", table: Table, number: int) -> tuple[Table, int]:
 
 def _shared(org: "Org") -> list[str]:
     """The fields that both rows have, as Contact calls them."""
-    package = [org.access.package_fields["Contact"]] if org.access.package_installed else []
-    return [*_SHARED, *package]
+    custom = [known.name for known in org.access.fields["Contact"].values() if known.custom]
+    return [*_SHARED, *custom]
 
 
 def _as_on(org: "Org", twin: Table, values: Change) -> Change:

@@ -3,7 +3,7 @@
 import pytest
 
 from optsync.core.record_ids import to_18
-from optsync.ledger.check import block_domain
+from optsync.ledger import domains
 from optsync.ledger.people import Link, erase, find, link
 from optsync.ledger.record import opt_out
 from tests.api.conftest import World
@@ -112,7 +112,7 @@ def test_a_blocked_domain_a_hold_and_what_non_commercial_mail_passes(sender: Pro
     installation = world.site.installation
     with installation.database.connect() as conn:
         key = installation.vault.subject_key
-        block_domain(conn, "blocked.example")
+        domains.block(conn, "blocked.example", actor="test")
         opt_out(conn, key, "held@example.org", "manual")
         opt_out(conn, key, "out@blocked.example", "manual")
         conn.execute("UPDATE opt_out SET lifted_at = clock() WHERE address_id ="

@@ -31,7 +31,9 @@ from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
 from tests.web.colleagues import by_password, settled
 from tests.web.conftest import sign_in
+from tests.web.provider_posts import sendgrid
 from tests.web.routes import every_route, filled
+from tests.web.test_mail_providers import add, call, secret_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -48,7 +50,12 @@ HOSTILE = [
 ]
 STATES = [
     *[f"/people?address={quote(address)}" for address in ["ann@example.com", *HOSTILE[:3], *HOSTILE[4:]]],
-    *("/people?record=00Q000000000999EAA", "/unsubscribes?state=held", "/nowhere"),
+    *(
+        "/people?record=00Q000000000999EAA",
+        "/unsubscribes?state=held",
+        "/nowhere",
+        "/settings/unsubscribes/sources/sendgrid",
+    ),
 ]
 """Pages in a state that their bare address does not show."""
 WAYS_IN = ("/sign-in", "/sign-in?passkey=refused", "/sign-in/used-up", "/sign-in/company/callback")
@@ -90,10 +97,11 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Filled:
             conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
         )
         endpoint = with_alerts(site, conn)
+    call(site, "sendgrid", sendgrid(dict.fromkeys(HOSTILE, 1)), secret_of(add(site, "sendgrid")))
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
-    values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses"}
+    values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses", "<str:kind>": "Contact"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     values["<str:kind>"] = "Contact"

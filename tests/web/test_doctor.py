@@ -9,9 +9,10 @@ import pytest
 from optsync.connection.connect import connections
 from tests.installation import Site
 from tests.practice import PracticeOrg
+from tests.soundness import BARE, EMAIL, make_sound, show
+from tests.web.conftest import press
 
 PAGE = "/settings/salesforce/doctor"
-EMAIL = "HasOptedOutOfEmail"
 
 
 def look(site: Site, cookie: str, language: str = "en", path: str = PAGE) -> str:
@@ -50,6 +51,7 @@ def test_a_hidden_field_is_named_with_its_fix_and_is_gone_once_it_is_granted(
 def test_the_text_for_the_salesforce_admin_holds_what_they_can_mend_and_nothing_else(
     site: Site, cookie: str, practice_org: PracticeOrg
 ) -> None:
+    make_sound(practice_org)
     assert letter(look(site, cookie)) == "", "a missing worker is nothing that they could mend"
     practice_org.grant("Lead", EMAIL, "read")
     english, german = letter(look(site, cookie)), letter(look(site, cookie, "de"))
@@ -86,3 +88,27 @@ def test_one_org_among_several_is_asked_for_by_its_id(site: Site, cookie: str) -
     for unknown in ("00D000000000009EAA", "'; DROP TABLE org", "x" * 5_000):
         answer, _ = site.request("GET", f"{PAGE}?org={unknown.replace(' ', '+')}", headers={"Cookie": cookie})
         assert answer.status == 404
+
+
+def test_a_layout_without_the_field_is_named_and_leads_to_the_installer(
+    site: Site, cookie: str, practice_org: PracticeOrg
+) -> None:
+    make_sound(practice_org)
+    show(practice_org, "Lead", EMAIL, None)
+    text = look(site, cookie)
+    show(practice_org, "Lead", EMAIL)
+    row = text[text.index('id="layouts.Lead"') :].partition("</li>")[0]
+    assert f"{EMAIL} on Lead Layout" in row
+    assert "/settings/salesforce/install?org=" in row
+    assert "Run again" in row
+    assert "Lead Layout" in BARE["Lead"]
+
+
+def test_the_canary_is_a_button_and_its_row_is_among_the_checks(
+    site: Site, cookie: str, practice_org: PracticeOrg
+) -> None:
+    assert "A test Lead keeps its tick" not in look(site, cookie)
+    practice_org.clear_spy()
+    status, text = press(site, cookie, PAGE)
+    assert (status, "A test Lead keeps its tick" in text) == (200, True)
+    assert practice_org.spy()["false_writes"] == 0

@@ -61,7 +61,7 @@ def test_the_pages_of_people_follow_each_other_without_a_gap(site: Site, cookie:
     wanted = [f"walk{n:03}@lists.example" for n in range(120)]
     with site.installation.database.connect() as conn:
         for address in reversed(wanted):
-            record.opt_out(conn, key, address, "bulk")
+            record.opt_out(conn, key, address, "follows record")
     seen: list[str] = []
     path = "/people?q=walk"
     while path:
@@ -133,12 +133,12 @@ def test_ticked_rows_are_tried_again_at_once(site: Site, cookie: str, number: in
 def test_forty_hostile_names_do_nothing_bad_in_any_list(site: Site, cookie: str, number: int) -> None:
     key = site.installation.vault.subject_key
     with site.installation.database.connect() as conn:
-        ids = [record.opt_out(conn, key, address, "complaint").address_id for address in HOSTILE]
+        ids = [record.opt_out(conn, key, address, "follows record").address_id for address in HOSTILE]
         hold = holds.hold_outbound(conn, None, f"import {HOSTILE[0]}", [(one, None) for one in ids])
     assert len(set(ids)) == len(HOSTILE) == 40
     try:
         for path in (
-            "/unsubscribes?source=complaint",
+            "/unsubscribes?source=follows+record&q=%3C",
             "/people?q=%3C",
             "/people?q=x",
             "/holds",
@@ -151,7 +151,7 @@ def test_forty_hostile_names_do_nothing_bad_in_any_list(site: Site, cookie: str,
             assert "\0" not in text, path
             assert max(map(len, re.findall(r"<bdi>([^<]*)</bdi>", text)), default=0) < 700, path
             assert "</html>" in text, path
-        _, content = site.request("GET", "/unsubscribes/export?source=complaint", headers={"Cookie": cookie})
+        _, content = site.request("GET", "/unsubscribes/export?source=follows+record&q=%3C", headers={"Cookie": cookie})
         cells = [cell for row in csv.reader(StringIO(content)) for cell in row]
         assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
     finally:

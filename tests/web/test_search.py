@@ -49,3 +49,25 @@ def test_a_record_without_a_person_is_told(site: Site, cookie: str) -> None:
 def test_a_record_is_linked_only_where_the_address_of_its_org_is_known() -> None:
     assert page_of_records("https://acme.my.salesforce.com", is_practice=False) == "https://acme.my.salesforce.com/"
     assert page_of_records("https://login.salesforce.com", is_practice=False) == ""
+
+
+def test_an_org_that_was_connected_at_the_common_sign_in_links_its_records(site: Site, cookie: str) -> None:
+    with site.installation.database.connect() as conn:
+        org = connections(conn)[0]
+        people.link(
+            conn,
+            site.installation.vault.subject_key,
+            org.org_id,
+            [Link("00Q0000000007ccEAA", "Lead", "linked@example.com")],
+            "g",
+        )
+        kept = conn.execute("SELECT instance_url FROM connection WHERE org_id = %s", [org.org_id]).fetchone()
+        assert kept is not None
+        assert kept[0] == org.login_url, "a practice org lives where it is signed in to"
+        change = "UPDATE connection SET login_url = %s, instance_url = %s, is_practice = %s WHERE org_id = %s"
+        conn.execute(change, ["https://login.salesforce.com", "https://acme.my.salesforce.com", False, org.org_id])
+        try:
+            text = read(site, cookie, "/people?address=linked@example.com")
+        finally:
+            conn.execute(change, [org.login_url, kept[0], True, org.org_id])
+    assert 'href="https://acme.my.salesforce.com/00Q0000000007ccEAA"' in text

@@ -9,6 +9,7 @@ import pytest
 import optsync
 from optsync.alerts.rules import RULES, SAFE, YARDSTICKS
 from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
+from optsync.connection.install_plan import SENTENCES as SENTENCES_OF_STEPS
 from optsync.core.rejections import REJECTIONS, explain
 from optsync.web import words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
@@ -66,7 +67,7 @@ def texts_of_code() -> set[str]:
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):
         found |= {rejection.title, rejection.next}
-    found |= set(SENTENCES_OF_FIELDS.values()) | {SAFE, *YARDSTICKS}
+    found |= set(SENTENCES_OF_FIELDS.values()) | set(SENTENCES_OF_STEPS.values()) | {SAFE, *YARDSTICKS}
     for rule in RULES.values():
         found |= {rule.title, rule.when, rule.said, rule.fixed} if rule.is_mailed else set()
     for file in SOURCE.rglob("*.py"):

@@ -32,9 +32,12 @@ class Findings(Told):
 
 
 @router.post("", auth=ApiKey("admin"), response=Findings)
-def run_doctor(request: HttpRequest, org: OrgId = "") -> Findings:
-    """Looks afresh: signs in to Salesforce and reads there. Changes nothing; a POST because it costs API calls."""
+def run_doctor(request: HttpRequest, org: OrgId = "", canary: bool = False) -> Findings:
+    """Looks afresh: signs in to Salesforce and reads there. Changes nothing; a POST because it costs API calls.
+
+    With `canary` it also makes a Lead of its own, ticks it, reads it back and deletes it.
+    """
     conn, house = desk().connection(), desk()
     one = only(conn, org)
-    checks = doctor.run(conn, lambda: house.vault, one.org_id, house.database, house.seams)
+    checks = doctor.run(conn, lambda: house.vault, one.org_id, house.database, house.seams, canary=canary)
     return Findings(org=one.salesforce_id, checks=[Check.model_validate(check) for check in checks])

@@ -63,17 +63,19 @@ def connect(out: Output, file: Path) -> int:
 
 
 @click.command()
+@click.option("--canary", is_flag=True, help="Also make a test Lead, tick it, read it back and delete it.")
 @click.option("--org", help="The org's id, when several are connected.")
 @with_output
-def doctor(out: Output, org: str | None) -> int:
+def doctor(out: Output, canary: bool, org: str | None) -> int:
     """Check everything between an opt-out and Salesforce.
 
-    Exit code 0: all pass; 3: warnings; 1: something fails, with the fix beside it.
+    Changes nothing, but for --canary. Exit code 0: all pass; 3: warnings; 1: something fails, with the fix beside it.
     """
     from optsync.connection.doctor import run
 
     with opened(out) as house:
-        checks = run(house.conn, lambda: house.vault, house.org_id(org), house.database, house.seams)
+        org_id = house.org_id(org)
+        checks = run(house.conn, lambda: house.vault, org_id, house.database, house.seams, canary=canary)
     signs = {"pass": OK, "warn": WARN, "fail": BAD, "skip": SKIP}
     lines = []
     for check in checks:

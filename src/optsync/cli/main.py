@@ -29,6 +29,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "optsync.cli.connecting:doctor",
             "What stands between an opt-out and Salesforce, and how to fix it.",
         ),
+        "install": (
+            "optsync.cli.installing:install",
+            "Put the opt-out field on page layouts, or make one; and take it back.",
+        ),
         "contract-check": (
             "optsync.cli.connecting:contract_check",
             "Does this org answer as the practice org does?",
@@ -54,6 +58,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "link": ("optsync.cli.links:link", "Print a person's own unsubscribe link."),
         "receive-mail": ("optsync.cli.links:receive_mail", "Take an unsubscribe mail from a mail server's pipe."),
         "check": ("optsync.cli.people:check", "May these addresses be mailed?"),
+        "erase": ("optsync.cli.erasing:erase", "Keep only a keyed hash of an address."),
+        "domains": ("optsync.cli.domains:domains", "Domains at which nobody is mailed."),
         "import": ("optsync.cli.files:import_", "Opt-outs from another tool's file."),
         "export": ("optsync.cli.files:export", "Every active account-wide opt-out."),
     },

@@ -104,7 +104,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
-        "trusted-types": ["optsync"],
+        "trusted-types": ["htmx"],
     },
 }
 

@@ -12,9 +12,18 @@ State = Literal["pass", "warn", "fail", "skip"]
 Place = Literal["salesforce", "here"]
 
 PERMISSION_SETS: Final = "PermSets/home"
+PACKAGES: Final = "ImportedPackage/home"
+CHANGE_DATA_CAPTURE: Final = "CdcObjectEnablement/home"
+FIELDS: Final = "ObjectManager/{}/FieldsAndRelationships/view"
+"""Pages of Salesforce Setup below /lightning/setup/, as public repositories link to them."""
 PAGE_LAYOUTS: Final = "ObjectManager/{}/PageLayouts/view"
-"""Pages of Salesforce Setup below /lightning/setup/, as public repositories link to them; the second is of one shape
-with ObjectManager/Lead/FieldsAndRelationships/view and was not tried."""
+VALIDATION_RULES: Final = "ObjectManager/{}/ValidationRules/view"
+DUPLICATE_RULES: Final = "DuplicateRules/home"
+USERS: Final = "ManageUsers/home"
+"""Of one shape with those above, and not tried."""
+
+Link = Callable[[str], str]
+"""From a page of Setup to its address in the org; "" where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An org we are connected to, without its credential."""
+    """An org we are connected to, without its credential. `instance_url` is "" where it was connected long ago."""
 
     org_id: int
     salesforce_id: str
@@ -52,6 +52,7 @@ class Connection:
     is_practice: bool
     is_sandbox: bool
     login_url: str
+    instance_url: str
 
 
 def connect(
@@ -79,8 +80,9 @@ def connect(
         refuse_unconfirmed(org, expected)
         described = fields.look_at(session)
         credential = session.credential  # its refresh token may have been renewed on the way
+        instance_url = session.instance_url
     with conn.transaction():
-        org_id, is_new = _store(conn, vault, credential, org, actor)
+        org_id, is_new = _store(conn, vault, credential, instance_url, org, actor)
     return Connected(
         org_id,
         org.id,
@@ -106,6 +108,7 @@ def connections(conn: psycopg.Connection) -> list[Connection]:
             row["is_practice"],
             row["is_sandbox"],
             row["login_url"],
+            row["instance_url"],
         )
         for row in rows
     ]
@@ -164,7 +167,12 @@ def refuse_unconfirmed(org: Organization, expected: str | None) -> None:
 
 
 def _store(
-    conn: psycopg.Connection, vault: "Vault", credential: Credential, org: Organization, actor: str | None
+    conn: psycopg.Connection,
+    vault: "Vault",
+    credential: Credential,
+    instance_url: str,
+    org: Organization,
+    actor: str | None,
 ) -> tuple[int, bool]:
     org_id = targets.register_org(conn, org.id)
     is_new = all(known.org_id != org_id for known in connections(conn))
@@ -175,6 +183,7 @@ def _store(
         "edition": org.edition,
         "is_sandbox": org.is_sandbox,
         "is_practice": credential.practice,
+        "instance_url": instance_url,
         "actor": actor,
         **_sign_in_of(credential),
     }

@@ -1,11 +1,13 @@
 """The doctor: everything between an opt-out and Salesforce, each with why it matters and how it is put right."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from optsync.connection import fields, sessions, settings
+from optsync.connection import checks_setup, fields, sessions, settings
+from optsync.connection.canary import check_canary
 from optsync.connection.checks import (
     PAGE_LAYOUTS,
     PERMISSION_SETS,
@@ -16,7 +18,7 @@ from optsync.connection.checks import (
     skipped,
 )
 from optsync.connection.checks_here import check_installation, check_keys
-from optsync.connection.fields import Described, Finding
+from optsync.connection.fields import Described, Finding, OptOutField
 from optsync.connection.settings import Settings
 from optsync.core.problems import Problem
 from optsync.core.record_ids import Kind
@@ -44,19 +46,30 @@ customers so; Salesforce Help, "Field-Level Security", names the editions that h
 
 
 def run(
-    conn: psycopg.Connection, open_vault: Callable[[], "Vault"], org_id: int, database: "Database", seams: Seams
+    conn: psycopg.Connection,
+    open_vault: Callable[[], "Vault"],
+    org_id: int,
+    database: "Database",
+    seams: Seams,
+    *,
+    canary: bool = False,
 ) -> list[Check]:
-    """Every check in order. Never raises for trouble: what cannot be checked says why, what hangs on it is skipped."""
+    """Every check in order. Never raises for trouble: what cannot be checked says why, what hangs on it is skipped.
+
+    Nothing is changed, but with `canary` a Lead of our own is made, ticked and deleted.
+    """
     keys, vault = check_keys(conn, open_vault)
     if vault is None:
         why = told("the stored credential cannot be read")
         found = [*skipped(why, "sign-in", "org", "api", "fields")]
     else:
-        found = [*_check_salesforce(conn, vault, org_id, seams)]
+        found = [*_check_salesforce(conn, vault, org_id, seams, canary)]
     return [*found, keys, *check_installation(conn, org_id, database)]
 
 
-def _check_salesforce(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -> Iterator[Check]:
+def _check_salesforce(
+    conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams, canary: bool
+) -> Iterator[Check]:
     try:
         session, salesforce_id = sessions.unchecked_session(conn, vault, org_id, seams)
     except SalesforceError as error:
@@ -64,6 +77,9 @@ def _check_salesforce(conn: psycopg.Connection, vault: "Vault", org_id: int, sea
         return
     with session:
         yield from _check_session(conn, session, org_id, salesforce_id)
+        if canary:
+            boxes = [one.lead_name for one in _fields_in_use(conn, settings.load(conn, org_id))]
+            yield check_canary(session, boxes)
 
 
 def _signed_out(error: SalesforceError) -> Iterator[Check]:
@@ -116,8 +132,23 @@ def _check_api(conn: psycopg.Connection, session: Session, org_id: int) -> Itera
     except SalesforceError as error:
         yield refused("fields", TITLES["fields"], error)
     else:
-        yield from _check_fields(conn, session, described, settings.load(conn, org_id), edition)
+        chosen = settings.load(conn, org_id)
+        yield from _check_fields(conn, session, described, chosen, edition)
+        yield from _check_setup(conn, session, chosen, edition)
     yield from _check_budgets(session)
+
+
+def _check_setup(conn: psycopg.Connection, session: Session, chosen: Settings, edition: str) -> Iterator[Check]:
+    """What Setup says around the fields that are due or read."""
+    link = partial(setup_link, session.instance_url, session.credential.practice)
+    yield from checks_setup.check_user(session, link)
+    wanted = [OptOutField(one.lead_name, one.contact_name, one.label) for one in _fields_in_use(conn, chosen)]
+    yield from checks_setup.check_layouts(session, link, wanted, decides=edition.startswith(LAYOUT_DECIDES))
+    yield from checks_setup.check_rules(session, link)
+    yield from checks_setup.check_custom(
+        session, link, next((one for one in wanted if one.lead_name != fields.EMAIL.lead_name), None)
+    )
+    yield from checks_setup.check_events(session, link)
 
 
 def _api_refused(error: SalesforceError) -> Check:
@@ -132,11 +163,8 @@ def _check_fields(
     conn: psycopg.Connection, session: Session, described: Described, chosen: Settings, edition: str
 ) -> Iterator[Check]:
     """Each field that is due or read, on each object, then each object."""
-    wanted = targets.due_fields(conn, chosen.org_id) | chosen.written | chosen.read
-    for known in targets.fields(conn, chosen.org_id):
-        if known.field not in wanted:
-            continue
-        field = fields.OptOutField(known.lead_name, known.contact_name, known.label)
+    for known in _fields_in_use(conn, chosen):
+        field = OptOutField(known.lead_name, known.contact_name, known.label)
         found = {finding.object_name: finding for finding in described.findings(field)}
         for name in described.objects:
             title = told("%(field)s can be written on %(object)s", field=known.label, object=name)
@@ -148,6 +176,12 @@ def _check_fields(
                 link = setup_link(session.instance_url, session.credential.practice, page)
                 yield Check(check_id, title, "fail", found[name].told, fix, link)
     yield from (_check_object(session, described, name) for name in described.objects)
+
+
+def _fields_in_use(conn: psycopg.Connection, chosen: Settings) -> list[targets.OptOutField]:
+    """The fields that are due or read."""
+    wanted = targets.due_fields(conn, chosen.org_id) | chosen.written | chosen.read
+    return [known for known in targets.fields(conn, chosen.org_id) if known.field in wanted]
 
 
 def _how_to_show(finding: Finding, edition: str) -> tuple[str, str]:

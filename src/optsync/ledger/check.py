@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from optsync.core.addresses import domain_of, normalize, subject_of
+from optsync.ledger.domains import parents_of
 from optsync.ledger.queries import sql
 
 IN_DOUBT = "the database did not answer, so nobody is mailed"
@@ -34,7 +35,8 @@ def may_mail(
     """One verdict for each address, in order, in one statement; when it cannot be asked, every one is blocked.
 
     Blocked are account-wide opt-outs (also while a lift waits), this sender's own (`sender_scope` above 0), people in
-    an undecided hold, and blocked domains. Non-commercial mail passes all but blocked domains (requirements 39-41).
+    an undecided hold, and blocked domains with their subdomains. Non-commercial mail passes all but blocked domains
+    (requirements 39-41).
     """
     try:
         return ask(conn, subject_key, addresses, sender_scope=sender_scope, non_commercial=non_commercial)
@@ -80,10 +82,12 @@ def _reasons(
     conn: psycopg.Connection, asked: Sequence[tuple[str, bytes]], sender_scope: int, non_commercial: bool
 ) -> list[str]:
     """What blocks each (normal form, subject), in order; empty = nothing."""
+    domains = [domain_of(normal) for normal, _ in asked]
     values = {
         "normals": [normal for normal, _ in asked],
         "subjects": [subject for _, subject in asked],
-        "domains": [domain_of(normal) for normal, _ in asked],
+        "domains": domains,
+        "parents": sorted({parent for domain in set(domains) for parent in parents_of(domain)}),
         "scope": sender_scope,
         "non_commercial": non_commercial,
     }
@@ -94,8 +98,3 @@ def _reasons(
 def in_doubt(addresses: Sequence[str]) -> list[Verdict]:
     """The answer when nobody can be asked: everybody is blocked (rules 9)."""
     return [Verdict(address, allowed=False, why=IN_DOUBT) for address in addresses]
-
-
-def block_domain(conn: psycopg.Connection, domain: str) -> None:
-    """Nobody at exactly this domain is mailed any more."""
-    conn.execute(sql("optsync.ledger", "block_domain"), [domain_of(normalize(f"x@{domain}"))])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from optsync.core.addresses import is_address, normalize
+from optsync.core.addresses import is_address, normalize, without_addresses
 from optsync.core.problems import Problem
 from optsync.core.told import told
 
@@ -171,8 +171,11 @@ def plain_cell(cell: str) -> str:
 
 
 def shown_name(path: Path) -> str:
-    """The file's name as text that every table and terminal takes, also where its bytes are no UTF-8."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
+    """The file's name as text that every table and terminal takes, also where its bytes are no UTF-8.
+
+    Without addresses: it stands in events, which are kept for ever.
+    """
+    return without_addresses(os.fsencode(path.name).decode("utf-8", "replace"))
 
 
 def _rows(lines: Lines, delimiter: str) -> Iterator[Row]:

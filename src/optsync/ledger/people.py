@@ -83,7 +83,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An address as we know it. `why` says in plain words what blocks it; empty when nothing does."""
+    """An address as we know it, also an erased one. `why` says in plain words what blocks it; empty: nothing does."""
 
     address_id: int
     normal: str
@@ -91,6 +91,7 @@ class Person:
     records: tuple[Record, ...]
     hold_ids: tuple[int, ...]
     why: str = ""
+    is_erased: bool = False
 
     @property
     def blocked(self) -> bool:
@@ -126,13 +127,13 @@ def find(conn: psycopg.Connection, subject_key: bytes, address: str) -> Person |
     normal = normalize(address)
     known = {"normal": normal, "subject": subject_of(normal, subject_key)}
     row = conn.execute(sql("optsync.ledger", "find_address"), known).fetchone()
-    return None if row is None else _person(conn, row[0], normal)
+    return None if row is None else _person(conn, row[0], normal, is_erased=row[1])
 
 
 def find_by_id(conn: psycopg.Connection, address_id: int) -> Person | None:
     """The same by our own number; `normal` is empty once the address was erased. None when there is no such number."""
     row = conn.execute(sql("optsync.ledger", "address_by_id"), [address_id]).fetchone()
-    return None if row is None else _person(conn, address_id, row[0] or "")
+    return None if row is None else _person(conn, address_id, row[0] or "", is_erased=row[0] is None)
 
 
 def link(
@@ -215,12 +216,12 @@ def timeline_after(
     return [TimelineEntry(*entry) for entry in rows]
 
 
-def _person(conn: psycopg.Connection, address_id: int, normal: str) -> Person:
+def _person(conn: psycopg.Connection, address_id: int, normal: str, *, is_erased: bool) -> Person:
     opt_outs = tuple(OptOut(*o) for o in conn.execute(sql("optsync.ledger", "opt_outs_of"), [address_id]))
     holds = conn.execute(sql("optsync.ledger", "holds_of"), [address_id]).fetchall()
     hold_ids = tuple(hold_id for hold_id, _ in holds)
     why = _why_blocked(opt_outs, waits_inbound=any(direction == "i" for _, direction in holds))
-    return Person(address_id, normal, opt_outs, _records_of(conn, address_id), hold_ids, why)
+    return Person(address_id, normal, opt_outs, _records_of(conn, address_id), hold_ids, why, is_erased)
 
 
 def _why_blocked(opt_outs: tuple[OptOut, ...], *, waits_inbound: bool) -> str:

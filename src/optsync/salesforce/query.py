@@ -46,6 +46,14 @@ def quote_id(record_id: str) -> str:
     return f"'{record_id}'"
 
 
+def id_from(row: dict[str, Any], name: str = "Id") -> str:
+    """The record id in a row of an answer, fit to stand in an address or a query. Raises OddAnswer when it is none."""
+    record_id = row.get(name)
+    if not isinstance(record_id, str) or not _RECORD_ID.fullmatch(record_id):
+        raise OddAnswer(f"a row whose {name} is no Salesforce id")
+    return record_id
+
+
 def in_batches(
     prefix: str, values: Sequence[str], suffix: str = "", *, literal: Callable[[str], str] = quote
 ) -> Iterator[tuple[str, list[str]]]:
@@ -75,15 +83,16 @@ class TooMany(Exception):  # noqa: N818  an answer, not a failure: the first pag
 
 
 def pages(
-    session: Session, soql: str, *, all_rows: bool = False, at_most: int | None = None
+    session: Session, soql: str, *, all_rows: bool = False, tooling: bool = False, at_most: int | None = None
 ) -> Iterator[list[dict[str, Any]]]:
-    """The query's records, page by page; `all_rows` includes deleted, merged and archived ones.
+    """The query's records, page by page; `all_rows` includes deleted, merged and archived ones, `tooling` asks for the
+    parts of Setup.
 
     Ends normally only when every record that Salesforce counted has come; raises OddAnswer otherwise, also when the
     locator of the next page was lost. Whoever needs the whole set starts again then. Raises TooMany after the first
     page when there are more than `at_most`.
     """
-    answer = _page(session, query_path(soql, all_rows=all_rows))
+    answer = _page(session, ("tooling/" if tooling else "") + query_path(soql, all_rows=all_rows))
     total = answer["totalSize"]
     if at_most is not None and total > at_most:
         raise TooMany
@@ -99,9 +108,9 @@ def pages(
         raise OddAnswer(f"{received:,} records came of {total:,} announced")
 
 
-def rows(session: Session, soql: str, *, all_rows: bool = False) -> Iterator[dict[str, Any]]:
+def rows(session: Session, soql: str, *, all_rows: bool = False, tooling: bool = False) -> Iterator[dict[str, Any]]:
     """The query's records one by one; as `pages` otherwise."""
-    for page in pages(session, soql, all_rows=all_rows):
+    for page in pages(session, soql, all_rows=all_rows, tooling=tooling):
         yield from page
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from json import dumps
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from optsync.salesforce import soap
 from optsync.salesforce.answer_headers import AnswerHeaders, ApiUsage
 from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import Code, OddAnswer, SessionRefused, clean, code_of, error_items, refusal
@@ -115,6 +116,30 @@ class Session:
         # A renewal counts: a write that leaves long after its worker looked at its claim might not be its own any more.
         with self.http.until(deadline):
             return self._with_renewal(attempt, replayable)
+
+    def soap(self, path: str, body: str, *, is_read: bool = False) -> "Answer":
+        """The answer to one SOAP call with that body (`salesforce.soap`). Raises as `request`, by the fault's code."""
+        from optsync.salesforce.http import READ_DEADLINE_SECONDS, WRITE_DEADLINE_SECONDS
+
+        sent_headers = _headers(is_read, False, soap.HEADERS)
+        deadline = READ_DEADLINE_SECONDS if is_read else WRITE_DEADLINE_SECONDS
+
+        def attempt(grant: Grant) -> "Answer":
+            content = soap.envelope(grant.access_token, body)
+            request = self._request_for(grant, "POST", path, sent_headers, content, deadline)
+            answer = self._checked(self.http.send(request), accept=(soap.FAULT_STATUS,))
+            if answer.status != soap.FAULT_STATUS:
+                return answer
+            code, text = soap.fault_of(answer.body)
+            if code == Code.INVALID_SESSION_ID:
+                raise _Expired(clean(text), code=code)
+            # Every fault has status 500: as a refusal by REST its code alone says whether it is for now or for good.
+            raise refusal(400, answer.headers, dumps([{"errorCode": code, "message": text}]).encode())
+
+        if is_read:
+            return repeated(lambda: self._with_renewal(attempt, replayable=True), self.http, self.seams)
+        with self.http.until(deadline):
+            return self._with_renewal(attempt, replayable=True)
 
     @contextmanager
     def stream(self, path: str, *, headers: Mapping[str, str] | None = None) -> "Iterator[Stream]":

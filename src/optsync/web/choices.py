@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from optsync.connection import fields
 from optsync.connection.fields import EMAIL, Described, Finding, OptOutField
+from optsync.connection.install_plan import OWN
 from optsync.connection.settings import Settings
 from optsync.core.targets import Choice
+from optsync.ledger.targets import EMAIL_OPT_OUT
 
 ANOTHER = "another"
 """The choice of a checkbox from the list."""
@@ -16,7 +19,7 @@ ANOTHER = "another"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One radio card: a field with the org's own label and what state it is in."""
+    """One radio card: a field with the org's own label and its state; `helps` leads to where it is put right."""
 
     value: str
     title: str
@@ -28,6 +31,7 @@ class Card:
     state: str = ""
     tone: str = "ok"
     fix: list[str] = field(default_factory=list)
+    helps: list[tuple[str, str]] = field(default_factory=list)
 
 
 def cards_of(settings: Settings, look: Described | None) -> list[Card]:
@@ -69,7 +73,11 @@ def sales_card(settings: Settings, look: Described | None, sales: OptOutField | 
             _("Give the integration user Read and Edit on the field, then open this page again."),
         ]
         missing = _("Field missing") if look else _("Not known: Salesforce does not answer")
-        return Card("sales", title, means, offered=False, state=missing, tone="warn", fix=steps)
+        helps = [
+            (_("The package, step by step"), f"{reverse('web:install')}#guide-package"),
+            (_("Make a checkbox of your own instead"), f"{reverse('web:install')}?field={OWN.lead_name}"),
+        ]
+        return Card("sales", title, means, offered=False, state=missing, tone="warn", fix=steps, helps=helps)
     return Card(
         "sales",
         title,
@@ -147,7 +155,13 @@ def state_of(look: Described | None, wanted: OptOutField) -> dict[str, Any]:
         return {"state": _("Ready"), "tone": "ok"}
     on = " + ".join(finding.object_name for finding in findings)
     text = _("Not editable on %(object)s") if findings[0].defect == "read-only" else _("Field missing on %(object)s")
-    return {"state": text % {"object": on}, "tone": "bad", "fix": [step for f in findings for step in steps_for(f)]}
+    row = f"#field.{findings[0].object_name}.{EMAIL_OPT_OUT}" if wanted == EMAIL else ""
+    helps = [
+        (_("Do it from here"), f"{reverse('web:install')}?field={wanted.lead_name}"),
+        (_("See it in the doctor"), reverse("web:doctor") + row),
+    ]
+    steps = [step for finding in findings for step in steps_for(finding)]
+    return {"state": text % {"object": on}, "tone": "bad", "fix": steps, "helps": helps}
 
 
 def steps_for(finding: Finding) -> list[str]:

@@ -1,13 +1,14 @@
 """Settings > Salesforce > Doctor: what stands between an unsubscribe and Salesforce, with the fix beside each.
 
-The checks are those of `optsync doctor`. Looking changes nothing, so the page is a GET and "Run again" is the same GET.
+The checks are those of `optsync doctor`. Looking changes nothing, so the page is a GET and "Run again" is the same GET;
+the canary makes a Lead of its own, so it is a POST.
 """
 
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from optsync.config.desk import desk
 from optsync.connection import doctor as doctors
@@ -24,15 +25,16 @@ SIGNS = {"pass": ("ok", "✓"), "warn": ("warn", "!"), "fail": ("bad", "✕"), "
 WORST_FIRST = ("fail", "warn", "skip", "pass")
 
 
-@needs("viewer")
-@require_safe
+@needs("viewer", to_change="admin")
+@require_http_methods(["GET", "HEAD", "POST"])
 def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
-    """Every check of one org; with `connecting` as a step of the wizard."""
+    """Every check of one org, on POST with the canary; with `connecting` as a step of the wizard."""
     org = chosen_org(request)
     context: dict[str, Any] = {"org": org, "connecting": connecting, "step": "doctor"}
     if org is not None:
         desk_ = desk()
-        found = doctors.run(desk_.connection(), lambda: desk_.vault, org.org_id, desk_.database, desk_.seams)
+        conn, canary = desk_.connection(), request.method == "POST"
+        found = doctors.run(conn, lambda: desk_.vault, org.org_id, desk_.database, desk_.seams, canary=canary)
         checks = sorted((row_of(check) for check in found), key=lambda row: WORST_FIRST.index(row["state"]))
         asks_admin = [row for row in checks if row["place"] == "salesforce" and row["state"] in ("warn", "fail")]
         context |= verdict_of(found) | {
@@ -62,6 +64,7 @@ def row_of(check: Check) -> dict[str, Any]:
     tone, sign = SIGNS[check.state]
     return {
         "id": check.id,
+        "kind": check.id.partition(".")[0],
         "state": check.state,
         "place": check.place,
         "tone": tone,

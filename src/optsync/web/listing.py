@@ -30,6 +30,7 @@ def people(request: HttpRequest) -> HttpResponse:
     rows, following, looked_far = rows_of(beginning, linked, after)
     context: dict[str, Any] = {
         "list": True,
+        "done": said_of_erasure(request.GET.get("erased", "")),
         "q": beginning,
         "linked": linked,
         "rows": [row | word_of(row) for row in rows],
@@ -40,6 +41,14 @@ def people(request: HttpRequest) -> HttpResponse:
         "look_max": LOOK_MAX,
     }
     return page(request, "people", "people", **context)
+
+
+def said_of_erasure(erased: str) -> str:
+    """What came of the form that led here."""
+    return {
+        "yes": _("Erased. Only a keyed hash of the address is kept."),
+        "no": _("Nothing was erased: the address is not known here, or it was erased before."),
+    }.get(erased, "")
 
 
 def beginning_in(text: str) -> str:

@@ -66,6 +66,7 @@ def shown(address: str) -> dict[str, Any]:
         "normal": found.normal if found else address,
         "blocked": not verdict.allowed,
         "why": why_blocked(verdict.why, known=found is not None, translate=_),
+        "erasable": found is not None and not found.is_erased,
         "stopped": ", ".join(senders.stopped(conn, found.opt_outs)) if found else "",
         "removable": opt_out is not None and opt_out.is_active,
         "records": records_of(found) if found else [],

@@ -21,6 +21,7 @@ from optsync.web.shell import REFUSED, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.words import REFUSED_CALLS
 from optsync.webhooks import inbox, sources
+from optsync.webhooks.inbound import INBOUND
 from optsync.webhooks.incoming import public_url_of
 from optsync.webhooks.providers import PROVIDERS, SILENT, Policy, Provider
 from optsync.webhooks.sources import Source
@@ -143,6 +144,7 @@ def shown(request: HttpRequest, one: Provider, status: int = 200, **context: Any
         if source and source.topic
         else "",
         "tells": tells_of(one),
+        "takes_mail": one.slug in INBOUND,
         "unreadable": inbox.unreadable(conn, one) if source else [],
         "is_local": public_url_of(request).startswith(LOCAL),
     }

@@ -48,6 +48,7 @@ def page_named(text: str) -> str | None:
         "web:holds": _("Mass changes that wait for your decision"),
         "web:integrations": _("Integrations"),
         "web:doctor": _("Doctor"),
+        "web:install": _("Install"),
         "web:connect": _("Connect Salesforce"),
         "web:users": _("Users"),
         "web:api_keys": _("API keys"),

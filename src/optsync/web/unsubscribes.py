@@ -31,7 +31,7 @@ from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
 from optsync.web.issues import said_of_retry
 from optsync.web.listing import beginning_in, span_of
-from optsync.web.middleware import actor_of, may, needs
+from optsync.web.middleware import actor_of, needs
 from optsync.web.search import is_record_id
 from optsync.web.shell import REFUSED, page
 from optsync.web.words import SOURCES
@@ -165,7 +165,6 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "tick_all": request.GET.get("tick") == "all",
         "ticking": f"{asked.here}tick=all",
         "done": said_of_bulk(request.GET.get("due", "")),
-        "may_change": may(request, "operator"),
         "rows": [
             row | pill_of(row["state"]) | {"source": _(SOURCES.get(row["source"], row["source"]))} for row in rows
         ],

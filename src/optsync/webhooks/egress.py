@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
@@ -46,6 +46,8 @@ class Answer:
     status: int | None
     said: str
     took_ms: int
+    body: bytes = field(default=b"", repr=False)
+    """Its first 16 KB."""
 
     @property
     def is_ok(self) -> bool:
@@ -101,18 +103,22 @@ class Egress:
         began = self.seams.monotonic()
         try:
             self.refuse(url)
-            status, said = self._exchange(method, url, body, headers, began + DEADLINE_SECONDS)
+            status, came = self._exchange(method, url, body, headers, began + DEADLINE_SECONDS)
+            return Answer(status, _readable(came), self._took(began), came)
         except Problem as problem:
-            status, said = None, problem.what
+            said = problem.what
         except (httpcore2.ConnectError, httpcore2.NetworkError, httpx2.TransportError, ssl.SSLError) as error:
-            status, said = None, _why(error)
+            said = _why(error)
         except (httpx2.InvalidURL, UnicodeError, ValueError):
-            status, said = None, "the address cannot be read"
-        return Answer(status, said, round((self.seams.monotonic() - began) * 1000))
+            said = "the address cannot be read"
+        return Answer(None, said, self._took(began))
+
+    def _took(self, began: float) -> int:
+        return round((self.seams.monotonic() - began) * 1000)
 
     def _exchange(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], ends_at: float
-    ) -> tuple[int, str]:
+    ) -> tuple[int, bytes]:
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), DEADLINE_SECONDS)
         request = httpx2.Request(
             method,
@@ -124,7 +130,7 @@ class Egress:
         with _Transport(_Backend(self, ends_at)) as transport:
             response = transport.handle_request(request)
             try:
-                return response.status_code, _readable(_start_of(response.stream))
+                return response.status_code, _start_of(response.stream)
             finally:
                 response.close()
 

@@ -7,8 +7,8 @@ for the topic that an admin entered (`optsync.webhooks.sns`).
 
 import json
 from base64 import b64decode
+from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import psycopg
 from anymail.exceptions import AnymailWebhookValidationFailure
@@ -19,10 +19,10 @@ from django.views.decorators.http import require_http_methods
 
 from optsync.config.desk import Desk, desk
 from optsync.ledger.queries import sql
-from optsync.salesforce.errors import SalesforceError
-from optsync.salesforce.hosts import Origin
-from optsync.salesforce.http import Http, Request
-from optsync.webhooks import inbox, posts, sns, sources
+from optsync.public.mail import unsubscribe_by_mail
+from optsync.webhooks import inbound, inbox, posts, sns, sources
+from optsync.webhooks.egress import Egress
+from optsync.webhooks.inbound import INBOUND
 from optsync.webhooks.posts import NoPost, Posted
 from optsync.webhooks.providers import PROVIDERS
 from optsync.webhooks.sns import NotSigned
@@ -33,7 +33,6 @@ BODY_MAX: Final = 4 * 1024 * 1024
 SEVERAL: Final = 16
 """How often BODY_MAX is read away of a body that is refused, so that the caller sees the answer."""
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="optsync"'}
-FETCH_SECONDS: Final = 10.0
 
 
 class Refused(Exception):  # noqa: N818 - it says why a call is refused
@@ -49,38 +48,73 @@ class Refused(Exception):  # noqa: N818 - it says why a call is refused
 @require_http_methods(["GET", "HEAD", "POST", "OPTIONS"])
 def receive(request: HttpRequest, provider: str) -> HttpResponse:
     """POST takes a provider's events; anything else says that somebody is here: some providers ask before they save."""
-    if provider not in PROVIDERS:
+    return answered(request, provider, take_events)
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST", "OPTIONS"])
+def receive_mail(request: HttpRequest, provider: str) -> HttpResponse:
+    """POST takes a mail that a provider received for the mailbox of List-Unsubscribe."""
+    if provider not in INBOUND:
+        raise Http404
+    return answered(request, provider, take_mail)
+
+
+def answered(request: HttpRequest, slug: str, take: Callable[[Desk, Source, Posted], str]) -> HttpResponse:
+    """What a call comes to, in plain words. Nothing is acknowledged that is not committed."""
+    if slug not in PROVIDERS:
         raise Http404
     if request.method != "POST":
-        return said("optsync listens here for the events of a mail provider.")
+        return said("optsync listens here for a mail provider.")
     try:
-        return post(request, desk(), provider)
+        source = sources.find(desk().connection(), slug)
+        if source is None:
+            raise Http404
+        try:
+            return said(take(desk(), source, Posted(request.META, body_of(request))))
+        except Refused as refused:
+            sources.rejected(desk().connection(), source, refused.why)
+            return said(f"Refused: {refused.why}.", refused.status)
+        except NoPost as nothing:
+            sources.rejected(desk().connection(), source, str(nothing))
+            return said(f"Nothing was taken: {nothing}.", 400)
     except (psycopg.OperationalError, psycopg.InterfaceError):
         return said("The database is away; nothing was taken. Send it again.", 503)
 
 
-def post(request: HttpRequest, here: Desk, provider: str) -> HttpResponse:
-    """Checks who calls, stores what is said, records it. Nothing is acknowledged that is not committed."""
+def take_events(here: Desk, source: Source, posted: Posted) -> str:
+    """Checks who calls, stores what is said, records it. Raises Refused, NoPost."""
     conn = here.connection()
-    source = sources.find(conn, provider)
-    if source is None:
-        raise Http404
-    try:
-        posted = Posted(request.META, body_of(request))
-        believe(here, conn, source, posted)
-        if source.provider.needs_topic and confirms(here, conn, source, posted):
-            return said("The subscription is confirmed.")
-        events = posts.read(source.provider, posted, source.policy)
-    except Refused as refused:
-        sources.rejected(conn, source, refused.why)
-        return said(f"Refused: {refused.why}.", refused.status)
-    except NoPost as nothing:
-        sources.rejected(conn, source, str(nothing))
-        return said(f"Nothing was taken: {nothing}.", 400)
+    believe(here, conn, source, posted)
+    if source.provider.needs_topic and confirms(here, conn, source, posted):
+        return "The subscription is confirmed."
+    events = posts.read(source.provider, posted, source.policy)
     new = inbox.put(conn, here.subject_key, source.provider, events)
     sources.heard(conn, source)
     inbox.take_waiting(conn, here.subject_key)
-    return said(f"Taken: {new}.")
+    return f"Taken: {new}."
+
+
+def take_mail(here: Desk, source: Source, posted: Posted) -> str:
+    """Opts out whom each mail of a call names, as `optsync receive-mail` does. Raises Refused, NoPost.
+
+    The secret alone opens this door: providers sign incoming mail with other keys, or not at all.
+    """
+    conn = here.connection()
+    given = password_of(posted)
+    if given is None or not sources.opens(conn, source, given, here.subject_key):
+        raise Refused("wrong secret" if given is not None else "no secret")
+    came_to = [unsubscribe_by_mail(conn, here.subject_key, here.link_keys, head) for head in heads_of(source, posted)]
+    sources.heard(conn, source)
+    return f"Taken: {sum(one.outcome == 'recorded' for one in came_to)}."
+
+
+def heads_of(source: Source, posted: Posted) -> list[bytes]:
+    """The heads of the mails in a call. Raises NoPost."""
+    try:
+        return inbound.heads(source.provider, posted)
+    except Exception as error:  # whatever an odd mail makes Anymail raise, the provider is told and sends it again
+        raise NoPost("a body that is no mail of this provider") from error
 
 
 def body_of(request: HttpRequest) -> bytes:
@@ -161,14 +195,7 @@ def certificate(here: Desk, conn: psycopg.Connection, url: str) -> bytes:
 
 def fetch(here: Desk, url: str) -> bytes:
     """What an address of Amazon's answers. Raises Refused when it does not: Amazon sends its message again."""
-    parts = urlsplit(url)
-    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    wanted = Request("GET", Origin(f"https://{parts.netloc}"), path, {}, deadline_seconds=FETCH_SECONDS)
-    try:
-        with Http(here.seams, connections=1) as http:
-            answer = http.send(wanted)
-    except SalesforceError:
-        raise Refused("Amazon did not answer", 503) from None
+    answer = Egress(here.seams).get(url)
     if answer.status != 200:
         raise Refused("Amazon did not answer", 503)
     return answer.body

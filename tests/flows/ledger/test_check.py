@@ -3,8 +3,10 @@
 import contextlib
 
 import psycopg
+import pytest
 
-from optsync.ledger import check, holds, people
+from optsync.core.problems import Problem
+from optsync.ledger import check, domains, holds, people
 from tests.flows.ledger.desk import KEY, Desk, contact
 
 
@@ -50,10 +52,37 @@ def test_r36_a_one_sender_opt_out_blocks_that_sender_only(desk: Desk) -> None:
 
 def test_r40_r41_non_commercial_mail_passes_opt_outs_but_never_blocked_domains(desk: Desk) -> None:
     desk.opt_out("ann@example.com")
-    check.block_domain(desk.conn, "Blocked.example")
-    asked = ["ann@example.com", "x@blocked.example", "x@sub.blocked.example"]
-    assert allowed(desk, *asked) == [False, False, True]
-    assert allowed(desk, *asked, non_commercial=True) == [True, False, True]
+    assert domains.block(desk.conn, "Blocked.example", actor="kim")
+    asked = ["ann@example.com", "x@blocked.example", "x@deep.sub.blocked.example", "x@notblocked.example"]
+    assert allowed(desk, *asked) == [False, False, False, True]
+    assert allowed(desk, *asked, non_commercial=True) == [True, False, False, True]
+    assert domains.allow(desk.conn, "blocked.example", actor="kim")
+    assert allowed(desk, *asked) == [False, True, True, True]
+
+
+def test_r41_a_subdomain_is_blocked_alone_and_only_the_domain_itself_ends_its_block(desk: Desk) -> None:
+    domains.block(desk.conn, "*.mail.blocked.example", actor="kim")
+    assert not domains.block(desk.conn, "@mail.blocked.example.", actor="kim")
+    asked = ["x@blocked.example", "x@mail.blocked.example", "x@a.mail.blocked.example", "x@xmail.blocked.example"]
+    assert allowed(desk, *asked) == [True, False, False, True]
+    assert not domains.allow(desk.conn, "blocked.example", actor="kim")
+    events = desk.conn.execute("SELECT kind, actor, evidence FROM event").fetchall()
+    assert events == [("domain blocked", "kim", {"domain": "mail.blocked.example"})]
+
+
+def test_a_domain_in_other_letters_is_the_same(desk: Desk) -> None:
+    domains.block(desk.conn, "BÜCHER.example", actor="kim")
+    assert [one.domain for one in domains.listing(desk.conn)] == ["xn--bcher-kva.example"]
+    assert allowed(desk, "x@bücher.example", "x@a.xn--bcher-kva.example") == [False, False]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "com", "ann@example.com", "a b.example", "<script>.example", ".", "*.", "a..b", "x" * 300]
+)
+def test_what_is_no_domain_is_refused_and_changes_nothing(desk: Desk, text: str) -> None:
+    with pytest.raises(Problem, match="is not a domain"):
+        domains.block(desk.conn, text, actor="kim")
+    assert domains.listing(desk.conn) == []
 
 
 def test_an_erased_person_is_still_blocked(desk: Desk) -> None:

@@ -1,7 +1,8 @@
 """The doctor names each defect, and passes once it is put right."""
 
+import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +13,14 @@ import pytest
 from optsync.config.database import Database
 from optsync.config.vault import Vault
 from optsync.connection import doctor
+from optsync.connection.canary import NAME
 from optsync.connection.checks import TITLES, Check, setup_link
 from optsync.ledger import marks
+from optsync.salesforce import query
 from tests.config.pooler import transaction_pooler
 from tests.flows.push.world import EMAIL, SALES, World, become_worker
 from tests.servers import environment
+from tests.soundness import MEMBERS, make_sound, select, show
 
 SOUND = {
     "sign-in",
@@ -27,6 +31,15 @@ SOUND = {
     "field.Contact.1",
     "object.Lead",
     "object.Contact",
+    "user",
+    "all-records",
+    "converted",
+    "layouts.Lead",
+    "layouts.Contact",
+    "validation-rules",
+    "duplicate-rules",
+    "package",
+    "events",
     "api-budget",
     "bulk-budget",
     "clock",
@@ -40,11 +53,19 @@ SOUND = {
 }
 
 
+@pytest.fixture
+def world(world: World) -> World:
+    """A world in which there is nothing to find."""
+    make_sound(world.org)
+    return world
+
+
 def examine(world: World, **other: Any) -> dict[str, Check]:
     """All checks by their id; `other` stands in for a part of the world."""
     vault: Callable[[], Vault] = other.get("vault", lambda: world.vault)
     database, seams = other.get("database", world.database), other.get("seams", world.seams)
-    return {check.id: check for check in doctor.run(world.conn, vault, world.org_id, database, seams)}
+    canary = other.get("canary", False)
+    return {check.id: check for check in doctor.run(world.conn, vault, world.org_id, database, seams, canary=canary)}
 
 
 def defects(world: World, **other: Any) -> dict[str, str]:
@@ -175,6 +196,7 @@ def late(world: World) -> dict[str, Any]:
 
 def refuse_one(world: World) -> None:
     """A Contact that sharing keeps from our user, and whose box waits for that."""
+    world.org.permit(modify_all_data=False)
     world.org.share(world.org.create("Contact", Email="shared@example.com"), "read")
     world.opt_out("shared@example.com")
     world.push()
@@ -202,6 +224,29 @@ def other_key(world: World) -> dict[str, Any]:
     return {"vault": lambda: Vault.load_or_create(environment(world.vault.path.parent / "other"), world.seams)}
 
 
+def other_licence(world: World) -> None:
+    """The integration user has a licence without Leads."""
+    row = {"Name": "Integration User", "IsActive": True, "Profile": {"UserLicense": {"Name": "Salesforce Platform"}}}
+    body = json.dumps({"totalSize": 1, "done": True, "records": [row]})
+    world.org.fault("html", route="query", path="FROM+User+", status=200, body=body, times=None)
+
+
+def with_package(world: World) -> None:
+    """The sales field was chosen, and then its package was removed."""
+    world.choose(sync_on=True, field="sales")
+    world.org.package(installed=False)
+
+
+def map_the_lead(world: World) -> None:
+    """Somebody maps the sales field of Lead to that of Contact."""
+    world.org.call("POST", "/lead-mapping", {"lead": SALES, "contact": SALES})
+
+
+def with_canary(world: World) -> dict[str, Any]:
+    """A look with the canary, which does not wait."""
+    return {"canary": True, "seams": replace(world.seams, sleep=lambda _seconds: None)}
+
+
 RENAME = "UPDATE org SET salesforce_id = %s WHERE org_id = %s"
 PLANTED = {
     "sign-in": Planted(
@@ -224,6 +269,21 @@ PLANTED = {
         lambda w: w.org.grant("Lead", EMAIL, "edit"),
     ),
     "object": Planted(lambda w: w.org.grant_object("Contact", "read"), lambda w: w.org.grant_object("Contact", "edit")),
+    "user": Planted(other_licence, clear),
+    "all-records": Planted(lambda w: w.org.permit(modify_all_data=False), lambda w: w.org.permit(modify_all_data=True)),
+    "converted": Planted(
+        lambda w: w.org.permit(view_and_edit_converted_leads=False),
+        lambda w: w.org.permit(view_and_edit_converted_leads=True),
+    ),
+    "layouts": Planted(lambda w: show(w.org, "Contact", EMAIL, None), lambda w: show(w.org, "Contact", EMAIL)),
+    "validation-rules": Planted(
+        lambda w: w.org.rule("validation", "Lead", when="Company = 'Never'"), lambda w: w.org.clear_rules()
+    ),
+    "duplicate-rules": Planted(lambda w: w.org.rule("duplicate", "Contact"), lambda w: w.org.clear_rules()),
+    "package": Planted(with_package, lambda w: w.org.package(installed=True)),
+    "mapping": Planted(lambda w: w.choose(sync_on=True, field="sales"), map_the_lead),
+    "events": Planted(lambda w: select(w.org, "LeadChangeEvent"), lambda w: select(w.org, *MEMBERS)),
+    "canary": Planted(lambda w: w.org.flow(unsets=True), lambda w: w.org.flow(unsets=False), with_canary),
     "api-budget": Planted(lambda w: w.org.limits(daily=1_000, used=900), lambda w: w.org.limits(daily=1_000, used=10)),
     "bulk-budget": Planted(lambda w: w.org.limits(bulk_queries_left=3), lambda w: w.org.limits(bulk_queries_left=900)),
     "clock": Planted(lambda _w: None, lambda _w: None, late),
@@ -240,24 +300,87 @@ PLANTED = {
     "chain": Planted(stand_still, lambda w: w.conn.execute("SET optsync.clock_offset = 0")),
     "worker": Planted(lambda w: w.lock.execute("SELECT pg_advisory_unlock_all()"), lambda w: become_worker(w.lock)),
 }
-"""Every check with a defect that it finds. `direct` has its own test above: its defect is a pooler in between."""
+"""Every check with a defect that it finds and the fix after which it passes."""
+
+WITHOUT: dict[str, str] = {
+    "direct": "its defect is a pooler in between: test_a_transaction_pooler_is_refused",
+}
+"""Checks whose defect cannot be planted like the others, and where they are tested."""
 
 
 @pytest.mark.parametrize("kind", PLANTED)
 def test_a_planted_defect_is_found_and_its_fix_makes_the_next_run_pass(world: World, kind: str) -> None:
-    def states(**other: Any) -> set[str]:
-        return {check.state for name, check in examine(world, **other).items() if name.split(".")[0] == kind}
+    def of_kind(**other: Any) -> list[Check]:
+        return [check for name, check in examine(world, **other).items() if name.split(".")[0] == kind]
 
     planted = PLANTED[kind]
     planted.plant(world)
-    assert states(**planted.other(world)) & {"warn", "fail"}
+    found = [check for check in of_kind(**planted.other(world)) if check.state in ("warn", "fail")]
+    assert found
+    assert all(check.why and check.fix for check in found)
     planted.mend(world)
-    assert states() <= {"pass"}
+    mended = with_canary(world) if kind == "canary" else {}
+    assert {check.state for check in of_kind(**mended)} <= {"pass"}
+
+
+def kinds_in_code() -> Iterator[str]:
+    """The first word of every check's id, read off the calls that make checks."""
+    makers = {"Check", "refused", "tried", "skipped", "_looked"}
+    for file in Path(doctor.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers):
+                continue
+            for argument in node.args[:1]:
+                text = argument.values[0] if isinstance(argument, ast.JoinedStr) else argument
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    yield text.value.split(".")[0]
 
 
 def test_no_check_is_without_a_planted_defect(world: World) -> None:
-    kinds = {name.split(".")[0] for name in examine(world)} | set(TITLES)
-    assert kinds - {"direct"} == set(PLANTED)
+    world.choose(sync_on=True, field="sales")
+    kinds = {name.split(".")[0] for name in examine(world, **with_canary(world))} | set(TITLES) | set(kinds_in_code())
+    assert kinds == set(PLANTED) | set(WITHOUT)
+
+
+def test_who_may_not_look_at_the_mapping_of_leads_is_told_where_to_look(world: World) -> None:
+    world.choose(sync_on=True, field="sales")
+    world.org.permit(modify_metadata=False, modify_all_data=False)
+    found = examine(world)["mapping"]
+    assert (found.state, "could not look" in found.why) == ("skip", True)
+    assert "look by hand" in found.fix
+
+
+def test_what_our_user_may_not_see_of_setup_is_skipped_and_no_failure(world: World) -> None:
+    world.org.permit(view_setup=False)
+    unseen = {"layouts.Lead", "layouts.Contact", "validation-rules", "duplicate-rules", "events"}
+    assert defects(world) == dict.fromkeys(unseen, "skip")
+    assert "View Setup and Configuration" in examine(world)["layouts.Lead"].fix
+
+
+def test_the_layouts_without_the_field_are_named_and_decide_in_professional_edition(world: World) -> None:
+    show(world.org, "Contact", EMAIL, None)
+    found = examine(world)["layouts.Contact"]
+    assert (found.state, "HasOptedOutOfEmail on Contact (Sales) Layout" in found.why) == ("warn", True)
+    world.org.edition("Professional Edition", api_add_on=True)
+    found = examine(world)["layouts.Contact"]
+    assert (found.state, "the layout decides" in found.why) == ("fail", True)
+
+
+def test_the_canary_leaves_no_lead_behind_and_never_writes_false(world: World) -> None:
+    assert examine(world, **with_canary(world))["canary"].state == "pass"
+    assert world.org.spy()["false_writes"] == 0
+    with world.session() as session:
+        assert list(query.rows(session, f"SELECT Id FROM Lead WHERE LastName = '{NAME}'")) == []
+
+
+def test_a_canary_that_could_not_be_made_or_deleted_says_so(world: World) -> None:
+    world.org.rule("validation", "Lead", when=f"LastName = '{NAME}'")
+    found = examine(world, **with_canary(world))["canary"]
+    assert (found.state, "no test Lead could be made" in found.why) == ("skip", True)
+    world.org.clear_rules()
+    world.org.fault("refuse", route="record.delete", code="DELETE_FAILED", status=400)
+    found = examine(world, **with_canary(world))["canary"]
+    assert (found.state, "00Q" in found.why) == ("warn", True)
 
 
 def test_in_professional_edition_the_page_layout_is_the_fix(world: World) -> None:

@@ -1,12 +1,12 @@
 -- name: store_connection
 -- Stores a credential; an org connected before gets the new one and a new revision.
-INSERT INTO connection AS c (org_id, credential, login_url, signs_in_as, org_name, edition, is_sandbox, is_practice,
-                             connected_by)
-VALUES (%(org_id)s, %(credential)s, %(login_url)s, %(signs_in_as)s, %(org_name)s, %(edition)s, %(is_sandbox)s,
-        %(is_practice)s, %(actor)s)
+INSERT INTO connection AS c (org_id, credential, login_url, instance_url, signs_in_as, org_name, edition, is_sandbox,
+                             is_practice, connected_by)
+VALUES (%(org_id)s, %(credential)s, %(login_url)s, %(instance_url)s, %(signs_in_as)s, %(org_name)s, %(edition)s,
+        %(is_sandbox)s, %(is_practice)s, %(actor)s)
 ON CONFLICT (org_id) DO UPDATE
     SET credential = EXCLUDED.credential, revision = c.revision + 1, login_url = EXCLUDED.login_url,
-        signs_in_as = EXCLUDED.signs_in_as, org_name = EXCLUDED.org_name, edition = EXCLUDED.edition,
+        instance_url = EXCLUDED.instance_url, signs_in_as = EXCLUDED.signs_in_as, org_name = EXCLUDED.org_name, edition = EXCLUDED.edition,
         is_sandbox = EXCLUDED.is_sandbox, is_practice = EXCLUDED.is_practice, connected_at = clock(),
         connected_by = EXCLUDED.connected_by;
 
@@ -18,7 +18,7 @@ WHERE c.login_url = %(login_url)s AND c.signs_in_as = %(signs_in_as)s AND o.sale
 -- name: connections
 -- All connected orgs, in the order in which they came.
 SELECT c.org_id, o.salesforce_id, c.revision, c.org_name, c.edition, c.is_sandbox, c.is_practice, c.login_url,
-       c.signs_in_as, c.connected_at
+       c.instance_url, c.signs_in_as, c.connected_at
 FROM connection c JOIN org o USING (org_id) ORDER BY c.org_id;
 
 -- name: credential
@@ -145,3 +145,29 @@ SELECT private_key, client_secret, refresh_token FROM draft_connection FOR UPDAT
 -- The same secrets under another key.
 UPDATE draft_connection
 SET private_key = %(private_key)s, client_secret = %(client_secret)s, refresh_token = %(refresh_token)s;
+
+-- name: try_install_lock
+-- One person at a time changes an org's Setup from here; held by the session.
+SELECT pg_try_advisory_lock(7007, %(org_id)s);
+
+-- name: leave_install_lock
+-- The end of try_install_lock.
+SELECT pg_advisory_unlock(7007, %(org_id)s);
+
+-- name: begin_step
+-- A step that is about to be done.
+INSERT INTO installed (org_id, part, step, begun_by) VALUES (%(org_id)s, %(part)s, %(step)s, %(actor)s)
+ON CONFLICT (org_id, part) DO UPDATE
+    SET step = EXCLUDED.step, begun_by = EXCLUDED.begun_by, begun_at = clock(), made_id = '', done_at = NULL;
+
+-- name: finish_step
+-- Salesforce has done it.
+UPDATE installed SET done_at = clock(), made_id = %(made_id)s WHERE org_id = %(org_id)s AND part = %(part)s;
+
+-- name: forget_step
+-- It is not there, or not any more.
+DELETE FROM installed WHERE org_id = %(org_id)s AND part = %(part)s;
+
+-- name: installed_steps
+-- What was installed and not taken back, in the order in which it was done.
+SELECT part, step, made_id, begun_at, begun_by, done_at FROM installed WHERE org_id = %(org_id)s ORDER BY begun_at, part;

@@ -4,9 +4,9 @@ SELECT address_id, outcome, version, owed
 FROM opt_out_record(%(normal)s, %(subject)s, %(source)s, %(scope)s, %(actor)s, %(reason)s, %(evidence)s, %(named)s);
 
 -- name: find_address
--- The row of an address, also of an erased one.
-SELECT address_id FROM address WHERE normal = %(normal)s
-UNION ALL SELECT address_id FROM address WHERE erased_hash = %(subject)s LIMIT 1;
+-- The row of an address, also of an erased one, and whether it is.
+SELECT address_id, false FROM address WHERE normal = %(normal)s
+UNION ALL SELECT address_id, true FROM address WHERE erased_hash = %(subject)s LIMIT 1;
 
 -- name: address_by_id
 -- The normal form of an address, or its hash once it was erased.

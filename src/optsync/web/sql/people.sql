@@ -5,9 +5,9 @@
 SELECT a.normal, a.erased_hash IS NOT NULL FROM org o JOIN record r USING (org_id) LEFT JOIN address a USING (address_id)
 WHERE r.record_id = %(record)s LIMIT 1;
 
--- name: login_urls
+-- name: instances
 -- Where each org is.
-SELECT org_id, login_url, is_practice FROM connection;
+SELECT org_id, instance_url, login_url, is_practice FROM connection;
 
 -- name: people_from
 -- People whose address begins as asked, in its order, after a given one: opted out from where, and how many live records.

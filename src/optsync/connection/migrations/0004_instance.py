@@ -1,0 +1,13 @@
+"""The address of each org's instance, from its SQL file."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.db import migrations
+
+SQL = Path(__file__).parent.parent / "sql"
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar[list[tuple[str, str]]] = [("connection", "0003_draft_web")]
+    operations: ClassVar = [migrations.RunSQL((SQL / "instance.sql").read_text(encoding="utf-8"))]

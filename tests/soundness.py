@@ -1,0 +1,49 @@
+"""A practice org in which the doctor finds nothing: every right, every page layout, change events."""
+
+import json
+
+from tests.practice import PracticeOrg
+
+EMAIL = "HasOptedOutOfEmail"
+BARE = {"Lead": "Lead-Lead Layout", "Contact": "Contact-Contact %28Sales%29 Layout"}
+"""The layouts of a fresh practice org that lack Email Opt Out."""
+MEMBERS = ("LeadChangeEvent", "ContactChangeEvent")
+TOOLING = "/services/data/v62.0/tooling"
+
+
+def make_sound(org: PracticeOrg) -> None:
+    """Mends all that a fresh practice org lacks, but for field-level security."""
+    org.permit(modify_all_data=True, view_and_edit_converted_leads=True)
+    for object_name in BARE:
+        show(org, object_name, EMAIL)
+    select(org, *MEMBERS)
+
+
+def show(org: PracticeOrg, object_name: str, field: str, behavior: str | None = "Edit") -> None:
+    """Puts the field on the object's bare layout, or takes it off."""
+    org.call("POST", "/layouts/item", {"layout": BARE[object_name], "field": field, "behavior": behavior})
+
+
+def select(org: PracticeOrg, *entities: str) -> None:
+    """What Change Data Capture tells of, from now on nothing else."""
+    members = f"{TOOLING}/sobjects/PlatformEventChannelMember"
+    found = json.loads(as_admin(org, "GET", f"{TOOLING}/query?q=SELECT+Id+FROM+PlatformEventChannelMember"))
+    for row in found["records"]:
+        as_admin(org, "DELETE", f"{members}/{row['Id']}")
+    for entity in entities:
+        tree = {"eventChannel": "ChangeEvents", "selectedEntity": entity}
+        as_admin(org, "POST", members, {"FullName": f"ChangeEvents_{entity}", "Metadata": tree})
+
+
+def as_admin(org: PracticeOrg, method: str, path: str, body: object = None) -> bytes:
+    """One request of somebody who may; the body of its answer."""
+    connection = org.connect()
+    try:
+        headers = {"Authorization": f"Bearer {org.credentials['access_token']}", "Content-Type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        said = answer.read()
+    finally:
+        connection.close()
+    assert answer.status < 300, said
+    return said
