@@ -33,7 +33,7 @@ def test_help_loads_neither_django_nor_the_database_driver(arguments: list[str])
 
 
 def test_a_worker_and_the_keys_load_neither_django_nor_what_checks_the_programs_bodies() -> None:
-    source = "import sys, optsync.sync.worker, optsync.access.keys; print(*sys.modules)"
+    source = "import sys, optsync.alerts.telling, optsync.sync.worker, optsync.access.keys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "psycopg" in loaded

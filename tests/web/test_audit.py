@@ -119,3 +119,22 @@ def test_verifying_finds_an_event_that_slipped_in(site: Site, cookie: str) -> No
         finally:
             conn.execute("DELETE FROM event WHERE kind = 'slipped in'")
             conn.execute("ALTER TABLE event ENABLE TRIGGER ALL")
+
+
+def test_a_long_chain_is_verified_part_by_part(new_site: Site, admin: str) -> None:
+    """By links without JavaScript, by fragments with it."""
+    with new_site.installation.database.connect() as conn:
+        conn.execute("INSERT INTO event (kind) SELECT 'long' FROM generate_series(1, 70000)")
+        chain.seal(conn)
+        path, steps = "/audit/verify", 0
+        while 'hx-trigger="load"' in (text := read(new_site, admin, path)):
+            following = text.partition('hx-get="')[2].partition('"')[0].replace("&amp;", "&")
+            assert f'href="{following}"'.replace("&", "&amp;") in text
+            path, steps = following, steps + 1
+        headers = {"Cookie": admin, "HX-Request": "true"}
+        _, fragment = new_site.request("GET", path, headers=headers)
+        whole = chain.verify(conn)
+    assert steps >= 1
+    assert "The chain holds." in text
+    assert f"Events that are sealed and unchanged: {whole.sealed:,}." in text
+    assert fragment.lstrip().startswith("<section")
