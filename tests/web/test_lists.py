@@ -37,10 +37,10 @@ def number(site: Site) -> Iterator[int]:
         org_id = connections(conn)[0].org_id
         for place in range(3):
             record_id = f"00300000077000{place}AAA"
-            people.link(conn, key, org_id, [Link(record_id, "Contact", f"linked{place}@lists.example")], "g")
-            record.opt_out(conn, key, f"linked{place}@lists.example", "bounce")
+            people.link(conn, key, org_id, [Link(record_id, "Contact", f"listed{place}@lists.example")], "g")
+            record.opt_out(conn, key, f"listed{place}@lists.example", "bounce")
             conn.execute("UPDATE mark SET state = 'p', reason = 'X', due_at = NULL WHERE record_id = %s", [record_id])
-        people.link(conn, key, org_id, [Link("003000000770009AAA", "Contact", "linked9@lists.example")], "g")
+        people.link(conn, key, org_id, [Link("003000000770009AAA", "Contact", "listed9@lists.example")], "g")
         record.opt_out(conn, key, "alone@lists.example", "bounce")
         record.opt_out(conn, key, "removed@lists.example", "bounce")
         lifts.lift(conn, key, "removed@lists.example", mode="now", actor="t", reason="t")
@@ -48,10 +48,10 @@ def number(site: Site) -> Iterator[int]:
 
 
 def test_r34_people_are_found_by_how_their_address_begins_linked_or_not(site: Site, cookie: str, number: int) -> None:
-    assert listed(read(site, cookie, "/people?q=LINKED")) == [f"linked{n}@lists.example" for n in (0, 1, 2, 9)]
+    assert listed(read(site, cookie, "/people?q=LISTED")) == [f"listed{n}@lists.example" for n in (0, 1, 2, 9)]
     assert listed(read(site, cookie, "/people?q=alone@lists&linked=no")) == ["alone@lists.example"]
     assert listed(read(site, cookie, "/people?q=alone@lists&linked=yes")) == []
-    text = read(site, cookie, "/people?q=linked9")
+    text = read(site, cookie, "/people?q=listed9")
     assert "Mail allowed" in text
     assert "Blocked" not in text
 
@@ -73,9 +73,9 @@ def test_the_pages_of_people_follow_each_other_without_a_gap(site: Site, cookie:
 
 
 def test_unsubscribes_are_found_by_prefix_and_by_record_id(site: Site, cookie: str, number: int) -> None:
-    assert set(listed(read(site, cookie, "/unsubscribes?q=linked"))) == {f"linked{n}@lists.example" for n in range(3)}
-    assert listed(read(site, cookie, "/unsubscribes?q=003000000770001AAA")) == ["linked1@lists.example"]
-    assert listed(read(site, cookie, "/unsubscribes?q=linked&state=parked&source=import")) == []
+    assert set(listed(read(site, cookie, "/unsubscribes?q=listed"))) == {f"listed{n}@lists.example" for n in range(3)}
+    assert listed(read(site, cookie, "/unsubscribes?q=003000000770001AAA")) == ["listed1@lists.example"]
+    assert listed(read(site, cookie, "/unsubscribes?q=listed&state=parked&source=import")) == []
     assert "Nobody matches these filters." in read(site, cookie, "/unsubscribes?q=%00nobody%25_")
 
 
@@ -85,7 +85,7 @@ def test_an_export_says_its_size_and_holds_what_the_filters_leave(site: Site, co
     answer, content = site.request("GET", "/unsubscribes/export?source=bounce", headers={"Cookie": cookie})
     assert (answer.getheader("content-disposition") or "").endswith('.csv"')
     rows = list(csv.DictReader(StringIO(content)))
-    assert {row["address"] for row in rows} == {"alone@lists.example", *(f"linked{n}@lists.example" for n in range(3))}
+    assert {row["address"] for row in rows} == {"alone@lists.example", *(f"listed{n}@lists.example" for n in range(3))}
     assert {row["source"] for row in rows} == {"bounce"}
     assert "/unsubscribes/export" not in read(site, cookie, "/unsubscribes?state=lifted")
 
@@ -117,7 +117,7 @@ def post_picked(site: Site, cookie: str, picked: list[str], step: str) -> str:
 
 
 def test_ticked_rows_are_tried_again_at_once(site: Site, cookie: str, number: int) -> None:
-    text = read(site, cookie, "/unsubscribes?q=linked")
+    text = read(site, cookie, "/unsubscribes?q=listed")
     picked = re.findall(r'name="pick" value="(\d+)"', text)
     said = post_picked(site, cookie, picked[:2], "retry")
     assert "Boxes that are due now: 2." in said

@@ -98,6 +98,15 @@ def test_removing_a_user_ends_their_sessions_and_their_password_opens_nothing(si
     assert admin.post(f"/settings/users/{user.user_id}", form_on="/settings/users", step="remove")[0].status == 404
 
 
+@pytest.fixture
+def nobody_else(new_site: Site) -> None:
+    """The users that other tests have left there are gone."""
+    with new_site.installation.database.connect() as conn:
+        for user in users.listing(conn):
+            users.remove(conn, user.user_id, actor="a test", spare_last_admin=False)
+
+
+@pytest.mark.usefixtures("nobody_else")
 def test_the_last_admin_is_neither_demoted_nor_removed_but_by_the_operator_of_the_machine(new_site: Site) -> None:
     last = settled(new_site, "admin")
     visitor = by_password(new_site, last)
@@ -112,6 +121,7 @@ def test_the_last_admin_is_neither_demoted_nor_removed_but_by_the_operator_of_th
     assert new_site.installation.run("users", "remove", last.email, "--json").json()["removed"]["name"] == last.name
 
 
+@pytest.mark.usefixtures("nobody_else")
 def test_two_admins_who_remove_each_other_at_once_leave_one(new_site: Site) -> None:
     pair = [settled(new_site, "admin"), settled(new_site, "admin")]
     for user in pair:

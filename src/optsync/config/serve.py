@@ -6,7 +6,6 @@ import socket
 import sys
 from typing import Any
 
-from django.core.handlers.wsgi import WSGIHandler
 from granian import Granian
 from granian.constants import Interfaces
 from granian.server.common import AbstractServer
@@ -14,10 +13,10 @@ from granian.server.common import AbstractServer
 from optsync import seams
 from optsync.config.database import open_database
 from optsync.config.environment import read_environment
+from optsync.config.lanes import READERS, Lanes
 from optsync.config.vault import Vault
 from optsync.core.problems import Problem
 
-THREADS_PER_WORKER = 4  # measured: sync views scale with them until a core is full
 BACKLOG = 1024
 PR_SET_PDEATHSIG = 1
 
@@ -46,7 +45,7 @@ def granian(host: str, port: int, workers: int) -> AbstractServer[Any]:
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=THREADS_PER_WORKER,
+        blocking_threads=READERS,
         backlog=BACKLOG,
         websockets=False,
         respawn_failed_workers=True,
@@ -54,7 +53,7 @@ def granian(host: str, port: int, workers: int) -> AbstractServer[Any]:
     )
 
 
-def application() -> WSGIHandler:
+def application() -> Lanes:
     """Runs in a worker process: what it serves. It ends when the process that started it is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -13,8 +13,10 @@ from optsync.config.database import open_database
 from optsync.config.desk import lay_out
 from optsync.config.django_start import start_django
 from optsync.config.environment import read_environment
+from optsync.config.lanes import Lanes
 from optsync.config.logging import configure_logging
 from optsync.config.vault import Vault
+from optsync.public.one_click import OneClickDoor
 
 environment = read_environment()
 configure_logging(environment.log_level)
@@ -26,4 +28,4 @@ with database.connect() as conn:
     vault = Vault.load_or_create(environment, seams.real(), conn)
 start_django(database, vault, environment.public_url, environment.oidc)
 lay_out(database, vault, seams.real())
-application = WSGIHandler()
+application = Lanes(OneClickDoor(WSGIHandler()))

@@ -1,0 +1,82 @@
+"""Slow senders do not stop the server: bodies are read apart from the work on them."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+from optsync import seams
+from optsync.config.lanes import READERS_OF_ONE_PEER, Readers
+from optsync.public.tokens import make_token
+from tests.installation import Installation, Site, served
+from tests.servers import Servers
+
+SLOW = 40
+
+
+@pytest.fixture(scope="module")
+def site(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A web server as users run it."""
+    with (
+        postgres_servers.fresh_database("embedded") as database,
+        served(Installation(database, tmp_path_factory.mktemp("lanes"))) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def slow_senders(site: Site) -> Iterator[None]:
+    """Strangers who announce a body and send one byte of it, without a key or a token."""
+    where = urlsplit(site.url)
+    with ExitStack() as stack:
+        for path in ["/v1/check", "/u/"] * (SLOW // 2):
+            one = stack.enter_context(socket.create_connection((where.hostname, where.port), 10))
+            one.sendall(f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 60000\r\n\r\nx".encode())
+        yield
+
+
+@pytest.mark.usefixtures("slow_senders")
+def test_slow_senders_keep_nobody_from_unsubscribing(site: Site) -> None:
+    token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "quick@example.com")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer, _ = site.request("POST", f"/u/{token}", "List-Unsubscribe=One-Click", headers)
+    assert answer.status == 200
+    assert site.request("GET", "/health/live")[0].status == 200
+
+
+def test_a_body_arrives_whole_also_when_it_comes_in_pieces(site: Site) -> None:
+    token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "pieces@example.com")
+    where = urlsplit(site.url)
+    body = b"List-Unsubscribe=One-Click"
+    with socket.create_connection((where.hostname, where.port), 10) as one:
+        head = f"POST /u/{token} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {len(body)}\r\n"
+        one.sendall(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode())
+        for byte in body:
+            one.sendall(bytes([byte]))
+        answer = one.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"unsubscribed\n")
+
+
+def test_one_address_on_the_internet_cannot_take_every_thread() -> None:
+    readers = Readers()
+    with ExitStack() as stack:
+        for _ in range(READERS_OF_ONE_PEER):
+            assert stack.enter_context(readers.turn("8.8.8.8"))
+        assert not stack.enter_context(readers.turn("8.8.8.8"))
+        assert stack.enter_context(readers.turn("9.9.9.9"))
+        for _ in range(2 * READERS_OF_ONE_PEER):
+            assert stack.enter_context(readers.turn("10.0.0.1"))
+    with readers.turn("8.8.8.8") as may_read:
+        assert may_read
+
+
+def test_a_body_longer_than_any_file_is_refused_by_whoever_works_on_it(site: Site) -> None:
+    headers = {"Content-Length": str(60 * 1024 * 1024), "Content-Type": "application/json"}
+    where = urlsplit(site.url)
+    with socket.create_connection((where.hostname, where.port), 10) as one:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        one.sendall(f"POST /v1/check HTTP/1.1\r\nHost: {where.netloc}\r\n{lines}\r\n".encode())
+        assert one.recv(65536).startswith((b"HTTP/1.1 401", b"HTTP/1.1 413"))
