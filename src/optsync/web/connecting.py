@@ -24,10 +24,9 @@ from optsync.salesforce.errors import SalesforceError
 from optsync.sync.nightly import sync_now
 from optsync.sync.runs import RunReport
 from optsync.web import consent
-from optsync.web.doctor import chosen_org
 from optsync.web.integrations import lines_of
 from optsync.web.middleware import admin_of
-from optsync.web.shell import REFUSED, page
+from optsync.web.shell import REFUSED, chosen_org, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.words import counts_of_run
 

@@ -35,13 +35,16 @@ FROM settings s
 WHERE s.org_id = %(org)s;
 
 -- name: shell
--- What every page shows of an org: whether Salesforce refuses our sign-in (the verdict above asks the same), and how many
--- boxes and mass changes wait for a person, counted no further than shown.
-SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AND p.field = 0 AND p.until > clock()
+-- What every page shows of each connected org: whether Salesforce refuses our sign-in (the verdict above asks the same) or
+-- pushes are paused, how many boxes wait for a person, counted no further than shown, and the mass changes that do.
+SELECT c.org_id,
+       EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.prefix = '' AND p.field = 0 AND p.until > clock()
                AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS refused,
-       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = %(org)s LIMIT %(most)s) parked)
-       + (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
-          AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS waiting;
+       EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.until > clock()) AS paused,
+       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = c.org_id LIMIT %(most)s) parked) AS parked,
+       (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
+        AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS held
+FROM connection c ORDER BY c.org_id;
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
