@@ -79,6 +79,11 @@ SELECT (r.report -> 'org_calls' ->> 'used')::int AS used, (r.report -> 'org_call
 FROM run r WHERE r.org_id = %(org)s AND r.finished_at IS NOT NULL AND r.report -> 'org_calls' ? 'used'
 ORDER BY r.run_id DESC LIMIT 1;
 
+-- name: newest_dry_run
+-- The number of an org's newest dry run that is over and was not cancelled.
+SELECT run_id FROM run WHERE org_id = %(org)s AND kind = 'dry run' AND state = 'finished' AND result <> 'cancelled'
+ORDER BY run_id DESC LIMIT 1;
+
 -- name: newest_run
 -- The number of an org's newest run.
 SELECT max(run_id) FROM run WHERE org_id = %(org)s;
