@@ -14,6 +14,7 @@ from tests.installation import Site
 from tests.practice import PracticeOrg
 from tests.web.conftest import sign_in, submit
 from tests.web.test_safe_methods import contents
+from tests.web.test_sync_now import work
 
 BASE = "/settings/salesforce/connect"
 STEPS = [BASE, f"{BASE}/sign-in", f"{BASE}/certificate", f"{BASE}/org", f"{BASE}/doctor", f"{BASE}/first-sync"]
@@ -62,9 +63,14 @@ def test_an_org_is_connected_from_its_address_to_the_nightly_sync(
     led_to = go(new_site, admin, "/org", org=own_org.credentials["org_id"])
     assert led_to == f"/doctor?org={own_org.credentials['org_id']}"
     assert "Next: dry run" in page(new_site, admin, BASE + led_to)[1]
-    answer, text = submit(new_site, admin, f"{BASE}/first-sync", step="look")
-    assert answer.status == 200
-    assert "People unsubscribed here by a tick there" in text
+    assert "No dry run has told yet" in refused(new_site, admin, "/first-sync", step="on")
+    assert go(new_site, admin, "/first-sync", step="look") == f"/first-sync?org={own_org.credentials['org_id']}"
+    assert "Waits for the worker" in page(new_site, admin, f"{BASE}/first-sync")[1]
+    assert "going on already" in refused(new_site, admin, "/first-sync", step="look")
+    work(new_site)
+    text = page(new_site, sign_in(new_site), f"{BASE}/first-sync")[1]
+    assert "People who would be unsubscribed here" in text, "it is there for whoever comes back"
+    assert "Nothing was written, here or in Salesforce." in text
     assert own_org.spy()["records_written"] == 0
     with new_site.installation.database.connect() as conn:
         (org,) = connections(conn)
@@ -78,6 +84,18 @@ def test_an_org_is_connected_from_its_address_to_the_nightly_sync(
         actors = conn.execute("SELECT DISTINCT actor FROM event WHERE kind IN ('connected', 'settings changed')")
         assert actors.fetchall() == [("admin",)]
     assert "The nightly sync is on already." in page(new_site, admin, f"{BASE}/first-sync")[1]
+
+
+def test_switched_on_without_a_look_the_first_night_only_looks(
+    new_site: Site, admin: str, own_org: PracticeOrg
+) -> None:
+    by_secret(new_site, admin, own_org)
+    go(new_site, admin, "/org", org=own_org.credentials["org_id"])
+    assert go(new_site, admin, "/first-sync", step="unseen") == "/"
+    with new_site.installation.database.connect() as conn:
+        chosen = load(conn, connections(conn)[0].org_id)
+    assert chosen.sync_on
+    assert chosen.first_run_approved_at is None
 
 
 def test_a_key_pair_is_made_here_and_only_its_certificate_leaves(

@@ -7,6 +7,7 @@ import pytest
 from optsync import seams
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
+from optsync.sync.nightly import start_due
 from optsync.web.sign_in import make_link
 from tests.browser import MARKS, barriers
 from tests.installation import Site
@@ -123,6 +124,9 @@ def test_every_step_of_connecting_fits_the_window_and_is_done_by_keyboard_alone(
     press("form a.button")
     arrive(f"/connect/first-sync?org={own_org.credentials['org_id']}")
     press("button[value=look]")
+    page.locator("#now").wait_for()
+    arrive("/connect/first-sync")
+    start_due(new_site.installation.database, new_site.installation.vault, seams.real())
     page.locator("button[value=on]").wait_for()
     arrive("/connect/first-sync")
     press("button[value=on]")

@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
+from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import drafts
@@ -20,16 +21,17 @@ from optsync.connection.drafts import Draft
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change
 from optsync.core.problems import Problem
+from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
-from optsync.sync.nightly import sync_now
-from optsync.sync.runs import RunReport
+from optsync.sync import asking
 from optsync.web import consent
-from optsync.web.doctor import chosen_org
 from optsync.web.integrations import lines_of
-from optsync.web.middleware import admin_of
-from optsync.web.shell import REFUSED, page
+from optsync.web.middleware import actor_of, admin_of
+from optsync.web.previews import preview_of
+from optsync.web.runs import going_of
+from optsync.web.shell import REFUSED, chosen_org, page
 from optsync.web.troubles import in_three_parts
-from optsync.web.words import counts_of_run
+from optsync.web.words import result_of_run
 
 FORMS = ["GET", "HEAD", "POST"]
 
@@ -175,34 +177,42 @@ def confirm(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(FORMS)
 def first_sync(request: HttpRequest) -> HttpResponse:
-    """Steps 4 and 5: POST `look` does a dry run and shows it, POST `on` switches the nightly sync on."""
+    """Steps 4 and 5: POST `look` asks the worker for a dry run, `on` switches the nightly sync on after one, `unseen`
+    without. GET shows how far the newest dry run of this org is, or what it found; leaving loses nothing.
+    """
     org = chosen_org(request)
     if org is None:
         return redirect("web:connect")
-    context: dict[str, Any] = {"org": org, "sync_on": org_settings.load(desk().connection(), org.org_id).sync_on}
+    problem, step = None, request.POST.get("step")
     if request.method == "POST":
         try:
-            if request.POST.get("step") == "on":
-                switch_on(org, admin_of(request))
-                return redirect("web:overview")
-            context |= {"looked": True, "rows": rows_of(look(org)), "lines": lines_of_switch(org)}
+            if step == "look":
+                asking.ask(desk().connection(), org.org_id, actor_of(request), dry_run=True)
+                return redirect(f"{reverse('web:first_sync')}?org={org.salesforce_id}")
+            switch_on(org, admin_of(request), unseen=step == "unseen")
+            return redirect("web:overview")
         except (Problem, SalesforceError) as error:
-            context["problem"] = in_three_parts(error)
-    status = REFUSED if "problem" in context else 200
-    return page(request, "connect_first_sync", "settings", status, step="first-sync", **context)
+            problem = in_three_parts(error)
+    context: dict[str, Any] = {"org": org, "problem": problem} | seen_of(org)
+    context["sync_on"] = org_settings.load(desk().connection(), org.org_id).sync_on
+    if not context["sync_on"]:
+        try:
+            context["lines"] = lines_of_switch(org)
+        except (Problem, SalesforceError) as error:
+            context["problem"] = problem or in_three_parts(error)
+    return page(request, "connect_first_sync", "settings", REFUSED if problem else 200, step="first-sync", **context)
 
 
-def look(org: Connection) -> RunReport:
-    """What the first run would do; nothing is written anywhere."""
-    desk_ = desk()
-    return sync_now(desk_.database, desk_.vault, desk_.seams, org.org_id, dry_run=True, by="dry run")
-
-
-def rows_of(report: RunReport) -> list[tuple[str, int]]:
-    """What a dry run counted, in words."""
-    always = {"would_set": 0, "already_set": 0, "recorded": 0} | report.counts
-    found = counts_of_run(always, _)
-    return found or counts_of_run({"compared": 0}, _)
+def seen_of(org: Connection) -> dict[str, Any]:
+    """The run that goes on, and what the newest dry run of this org found, or why it failed."""
+    conn = desk().connection()
+    with conn.cursor(row_factory=dict_row) as cursor:
+        newest = cursor.execute(sql("optsync.web", "newest_dry_run"), {"org": org.org_id}).fetchone()
+        row = newest and cursor.execute(sql("optsync.web", "one_run"), {"run": newest["run_id"]}).fetchone()
+    seen: dict[str, Any] = {"going": going_of(org.org_id), "can_cancel": True}
+    if row:
+        seen |= {"run": row, "preview": preview_of(row), "result": result_of_run(row["result"], _)}
+    return seen
 
 
 def lines_of_switch(org: Connection) -> list[str]:
@@ -212,9 +222,19 @@ def lines_of_switch(org: Connection) -> list[str]:
         return lines_of(org_settings.plan_change(desk_.connection(), session, org.org_id, Change(sync_on=True)))
 
 
-def switch_on(org: Connection, actor: str | None) -> None:
-    """The switch, and the go for the first run: its dry run was on the page with this button."""
+def switch_on(org: Connection, actor: str | None, *, unseen: bool) -> None:
+    """The switch, and the go for the first run, unless nobody has looked: then the first night only looks and waits.
+
+    Raises Problem when no dry run took place and `unseen` does not say that this is meant.
+    """
     desk_ = desk()
+    if not unseen and not seen_of(org).get("preview"):
+        raise Problem(
+            _("No dry run has told yet what a sync would do."),
+            _("Nothing was changed."),
+            _("Look first, or turn it on without looking."),
+        )
     with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
         org_settings.apply_change(desk_.connection(), session, org.org_id, Change(sync_on=True), actor=actor)
-    org_settings.approve_first_run(desk_.connection(), org.org_id, actor)
+    if not unseen:
+        org_settings.approve_first_run(desk_.connection(), org.org_id, actor)

@@ -6,17 +6,17 @@ the canary makes a Lead of its own, so it is a POST.
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from optsync.config.desk import desk
 from optsync.connection import doctor as doctors
 from optsync.connection.checks import Check
-from optsync.connection.connect import Connection, connections
+from optsync.connection.connect import Connection
 from optsync.core.told import in_language
 from optsync.web.middleware import needs
-from optsync.web.shell import first_connection, page
+from optsync.web.shell import chosen_org, page
 from optsync.web.templatetags.web import moment
 from optsync.web.troubles import capitalised
 
@@ -46,17 +46,6 @@ def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
             "checked_at": desk_.seams.now(),
         }
     return page(request, "doctor", "settings", **context)
-
-
-def chosen_org(request: HttpRequest) -> Connection | None:
-    """The org that ?org= names by its Salesforce id, else the first one; None when none is connected."""
-    asked = request.GET.get("org")
-    if not asked:
-        return first_connection()
-    for org in connections(desk().connection()):
-        if org.salesforce_id == asked:
-            return org
-    raise Http404
 
 
 def row_of(check: Check) -> dict[str, Any]:

@@ -29,9 +29,8 @@ from optsync.salesforce import tooling
 from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import Session
 from optsync.web.choices import state_of
-from optsync.web.doctor import chosen_org
 from optsync.web.middleware import actor_of, needs
-from optsync.web.shell import REFUSED, page
+from optsync.web.shell import REFUSED, chosen_org, page
 from optsync.web.troubles import capitalised, in_three_parts
 
 

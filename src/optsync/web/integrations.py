@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import time
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 from django.http import HttpRequest, HttpResponse
@@ -30,7 +31,7 @@ from optsync.salesforce.errors import SalesforceError
 from optsync.web.choices import ANOTHER, another_card, cards_of, others_of
 from optsync.web.middleware import admin_of, needs
 from optsync.web.schedule import next_run
-from optsync.web.shell import REFUSED, first_connection, page
+from optsync.web.shell import REFUSED, chosen_org, of_org, page
 from optsync.web.templatetags.web import figure
 from optsync.web.troubles import in_three_parts
 
@@ -44,7 +45,7 @@ _looks: dict[int, tuple[float, Described | None]] = {}
 @require_http_methods(["GET", "HEAD", "POST"])
 def integrations(request: HttpRequest) -> HttpResponse:
     """GET shows the settings; POST `preview` shows what a change does, POST `save` saves it."""
-    org = first_connection()
+    org = chosen_org(request)
     if org is None:
         return page(request, "integrations", "settings", connected=False)
     if request.method != "POST":
@@ -108,7 +109,8 @@ def save(request: HttpRequest, org: Connection, change: Change) -> HttpResponse:
     carry: Carry = "new" if request.POST.get("carry") == "new" else "all"
     with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
         org_settings.apply_change(desk_.connection(), session, org.org_id, change, carry, actor=admin_of(request))
-    return redirect(f"{reverse('web:integrations')}?saved")
+    named = of_org(request)
+    return redirect(f"{reverse('web:integrations')}?saved{f'&{urlencode(named)}' if named else ''}")
 
 
 def change_of(posted: Mapping[str, str]) -> Change:

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,7 +18,7 @@ from optsync.ledger.queries import sql
 from optsync.public import scanners
 from optsync.web.legal_clock import age_of
 from optsync.web.middleware import actor_of, needs
-from optsync.web.shell import first_connection, page
+from optsync.web.shell import chosen_org, of_org, page
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of
 
@@ -31,7 +32,7 @@ REFUSED_BY_US = "fan-out refused"
 @require_safe
 def issues(request: HttpRequest) -> HttpResponse:
     """What waits for a person: pauses, held changes, refused boxes by cause."""
-    org = first_connection()
+    org = chosen_org(request)
     conn = desk().connection()
     context: dict[str, Any] = {
         "groups": rejected("rejected_now", org=org.org_id, most=BOXES_MAX) if org else [],
@@ -76,16 +77,24 @@ def pause_of(pause: marks.Pause) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def retry(request: HttpRequest) -> HttpResponse:
     """POST does what `optsync retry` does, for one cause or all, of one run or all; GET leads back."""
-    org = first_connection()
+    org = chosen_org(request)
     run = request.POST.get("run", "")
     run_id = int(run) if run.isdecimal() and len(run) < 10 else None
     back = reverse("web:issues") if run_id is None else reverse("web:run", args=[run_id])
-    if request.method != "POST" or org is None:
-        return redirect(back)
     conn = desk().connection()
-    marks.clear_pauses(conn, org.org_id)
-    due = marks.retry_now(conn, org.org_id, request.POST.get("reason") or None, run_id)
-    return redirect(f"{back}?{urlencode({'due': due})}")
+    org_id = (org.org_id if org else None) if run_id is None else org_of_run(conn, run_id)
+    if request.method != "POST" or org_id is None:
+        return redirect(back)
+    marks.clear_pauses(conn, org_id)
+    due = marks.retry_now(conn, org_id, request.POST.get("reason") or None, run_id)
+    return redirect(f"{back}?{urlencode({'due': due} | of_org(request))}")
+
+
+def org_of_run(conn: psycopg.Connection, run_id: int) -> int | None:
+    """The number of the org that a run is about, whichever org the reader has chosen; None when there is no run."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
+    return None if row is None else int(row["org_id"])
 
 
 @needs("viewer", to_change="admin")

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import settings
+from optsync.connection.connect import Connection, connections
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.sync import asking
@@ -17,7 +18,7 @@ from optsync.sync.runs import has_compared
 from optsync.web.issues import rejected_in_run, said_of_retry
 from optsync.web.middleware import actor_of, may, needs
 from optsync.web.previews import preview_of
-from optsync.web.shell import REFUSED, first_connection, page
+from optsync.web.shell import REFUSED, chosen_org, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.undoing import files_of, said_of_undo
 from optsync.web.words import STEPS, counts_of_run, kind_of_run, rest_of_run, result_of_run
@@ -47,14 +48,13 @@ def runs(request: HttpRequest) -> HttpResponse:
 
 def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
     """The list; after a refusal with what was wrong."""
-    org = first_connection()
+    org = chosen_org(request)
     shown = recent_runs(org.org_id, RUNS_ON_LIST) if org else []
-    return page(request, "runs", "runs", status, runs=shown, **starters(request), **context)
+    return page(request, "runs", "runs", status, runs=shown, **starters(request, org), **context)
 
 
-def starters(request: HttpRequest) -> dict[str, Any]:
-    """What this reader may ask for now, and the run that goes on meanwhile."""
-    org = first_connection()
+def starters(request: HttpRequest, org: Connection | None) -> dict[str, Any]:
+    """What this reader may ask for now in that org, and the run that goes on meanwhile."""
     if org is None or not may(request, "operator"):
         return {"going": going_of(org.org_id) if org else None}
     conn = desk().connection()
@@ -63,6 +63,7 @@ def starters(request: HttpRequest) -> dict[str, Any]:
     going = going_of(org.org_id)
     return {
         "going": going,
+        "asks": org.salesforce_id,
         "can_preview": going is None,
         "can_sync": going is None and chosen.sync_on and not needs_go,
         "needs_go": needs_go,
@@ -110,7 +111,7 @@ def progress(request: HttpRequest, run_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest) -> HttpResponse:
     """POST asks the worker for a run: `sync`, `preview`, or `go`, an admin's word for the first one. GET leads back."""
-    org, wanted = first_connection(), request.POST.get("run", "")
+    org, wanted = chosen_org(request), request.POST.get("run", "")
     if request.method != "POST" or org is None or wanted not in ("sync", "preview", "go"):
         return redirect("web:runs")
     if wanted == "go" and not may(request, "admin"):
@@ -155,7 +156,9 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
     context["unticks"] = files_of(run_id)
     brought_in = row["state"] == "finished" and not context["preview"] and (row["counts"] or {}).get("recorded", 0)
     context["can_undo"] = bool(brought_in) and not context["unticks"] and may(request, "admin")
-    return page(request, "run", "runs", rows=counts_of_run(row["counts"] or {}, _), **starters(request) | context)
+    org = next((one for one in connections(desk().connection()) if one.org_id == row["org_id"]), None)
+    context |= {"org": org, "rows": counts_of_run(row["counts"] or {}, _)}
+    return page(request, "run", "runs", **starters(request, org) | context)
 
 
 def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:

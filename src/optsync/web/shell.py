@@ -1,9 +1,11 @@
 """What every admin page has in common: the connection pill, the practice-org banner, rendering."""
 
 from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
@@ -16,6 +18,8 @@ from optsync.ledger.queries import sql
 from optsync.web.middleware import admin_of, may, role_of, user_of
 
 BADGE_MAX = 99
+ORG_SESSION = "org"
+"""Where a session keeps the Salesforce id of the org that its reader chose in the bar."""
 REFUSED = 422
 """The status of a page that shows a form again, with what is wrong with it."""
 
@@ -34,12 +38,47 @@ class Shell:
     connection: str
     tone: str
     badge: str = ""
-    """How many boxes and mass changes wait for a person, "99+" above that; empty when nothing does."""
+    """How many boxes of all orgs and mass changes wait for a person, "99+" above that; empty when nothing does."""
+    orgs: tuple["OrgChoice", ...] = ()
+    """The orgs to choose from; empty unless there are several."""
+    of_org: str = ""
+    """What stands behind the address of a form or link that means the org of this page, "" where there is only one: in
+    a window that was left open a button means what its page showed, whatever was chosen meanwhile."""
+
+    @property
+    def others_ask(self) -> bool:
+        """Whether an org that this page does not show asks for a look."""
+        return any(org.tone != "ok" for org in self.orgs if not org.shown)
 
 
-def first_connection() -> Connection | None:
-    """The org the pages speak of: the first one connected; None when none is. More orgs get a chooser later."""
-    return next(iter(connections(desk().connection())), None)
+@dataclass(frozen=True, slots=True)
+class OrgChoice:
+    """An org in the menu of the bar, with its state as sign and word."""
+
+    salesforce_id: str
+    name: str
+    shown: bool
+    tone: Literal["ok", "warn", "bad"]
+    sign: str
+    word: str
+
+
+def chosen_org(request: HttpRequest) -> Connection | None:
+    """The org that the page speaks of: the one that ?org= names by its Salesforce id, else the one chosen in this
+    session, else the first; None when none is connected. Raises Http404 when ?org= names no connected org.
+    """
+    known = {org.salesforce_id: org for org in connections(desk().connection())}
+    if asked := request.GET.get("org"):
+        if asked not in known:
+            raise Http404
+        return known[asked]
+    return known.get(request.session.get(ORG_SESSION, "")) or next(iter(known.values()), None)
+
+
+def of_org(request: HttpRequest) -> dict[str, str]:
+    """What a redirect carries on, so that it leads to the same org: what ?org= named; empty when it named none."""
+    asked = request.GET.get("org")
+    return {"org": asked} if asked else {}
 
 
 def frame(request: HttpRequest) -> dict[str, object]:
@@ -52,19 +91,29 @@ def shell_of(request: HttpRequest) -> Shell:
     rights = (admin_of(request), may(request, "operator"), may(request, "admin"), user_of(request) is not None)
     if role_of(request) is None:
         return Shell(*rights, None, "", "idle")
-    org = first_connection()
+    org = chosen_org(request)
     if org is None:
         return Shell(*rights, None, _("Not connected"), "warn")
     practice_pages = f"{org.login_url}/practice" if org.is_practice else None
-    row = (
-        desk().connection().execute(sql("optsync.web", "shell"), {"org": org.org_id, "most": BADGE_MAX + 1}).fetchone()
-    )
-    assert row is not None
-    refused, waiting = row
+    rows = desk().connection().execute(sql("optsync.web", "shell"), {"most": BADGE_MAX + 1}).fetchall()
+    states = {org_id: (refused, paused or parked > 0) for org_id, refused, paused, parked, _held in rows}
+    waiting = sum(parked for *_, parked, _held in rows) + rows[0][-1]
     badge = "" if not waiting else f"{BADGE_MAX}+" if waiting > BADGE_MAX else str(waiting)
+    orgs = tuple(choice_of(one, one == org, *states[one.org_id]) for one in connections(desk().connection()))
+    several = (orgs, f"?{urlencode({'org': org.salesforce_id})}") if len(orgs) > 1 else ((), "")
+    refused, _waits = states[org.org_id]
     if refused:
-        return Shell(*rights, practice_pages, _("Sign-in refused"), "bad", badge)
-    return Shell(*rights, practice_pages, org.name, "ok", badge)
+        return Shell(*rights, practice_pages, _("Sign-in refused"), "bad", badge, *several)
+    return Shell(*rights, practice_pages, org.name, "ok", badge, *several)
+
+
+def choice_of(org: Connection, shown: bool, refused: bool, waits: bool) -> OrgChoice:
+    """An org for the menu: the worst that is known without counting anything."""
+    if refused:
+        return OrgChoice(org.salesforce_id, org.name, shown, "bad", "✕", _("Sign-in refused"))
+    if waits:
+        return OrgChoice(org.salesforce_id, org.name, shown, "warn", "!", _("Something waits"))
+    return OrgChoice(org.salesforce_id, org.name, shown, "ok", "✓", _("Connected"))
 
 
 def zone_of(request: HttpRequest) -> ZoneInfo:
@@ -72,7 +121,7 @@ def zone_of(request: HttpRequest) -> ZoneInfo:
     user = user_of(request)
     if user and user.time_zone:
         return ZoneInfo(user.time_zone)
-    org = first_connection() if role_of(request) else None
+    org = chosen_org(request) if role_of(request) else None
     return ZoneInfo(settings.load(desk().connection(), org.org_id).schedule.zone if org else "UTC")
 
 

@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
+from optsync.connection.connect import Connection, connections
 from optsync.core.rejections import REJECTIONS
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
@@ -19,7 +20,7 @@ from optsync.web.legal_clock import clock_of
 from optsync.web.middleware import needs
 from optsync.web.runs import recent_runs, starters
 from optsync.web.schedule import NextRun, next_run
-from optsync.web.shell import first_connection, page
+from optsync.web.shell import chosen_org, page
 from optsync.web.standing import Standing
 from optsync.web.templatetags.web import figure, took
 from optsync.web.words import refusal_of
@@ -31,7 +32,7 @@ RUNS_ON_OVERVIEW = 5
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """The one sentence, the two sums that close, and what comes next."""
-    org = first_connection()
+    org = chosen_org(request)
     standing = standings.look(desk().connection(), org.org_id if org else None)
     context: dict[str, Any] = {"hero": hero_of(standing), "connected": org is not None, **sums_of(standing)}
     if org:
@@ -40,8 +41,19 @@ def overview(request: HttpRequest) -> HttpResponse:
         context["parked"] = [parked_group(group) for group in standing.parked]
         context["propagation"] = histogram_of(propagation.look(desk().connection(), org.org_id))
     context["steps"] = steps_of(standing)
-    context |= starters(request)
+    context |= starters(request, org)
+    context["others"] = others_unwell(org)
     return page(request, "overview", "overview", **context)
+
+
+def others_unwell(shown: Connection | None) -> list[dict[str, Any]]:
+    """The orgs that are not shown and not well, each with its own sentence: a green page must not hide them."""
+    found = []
+    for org in connections(desk().connection()):
+        standing = None if org == shown else standings.look(desk().connection(), org.org_id)
+        if standing is not None and standing.tone in ("warn", "bad"):
+            found.append({"org": org, "hero": hero_of(standing)})
+    return found
 
 
 def steps_of(standing: Standing) -> list[dict[str, Any]]:

@@ -35,13 +35,16 @@ FROM settings s
 WHERE s.org_id = %(org)s;
 
 -- name: shell
--- What every page shows of an org: whether Salesforce refuses our sign-in (the verdict above asks the same), and how many
--- boxes and mass changes wait for a person, counted no further than shown.
-SELECT EXISTS (SELECT FROM pause p WHERE p.org_id = %(org)s AND p.prefix = '' AND p.field = 0 AND p.until > clock()
+-- What every page shows of each connected org: whether Salesforce refuses our sign-in (the verdict above asks the same) or
+-- pushes are paused, how many boxes wait for a person, counted no further than shown, and the mass changes that do.
+SELECT c.org_id,
+       EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.prefix = '' AND p.field = 0 AND p.until > clock()
                AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS refused,
-       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = %(org)s LIMIT %(most)s) parked)
-       + (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
-          AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS waiting;
+       EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.until > clock()) AS paused,
+       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = c.org_id LIMIT %(most)s) parked) AS parked,
+       (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
+        AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS held
+FROM connection c ORDER BY c.org_id;
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
@@ -75,6 +78,11 @@ SELECT (r.report -> 'org_calls' ->> 'used')::int AS used, (r.report -> 'org_call
         WHERE x.org_id = r.org_id AND x.finished_at > clock() - interval '24 hours') AS ours
 FROM run r WHERE r.org_id = %(org)s AND r.finished_at IS NOT NULL AND r.report -> 'org_calls' ? 'used'
 ORDER BY r.run_id DESC LIMIT 1;
+
+-- name: newest_dry_run
+-- The number of an org's newest dry run that is over and was not cancelled.
+SELECT run_id FROM run WHERE org_id = %(org)s AND kind = 'dry run' AND state = 'finished' AND result <> 'cancelled'
+ORDER BY run_id DESC LIMIT 1;
 
 -- name: newest_run
 -- The number of an org's newest run.
