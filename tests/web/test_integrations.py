@@ -16,7 +16,7 @@ from optsync.core.targets import Choice
 from optsync.salesforce.session import API_VERSION
 from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.web.conftest import submit
+from tests.web.conftest import read, submit
 
 PAGE = "/settings/unsubscribes/integrations"
 FORM = {"sync": "on", "field": "email", "time": "20:00", "zone": "America/Los_Angeles"}
@@ -54,7 +54,6 @@ def test_r25_the_page_has_the_switch_and_the_two_fields_with_their_words(site: S
         "Sync to Marketo Sales Opt Out field",
         "A separate field keeps sales and marketing unsubscribes apart.",
         "HasOptedOutOfEmail",
-        "Next run:",
     ):
         assert words in text, words
 
@@ -178,3 +177,17 @@ def test_both_fields_can_be_read_while_one_is_written(site: Site, cookie: str, p
     assert "Each night a tick in Email Opt Out, Marketo Sales Opt Out unsubscribes a person here." in text
     assert "Unsubscribes stay due in: Email Opt Out." in text
     assert 'name="read_both" value="on"' in text
+
+
+def test_the_next_run_is_told_only_while_the_switch_is_on(site: Site, cookie: str) -> None:
+    text = read(site, cookie, PAGE)
+    is_on = 'name="sync" value="on" checked' in text
+    assert ("Next run" in text) == is_on
+    assert "more than 500 people, and more than 5 percent of those known here" in text
+    assert 'name="run" value="preview"' in text
+
+
+def test_check_before_sending_is_told_before_an_org_is_connected(new_site: Site, admin: str) -> None:
+    text = read(new_site, admin, PAGE)
+    assert "optsync check --json" in text
+    assert '<a href="/settings/api-keys">API keys</a>' in text

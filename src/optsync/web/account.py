@@ -33,7 +33,7 @@ from optsync.access import users
 from optsync.config.desk import desk
 from optsync.web.accounts import sign_in, sign_in_operator
 from optsync.web.middleware import actor_of, needs, open_to_all, user_of
-from optsync.web.shell import REFUSED, page
+from optsync.web.shell import REFUSED, nightly_zone, page
 from optsync.web.sign_in import use_link
 
 ACCOUNT = reverse_lazy("web:account")
@@ -296,6 +296,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "company": SocialAccount.objects.filter(user=user).exists(),
         "languages": settings.LANGUAGES,
         "zones": sorted(available_timezones()),
+        "nightly_zone": nightly_zone(request),
         "saved": "saved" in request.GET,
     }
     return page(request, "account", "account", **context)

@@ -25,7 +25,7 @@ from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
 from optsync.sync import asking
 from optsync.web import consent
-from optsync.web.integrations import lines_of
+from optsync.web.integrations import described, lines_of
 from optsync.web.middleware import actor_of, admin_of
 from optsync.web.previews import preview_of
 from optsync.web.runs import going_of
@@ -219,7 +219,8 @@ def lines_of_switch(org: Connection) -> list[str]:
     """What switching on does, as the settings say it before they are saved."""
     desk_ = desk()
     with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
-        return lines_of(org_settings.plan_change(desk_.connection(), session, org.org_id, Change(sync_on=True)))
+        plan = org_settings.plan_change(desk_.connection(), session, org.org_id, Change(sync_on=True))
+    return lines_of(plan, described(org))
 
 
 def switch_on(org: Connection, actor: str | None, *, unseen: bool) -> None:

@@ -29,6 +29,7 @@ from optsync.salesforce import tooling
 from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import Session
 from optsync.web.choices import state_of
+from optsync.web.integrations import forget_look
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, chosen_org, page
 from optsync.web.troubles import capitalised, in_three_parts
@@ -124,6 +125,7 @@ def installed(request: HttpRequest, org: Connection, session: Session) -> HttpRe
     view = look(request, org, session)
     wish, digest = wish_of(request, view), request.POST.get("digest", "")
     result = installing.install(desk().connection(), session, org.org_id, wish, digest, actor=actor_of(request))
+    forget_look(org.org_id)
     if result.left or result.findings:
         missing = [*(step.told for step in result.left), *(finding.told for finding in result.findings)]
         problem = {

@@ -23,13 +23,15 @@ from optsync.connection.connect import Connection
 from optsync.connection.fields import EMAIL, Described
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, Plan, Settings
+from optsync.core.brake import HELD_ABOVE_ADDRESSES, HELD_ABOVE_PERCENT
 from optsync.core.calendar import Schedule
 from optsync.core.problems import Problem
 from optsync.core.targets import FieldRole, read_fields, write_fields
 from optsync.ledger.targets import Carry
 from optsync.salesforce.errors import SalesforceError
-from optsync.web.choices import ANOTHER, another_card, cards_of, others_of
+from optsync.web.choices import ANOTHER, another_card, cards_of, label_of, others_of
 from optsync.web.middleware import admin_of, needs
+from optsync.web.runs import starters
 from optsync.web.schedule import next_run
 from optsync.web.shell import REFUSED, chosen_org, of_org, page
 from optsync.web.templatetags.web import figure
@@ -82,7 +84,11 @@ def form(request: HttpRequest, org: Connection, status: int = 200, **context: An
         "time": asked.get("time", f"{settings.schedule.at:%H:%M}"),
         "zone": asked.get("zone", settings.schedule.zone),
         "zones": sorted(available_timezones()),
-        "next_run": next_run(settings.schedule, desk().seams.now()),
+        "next_run": next_run(settings.schedule, desk().seams.now()) if settings.sync_on else None,
+        "hold_least": HELD_ABOVE_ADDRESSES,
+        "hold_percent": HELD_ABOVE_PERCENT,
+        "asks": org.salesforce_id,
+        "can_preview": starters(request, org).get("can_preview", False),
         "saved": "saved" in request.GET,
     }
     return page(request, "integrations", "settings", status=status, **context)
@@ -98,7 +104,7 @@ def preview(request: HttpRequest, org: Connection, change: Change) -> HttpRespon
         for name in ("sync", "field", "other", "read_both", "time", "zone")
         if name in request.POST
     }
-    shown = {"lines": lines_of(plan), "asks_carry": plan.changes_target and plan.boxes > 0}
+    shown = {"lines": lines_of(plan, described(org)), "asks_carry": plan.changes_target and plan.boxes > 0}
     shown["warns"] = plan.before.sync_on and not plan.after.sync_on
     return page(request, "integrations", "settings", connected=True, plan=shown, wanted=wanted)
 
@@ -150,14 +156,20 @@ def described(org: Connection) -> Described | None:
     return found
 
 
-def lines_of(plan: Plan) -> list[str]:
-    """What a change does, in the reader's language."""
+def forget_look(org_id: int) -> None:
+    """The fields of this org were changed from here: the next page looks afresh."""
+    _looks.pop(org_id, None)
+
+
+def lines_of(plan: Plan, look: Described | None) -> list[str]:
+    """What a change does, in the reader's language, the fields by the org's own labels."""
     before, after = plan.before, plan.after
-    ticked = ", ".join(f"{label} {figure(count)}" for label, count in plan.ticked.items())
+    own = {field.label: label_of(look, field) for field in (EMAIL, before.custom, after.custom) if field}
+    ticked = ", ".join(f"{own.get(label, label)} {figure(count)}" for label, count in plan.ticked.items())
     lines = [_("Records known to be ticked in Salesforce: %(boxes)s.") % {"boxes": ticked or figure(0)}]
     if before.sync_on != after.sync_on:
         lines.append(_("The nightly sync is switched on.") if after.sync_on else _("The nightly sync is switched off."))
-    names = labels_of(after, write_fields(after.policy))
+    names = labels_of(look, after, write_fields(after.policy))
     if plan.changes_target:
         lines.append(_("New unsubscribes are due in: %(fields)s.") % {"fields": names})
         carried = _(
@@ -169,7 +181,7 @@ def lines_of(plan: Plan) -> list[str]:
     else:
         lines.append(_("Unsubscribes stay due in: %(fields)s.") % {"fields": names})
     if after.sync_on:
-        reads = labels_of(after, read_fields(after.policy))
+        reads = labels_of(look, after, read_fields(after.policy))
         lines.append(_("Each night a tick in %(fields)s unsubscribes a person here.") % {"fields": reads})
     if before.schedule != after.schedule:
         night = next_run(after.schedule, desk().seams.now())
@@ -177,7 +189,7 @@ def lines_of(plan: Plan) -> list[str]:
     return lines
 
 
-def labels_of(settings: Settings, roles: frozenset[FieldRole]) -> str:
+def labels_of(look: Described | None, settings: Settings, roles: frozenset[FieldRole]) -> str:
     """The fields by their labels."""
-    custom = settings.custom.label if settings.custom else "?"
-    return ", ".join(sorted(EMAIL.label if role is FieldRole.EMAIL else custom for role in roles))
+    custom = label_of(look, settings.custom) if settings.custom else "?"
+    return ", ".join(sorted(label_of(look, EMAIL) if role is FieldRole.EMAIL else custom for role in roles))

@@ -121,8 +121,13 @@ def zone_of(request: HttpRequest) -> ZoneInfo:
     user = user_of(request)
     if user and user.time_zone:
         return ZoneInfo(user.time_zone)
+    return ZoneInfo(nightly_zone(request) or "UTC")
+
+
+def nightly_zone(request: HttpRequest) -> str:
+    """The zone of the org's nightly sync; "" where no org is connected or nobody is signed in."""
     org = chosen_org(request) if role_of(request) else None
-    return ZoneInfo(settings.load(desk().connection(), org.org_id).schedule.zone if org else "UTC")
+    return settings.load(desk().connection(), org.org_id).schedule.zone if org else ""
 
 
 def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:
