@@ -187,6 +187,7 @@ def serve(
     config = uvicorn.Config(
         app,
         http=Protocol,
+        loop="asyncio",  # the network faults reach into its transports; uvloop, where it is installed, has others
         ws="none",
         log_level="warning",
         access_log=False,
