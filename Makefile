@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CLIENTS := tests/conformance/clients
 
-.PHONY: help demo install install-dev test test-clients test-external test-all check format bench lock clean
+.PHONY: help demo install install-dev test test-clients test-external test-all check format bench lock pictures clean
 
 help:
 	@echo "make demo      see an unsubscribe reach Salesforce, on a practice org"
@@ -67,6 +67,10 @@ bench: $(VENV)/.installed-bench
 format: install-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pictures of the documentation, taken during a demo. Needs Debian's Chromium.
+pictures: install-dev
+	$(BIN)/python scripts/pictures.py
 
 # Needs uv, and npm for the clients. No lock says where to download: the universal ones carry hashes, npm's integrity.
 lock:

@@ -3,13 +3,17 @@
 import os
 import signal
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from optsync.config.database import Connection, Database
+from tests.browser import CHROMIUM, FLAGS
 from tests.practice import PracticeOrg
 from tests.servers import Servers
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 FORBID_SKIPS = "OPTSYNC_TESTS_FORBID_SKIPS"
 
@@ -69,6 +73,16 @@ def org(practice_server: PracticeOrg) -> PracticeOrg:
     """The practice org as it was started: no faults, no switches, nothing counted."""
     practice_server.reset()
     return practice_server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """One Chromium for the tests of a file; Playwright's event loop would be in the way of other files."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.hookimpl(wrapper=True)

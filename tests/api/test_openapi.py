@@ -1,6 +1,8 @@
 """The OpenAPI document: committed, served, and complete."""
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +46,13 @@ def references(part: Any) -> list[str]:
     if not isinstance(part, dict):
         return []
     return [part["$ref"]] if "$ref" in part else [one for each in part.values() for one in references(each)]
+
+
+def test_no_two_shapes_share_a_name() -> None:
+    """Of two, the document would show one, for both."""
+    names = Counter(
+        found
+        for file in (ROOT / "src/optsync/api").glob("*.py")
+        for found in re.findall(r"^class (\w+)\((?:Told|Asked)\)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert [name for name, count in names.items() if count > 1] == []

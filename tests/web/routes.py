@@ -34,3 +34,10 @@ def filled(route: str, values: dict[str, str]) -> str:
         route = route.replace(name, value)
     assert "<" not in route, f"give {route} a value in the test"
     return route
+
+
+def is_page(site: Site, cookie: str, path: str) -> bool:
+    """Whether it answers with a page of its own: not with data or a file, and not by leading to another page."""
+    answer, text = site.request("GET", path, headers={"Cookie": cookie})
+    assert answer.status < 500, (path, (site.installation.folder / "web.log").read_text()[-2000:])
+    return answer.status not in (302, 405) and text.lstrip().lower().startswith("<!doctype html")

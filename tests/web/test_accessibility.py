@@ -29,19 +29,19 @@ from optsync.webhooks import endpoints
 from optsync.webhooks.delivering import Claimed, settle
 from optsync.webhooks.egress import Answer, Egress
 from optsync.webhooks.retries import Fate
-from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
+from tests.browser import MARKS, barriers
 from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
 from tests.web.colleagues import by_password, settled
 from tests.web.conftest import sign_in
 from tests.web.provider_posts import sendgrid
-from tests.web.routes import every_route, filled
+from tests.web.routes import every_route, filled, is_page
 from tests.web.test_mail_providers import add, call, secret_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 pytestmark = [*MARKS, pytest.mark.slow]
 
 HOSTILE = [
@@ -105,7 +105,7 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
-    values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses", "<str:kind>": "Contact"}
+    values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     values["<str:kind>"] = "Contact"
@@ -133,13 +133,6 @@ def runs_of(installation: Installation, practice_org: PracticeOrg) -> Iterator[l
         asking.cancel(conn, waits, "test")
         holds.drop(conn, key, hold, "test", "over")
     practice_org.delete(ticked)
-
-
-def is_page(site: Site, cookie: str, path: str) -> bool:
-    """Whether it answers with a page of its own: not with data or a file, and not by leading to another page."""
-    answer, text = site.request("GET", path, headers={"Cookie": cookie})
-    assert answer.status < 500, path
-    return answer.status not in (302, 405) and text.lstrip().lower().startswith("<!doctype html")
 
 
 def files_of(installation: Installation) -> list[int]:
@@ -170,15 +163,6 @@ def with_alerts(site: Site, conn: Connection) -> int:
     delivery = endpoints.send_test(conn, number, actor="test")
     settle(conn, Claimed(delivery, number, 8), Answer(500, "no " * 60, 17), Fate("given up"))
     return number
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """One Chromium for the tests of this file."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

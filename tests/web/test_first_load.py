@@ -1,31 +1,21 @@
 """The first page is there at once: few bytes, all of them ours, and nothing that the security policy forbids."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser import CHROMIUM, FLAGS, MARKS
+from tests.browser import MARKS
 from tests.installation import Site
 from tests.web.conftest import sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 pytestmark = MARKS
 FIRST_LOAD_BYTES = 40_000
 """Compressed, headers included."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """One Chromium for the tests of this file."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("path", ["/", "/runs", "/unsubscribes", "/settings/unsubscribes/integrations"])

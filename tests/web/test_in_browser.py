@@ -1,6 +1,5 @@
 """What a person sees, in Chromium: both languages and themes, a phone, the keyboard, no complaint of the browser."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,24 +9,15 @@ from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import start_due
 from optsync.web.sign_in import make_link
-from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
+from tests.browser import MARKS, barriers
 from tests.installation import Site
 from tests.practice import PracticeOrg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 pytestmark = MARKS
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """One Chromium for the tests of this file."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -6,24 +6,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
+from tests.browser import MARKS, barriers
 from tests.installation import Site
 from tests.web.colleagues import PASSWORD, colleague, link_of, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 pytestmark = MARKS
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """One Chromium for the tests of this file."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """The pages of mail providers: the address is shown once, the first event turns the page green, refusals say why."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser import CHROMIUM, FLAGS, MARKS
+from tests.browser import MARKS
 from tests.installation import Site
 from tests.web import provider_posts as posts
 from tests.web.conftest import press, read
@@ -126,16 +125,6 @@ def test_removing_ends_it_and_rotating_shows_the_next_address(new_site: Site, ad
     assert (status, "Brevo is not connected" in text) == (422, True)
     for slug in ("postal", "nobody"):
         assert new_site.request("GET", path_of(slug), headers={"Cookie": admin})[0].status == 404
-
-
-@pytest.fixture
-def browser() -> Iterator["Browser"]:
-    """Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.browser

@@ -25,6 +25,9 @@ STATES: list[tuple[Standing, Verdict]] = [
     (replace(FINE, paused="SERVER_UNAVAILABLE", looked_for=1), "paused"),
     (replace(FINE, paused="SERVER_UNAVAILABLE", balance=replace(EVEN, confirmed=1, owed=1)), "paused"),
     (replace(FINE, balance=replace(EVEN, confirmed=1, parked=1), looked_for=1), "parked"),
+    (replace(FINE, balance=replace(EVEN, confirmed=1, held=1)), "in Salesforce"),
+    (replace(FINE, balance=replace(EVEN, confirmed=1, held=1), proof_age_hours=27.0), "not proved"),
+    (replace(FINE, balance=replace(EVEN, confirmed=1, parked=1), decided=1), "in Salesforce"),
     (replace(FINE, held_people=1), "held"),
     (replace(FINE, balance=replace(EVEN, confirmed=1)), "does not close"),
     (replace(FINE, sign_in_refused=True, held_people=1), "sign-in refused"),
@@ -80,3 +83,11 @@ def test_the_strongest_of_all_that_is_true_comes_first() -> None:
         "not proved",
         "in Salesforce",
     ]
+
+
+def test_what_is_left_unticked_on_purpose_is_named_and_no_longer_counted_as_missing() -> None:
+    """A removal that waits, and a fan-out that somebody refused: nobody needs to act, and nothing is on its way."""
+    standing = replace(FINE, balance=replace(EVEN, pairs=4, confirmed=2, held=1, parked=1), decided=1)
+    assert "2 of 2 boxes" in standing.sentence
+    assert standing.set_aside == 2
+    assert standing.figures["waiting"] == 0

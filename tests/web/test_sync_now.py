@@ -12,7 +12,7 @@ from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
 from optsync.sync import asking
 from optsync.sync.nightly import start_due, sync_now
-from tests.browser import CHROMIUM, FLAGS
+from tests.browser import CHROMIUM
 from tests.installation import Site
 from tests.practice import PracticeOrg
 from tests.web.conftest import press, read
@@ -21,7 +21,7 @@ from tests.web.test_in_browser import opened, sign_in
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 
 
 @pytest.fixture
@@ -37,15 +37,6 @@ def org_id(site: Site) -> Iterator[int]:
             if run_id := asking.unfinished(conn, number):
                 asking.cancel(conn, run_id, "test")
             apply_change(conn, session, number, Change(sync_on=False))
-
-
-@pytest.fixture
-def browser() -> Iterator["Browser"]:
-    """Chromium."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 def work(site: Site) -> None:

@@ -7,7 +7,6 @@ requests at the same moment, do it again without harm: the key makes the answer 
 import hmac
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -63,7 +62,7 @@ def once(request: HttpRequest, act: Callable[[], tuple[int, Told]], digest: byte
             raise Refusal("idempotency-key-reused", "this key came with another method, address or body before")
         return JsonResponse(kept[2], status=kept[1], headers={"Idempotency-Replayed": "true"})
     status, told = act()
-    answer = Jsonb(told.model_dump(), dumps=partial(json.dumps, cls=DjangoJSONEncoder))
+    answer = Jsonb(json.loads(DjangoJSONEncoder().encode(told.model_dump())))  # as the caller reads it
     conn.execute(sql(PACKAGE, "keep_answer"), values | {"status": status, "answer": answer})
     return JsonResponse(told.model_dump(), status=status)
 

@@ -62,7 +62,7 @@ class FoundPerson(Told):
     records: list[LinkedRecord]
 
 
-class Event(Told):
+class PastEvent(Told):
     """One event of a person's history, as it is sealed in the hash chain."""
 
     id: int
@@ -81,7 +81,7 @@ class Event(Told):
 class Timeline(Told):
     """A page of it, the oldest first."""
 
-    events: list[Event]
+    events: list[PastEvent]
     next: str | None = Field(description="The cursor of the next page; null on the last.")
 
 
@@ -158,9 +158,9 @@ def record_of(record: Record, orgs: dict[int, str], fields: dict[tuple[int, int]
     )
 
 
-def event_of(entry: TimelineEntry, orgs: dict[int, str]) -> Event:
+def event_of(entry: TimelineEntry, orgs: dict[int, str]) -> PastEvent:
     """An event with its org by name."""
-    return Event(
+    return PastEvent(
         id=entry.event_id,
         at=entry.at,
         kind=entry.kind,

@@ -13,12 +13,14 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_dumps
 from psycopg_pool import ConnectionPool
 
 from optsync.config import postgres
 from optsync.config.environment import Environment
 from optsync.config.migrations import expected_migrations
 from optsync.core.problems import Problem
+from optsync.core.texts import storable_json
 from optsync.core.told import told
 
 OLDEST_MAJOR = 15
@@ -30,6 +32,7 @@ DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 SETTINGS = ("server_encoding", "transaction_read_only", *DURABILITY)
 CHECK = "SELECT " + ", ".join(f"current_setting('{name}')" for name in SETTINGS)
 Connection = psycopg.Connection[TupleRow]
+set_json_dumps(storable_json)  # for every session of this process
 
 
 class Database:

@@ -10,6 +10,7 @@ from psycopg.types.string import StrDumperUnknown
 
 from optsync.config.database import Database
 from optsync.config.vault import Vault
+from optsync.core.texts import storable
 from optsync.seams import Seams
 
 
@@ -51,19 +52,19 @@ class Desk:
         if session is not None and is_alive(session):
             return session
         fresh = self._own.session = self.database.connect()
-        fresh.adapters.register_dumper(str, WithoutNul)
+        fresh.adapters.register_dumper(str, Storable)
         return fresh
 
 
-class WithoutNul(StrDumperUnknown):
-    """Leaves out NUL, which PostgreSQL cannot store: who sends one finds nothing, and nothing fails of it.
+class Storable(StrDumperUnknown):
+    """Leaves out what PostgreSQL cannot store, such as NUL: who sends that finds nothing, and nothing fails of it.
 
     Like psycopg's own it leaves the type to the statement: a `"char"` of the ledger takes no `text`.
     """
 
     def dump(self, obj: str) -> Buffer | None:
         """The text for the server."""
-        return super().dump(obj.replace("\0", "") if "\0" in obj else obj)
+        return super().dump(storable(obj))
 
 
 def is_alive(session: psycopg.Connection) -> bool:

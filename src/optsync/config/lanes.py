@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from tempfile import SpooledTemporaryFile
+from io import BytesIO
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 Environ = dict[str, Any]
@@ -39,12 +40,14 @@ class Lanes:
         self._readers = Readers()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        with SpooledTemporaryFile(IN_MEMORY_BYTES) as body:
-            with self._readers.turn(environ.get("REMOTE_ADDR", "")) as may_read:
-                if not may_read:
-                    start_response("503 Service Unavailable", [("Retry-After", "30"), ("Content-Length", "0")])
-                    return []
-                read_into(body, environ)
+        length = length_of(environ)
+        with BytesIO() if length <= IN_MEMORY_BYTES else TemporaryFile() as body:
+            if length:
+                with self._readers.turn(environ.get("REMOTE_ADDR", "")) as may_read:
+                    if not may_read:
+                        start_response("503 Service Unavailable", [("Retry-After", "30"), ("Content-Length", "0")])
+                        return []
+                    copy(environ["wsgi.input"], body, length)
             environ["wsgi.input"] = body
             status, headers, parts = self._lanes.submit(self._work, environ).result()
         start_response(status, headers)
@@ -94,13 +97,16 @@ def is_inside(peer: str) -> bool:
         return False
 
 
-def read_into(body: IO[bytes], environ: Environ) -> None:
-    """Reads what the request announces; a body without a length is none, as Django sees it."""
+def length_of(environ: Environ) -> int:
+    """How many bytes of body to read: as many as are announced, as Django sees it; none when that is too many."""
     announced = environ.get("CONTENT_LENGTH") or ""
-    left = int(announced) if announced.isdecimal() else 0
-    if left > BODY_BYTES_MAX:
-        return
-    while left and (block := environ["wsgi.input"].read(min(left, BLOCK_BYTES))):
+    length = int(announced) if announced.isdecimal() else 0
+    return length if length <= BODY_BYTES_MAX else 0
+
+
+def copy(source: IO[bytes], body: IO[bytes], length: int) -> None:
+    """Waits for the sender; what he does not send is not there."""
+    while length and (block := source.read(min(length, BLOCK_BYTES))):
         body.write(block)
-        left -= len(block)
+        length -= len(block)
     body.seek(0)

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
+from optsync.core.texts import storable
+
 PLAIN = r"\A[ \t\r\n\f\v]*[!-9;=?A-~]+@[A-Za-z0-9_.-]*[A-Za-z0-9_-][ \t\r\n\f\v]*\Z"
 """Inputs for which `normalize` is SQL `lower(btrim(email, E' \\t\\r\\n\\f\\x0B'))`, up to KEPT_BYTES_MAX bytes.
 
@@ -48,7 +50,7 @@ def normalize(raw: str) -> str:
 
 def _normalize_whole(raw: str) -> str:
     """The long way, which every address may go."""
-    text = _shorten(_make_storable(raw))
+    text = _shorten(storable(raw))
     while (after := _normalize_once(text)) != text:
         text = after
     return text
@@ -98,11 +100,6 @@ def _normalize_once(text: str) -> str:
     return f"{local}@{_domain_to_ascii(domain)}"
 
 
-def _make_storable(raw: str) -> str:
-    """Without NUL and lone surrogates, which a UTF-8 text column cannot hold."""
-    return raw.replace("\0", "").encode(errors="replace").decode()
-
-
 def _shorten(text: str) -> str:
     kept = _strip_ends(text).encode()
     if len(kept) <= KEPT_BYTES_MAX:
@@ -124,7 +121,7 @@ def _unwrap(text: str) -> str:
         text = _strip_ends(bracketed[1])
     if prefix := _MAILTO.match(text):
         text = unquote(text[prefix.end() :].partition("?")[0])
-    return _make_storable(text)
+    return storable(text)
 
 
 def _domain_to_ascii(domain: str) -> str:

@@ -1,19 +1,19 @@
 """Which network a request came from: kept as proof instead of the address, which would name a household."""
 
 import ipaddress
+from collections.abc import Mapping
+from typing import Any
 
-from django.http import HttpRequest
 
-
-def network_of(request: HttpRequest) -> str:
-    """The /24 (IPv4) or /48 (IPv6) network of whoever asks; empty when it is not known.
+def network_of(meta: Mapping[str, Any]) -> str:
+    """The /24 (IPv4) or /48 (IPv6) network of whoever asks, from a request's META or environ; empty when not known.
 
     When the peer is on this machine or in a private network it is a proxy of our own: then the last public address that
     proxies wrote into X-Forwarded-For counts. A stranger's header counts nothing, because a stranger's peer is public.
     """
-    peer = address_of(request.META.get("REMOTE_ADDR", ""))
+    peer = address_of(meta.get("REMOTE_ADDR", ""))
     if peer is not None and is_inside(peer):
-        hops = [address_of(hop) for hop in request.headers.get("X-Forwarded-For", "")[-1_000:].split(",")]
+        hops = [address_of(hop) for hop in meta.get("HTTP_X_FORWARDED_FOR", "")[-1_000:].split(",")]
         peer = next((hop for hop in reversed(hops) if hop is not None and not is_inside(hop)), peer)
     if peer is None:
         return ""

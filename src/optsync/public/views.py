@@ -18,18 +18,15 @@ from django.views.decorators.http import require_http_methods
 
 from optsync.api.frame import drain
 from optsync.config.desk import desk
-from optsync.config.logging import get_logger
 from optsync.core.addresses import mask, normalize
-from optsync.ledger.record import WHOLE_ACCOUNT, Source, opt_out
-from optsync.public import reasons, scanners
+from optsync.ledger.record import Source
+from optsync.public import reasons, recording
 from optsync.public.flood import Flood
 from optsync.public.links import ONE_CLICK
 from optsync.public.look import Look, look_for
-from optsync.public.networks import is_public, network_of
-from optsync.public.senders import scope_to_stop
+from optsync.public.networks import network_of
 from optsync.public.tokens import UnsubscribeLink, read_token
 
-log = get_logger(__name__)
 UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
 """What a body that is no form makes Django raise: a broken boundary, too many fields, too many bytes."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError)
@@ -104,7 +101,7 @@ def by_address(request: HttpRequest) -> HttpResponse:
     address = fields_of(request).get("address", "")
     if not all(address.strip().rpartition("@")[::2]):
         return page(request, "damaged", status=400, wrong=address)
-    wait = FLOOD.wait_seconds(network_of(request), began)
+    wait = FLOOD.wait_seconds(network_of(request.META), began)
     if wait:
         return later(request, 429, {"address": address}, retry_seconds=int(wait) + 1)
     answer = record(request, UnsubscribeLink(address), "clicked link")
@@ -124,22 +121,11 @@ def record(
 
     Without a token the person typed the address.
     """
-    desk_ = desk()
-    network = network_of(request)
-    said = {"message": link.message_id, "sender": link.sender, "campaign": link.campaign, "network": network}
-    evidence = {name: value for name, value in said.items() if value}
     try:
-        conn = desk_.connection()
-        scope = scope_to_stop(conn, link.sender) if only_sender else WHOLE_ACCOUNT
-        done = opt_out(conn, desk_.subject_key, link.address, source, scope=scope, evidence=evidence)
+        recording.record(link, source, network_of(request.META), by_link=bool(token), only_sender=only_sender)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
         return later(request, 503, asked)
-    if token and is_public(network) and not only_sender:
-        try:
-            scanners.note(conn, network, done)
-        except psycopg.Error as error:  # the opt-out is committed: whoever pressed must not be told otherwise
-            log.warning("a visit was not noted", error=type(error).__name__)
     if source == "one-click":
         return HttpResponse("unsubscribed\n", content_type="text/plain")  # a mail program reads no page
     return page(request, "done", token=token, sender=link.sender if only_sender else "")

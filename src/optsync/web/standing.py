@@ -111,6 +111,8 @@ class Standing:
     sign_in_refused: bool = False
     paused: str = ""
     held_people: int = 0
+    decided: int = 0
+    """Parked boxes about which a person has said no: nobody needs to act."""
     looked_for: int = 0
     oldest_due_seconds: float = 0.0
     proved_at: datetime | None = None
@@ -118,6 +120,16 @@ class Standing:
     swept_at: datetime | None = None
     sweep_age_hours: float | None = None
     parked: tuple[Parked, ...] = ()
+
+    @property
+    def refused(self) -> int:
+        """Boxes that wait for a person who mends something."""
+        return self.balance.parked - self.decided
+
+    @property
+    def set_aside(self) -> int:
+        """Boxes that are left unticked on purpose: held for a decision or for a removal that waits, or decided."""
+        return self.balance.held + self.decided
 
     @property
     def verdict(self) -> Verdict:
@@ -128,13 +140,13 @@ class Standing:
             (self.sign_in_refused, "sign-in refused"),
             (not self.balance.closes(), "does not close"),
             (self.held_people > 0, "held"),
-            (self.balance.parked > 0, "parked"),
+            (self.refused > 0, "parked"),
             (bool(self.paused) and self.balance.owed + self.looked_for > 0, "paused"),
             (
                 self.balance.owed + self.looked_for > 0 and self.oldest_due_seconds >= SLOW_AFTER_SECONDS,
                 "slow",
             ),
-            (self.balance.owed + self.balance.held > 0, "on the way"),
+            (self.balance.owed > 0, "on the way"),
             (self.looked_for > 0, "looked for"),
             (self.balance.recorded == 0 and self.balance.no_address == 0, "nothing yet"),
             (not self.sync_on, "switch off"),
@@ -146,10 +158,11 @@ class Standing:
     def figures(self) -> dict[str, int]:
         """The numbers of the sentences, by name."""
         return {
-            "waiting": self.balance.owed + self.balance.held,
-            "parked": self.balance.parked,
+            "waiting": self.balance.owed,
+            "parked": self.refused,
             "confirmed": self.balance.confirmed,
-            "boxes": self.balance.pairs + self.balance.no_address,
+            "boxes": self.balance.pairs + self.balance.no_address - self.set_aside,
+            "set_aside": self.set_aside,
             "held_people": self.held_people,
             "looked_for": self.looked_for,
             "oldest_minutes": int(self.oldest_due_seconds // 60),

@@ -59,14 +59,14 @@ def others_unwell(shown: Connection | None) -> list[dict[str, Any]]:
 def steps_of(standing: Standing) -> list[dict[str, Any]]:
     """The way from a fresh installation to the first proof; empty once it has been gone."""
     steps = [
-        (standing.connected, _("Connect Salesforce"), "optsync connect --credentials FILE"),
-        (standing.balance.recorded > 0, _("Bring the first unsubscribes"), "optsync import FILE"),
-        (standing.sync_on, _("Switch the nightly sync on"), "optsync settings sync on"),
-        (standing.proved_at is not None, _("Let a sync run prove that both sides agree"), "optsync sync"),
+        (standing.connected, _("Connect Salesforce"), "web:connect"),
+        (standing.balance.recorded > 0, _("Bring the first unsubscribes"), "web:imports"),
+        (standing.sync_on, _("Switch the nightly sync on"), "web:integrations"),
+        (standing.proved_at is not None, _("Let a sync run prove that both sides agree"), "web:runs"),
     ]
     if all(done for done, *_rest in steps):
         return []
-    return [{"done": done, "title": title, "command": command} for done, title, command in steps]
+    return [{"done": done, "title": title, "url": reverse(place)} for done, title, place in steps]
 
 
 def histogram_of(found: propagation.Propagation | None) -> dict[str, Any] | None:
@@ -92,10 +92,12 @@ def hero_of(standing: Standing) -> dict[str, Any]:
     tone, sentence = standings.SENTENCES[standing.verdict]
     figures = {name: figure(value) for name, value in standing.figures.items()}
     details = [_("The nightly sync is on: both sides are compared every night.")] if standing.sync_on else []
+    if standing.set_aside:
+        details.append(_("Boxes left unticked on purpose, held or decided about: %(set_aside)s.") % figures)
     cause = {"paused": standing.paused.upper(), "sign-in refused": "AUTHENTICATION_FAILURE"}.get(standing.verdict)
     if cause in REJECTIONS:
         title, next_step = refusal_of(cause, "", _)
-        details = [f"{title}. {next_step}"]
+        details.insert(0, f"{title}. {next_step}")
     return {
         "tone": tone,
         "sign": standing.sign,

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
+from tests.browser import MARKS, barriers
 from tests.conformance.client.wire import answer, serve
 from tests.conformance.practice.rest import Rest
 from tests.conformance.practice.web_flow import CALLBACK, exchange, page_address, sealed_in
@@ -15,19 +15,10 @@ from tests.conformance.practice.web_flow import CALLBACK, exchange, page_address
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 PHONE_WIDTH = 360
 
 pytestmark = MARKS
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """One Chromium for the tests of this file."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

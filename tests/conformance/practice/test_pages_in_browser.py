@@ -1,29 +1,19 @@
 """/practice in Chromium: both themes, a phone, without scripts, and no complaint of the browser."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser import CHROMIUM, FLAGS, MARKS, barriers
+from tests.browser import MARKS, barriers
 from tests.practice import PracticeOrg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 
 pytestmark = MARKS
 BOX = "HasOptedOutOfEmail"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """One Chromium for the tests of this file."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("width", [1180, 390])

@@ -82,7 +82,7 @@ SELECT (SELECT count(*) FROM opt_out WHERE scope = 0 AND lifted_at IS NULL) AS r
 -- How many boxes of an org wait for a person, and the most frequent reason.
 SELECT coalesce(sum(n), 0)::int, (array_agg(code ORDER BY n DESC))[1]
 FROM (SELECT split_part(reason, ':', 1) AS code, count(*) AS n FROM mark WHERE org_id = %(org_id)s AND state = 'p'
-      GROUP BY 1) parked;
+      AND reason NOT IN ('fan-out refused', 'hold dropped') GROUP BY 1) parked;
 
 -- name: owed
 -- How many boxes of an org are still to be ticked.

@@ -21,6 +21,8 @@ SELECT s.sync_on_since IS NOT NULL AS sync_on,
        coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
        (SELECT count(DISTINCT i.address_id)::int FROM hold h JOIN hold_item i USING (hold_id)
         WHERE h.decided_at IS NULL AND h.direction <> 's') AS held_people,
+       (SELECT count(*)::int FROM mark m WHERE m.org_id = s.org_id AND m.state = 'p'
+        AND m.reason IN ('fan-out refused', 'hold dropped')) AS decided,
        (SELECT count(*)::int FROM lookup l WHERE l.org_id = s.org_id AND l.due_at <= clock()) AS looked_for,
        greatest(0, extract(epoch FROM clock() - least(
            (SELECT min(m.due_at) FROM mark m WHERE m.org_id = s.org_id AND m.state NOT IN ('c', 'h') AND m.state = 'o'),
@@ -41,15 +43,17 @@ SELECT c.org_id,
        EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.prefix = '' AND p.field = 0 AND p.until > clock()
                AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS refused,
        EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.until > clock()) AS paused,
-       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = c.org_id LIMIT %(most)s) parked) AS parked,
+       (SELECT count(*)::int FROM (SELECT FROM mark WHERE state = 'p' AND org_id = c.org_id
+                                   AND reason NOT IN ('fan-out refused', 'hold dropped') LIMIT %(most)s) parked) AS parked,
        (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
         AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS held
 FROM connection c ORDER BY c.org_id;
 
 -- name: parked
--- Boxes that wait for a person, by Salesforce's code, with one of its own texts.
+-- Boxes that wait for a person, by Salesforce's code, with one of its own texts; not those a person has decided about.
 SELECT split_part(m.reason, ':', 1) AS code, max(substr(m.reason, strpos(m.reason, ':') + 1)) AS said, count(*)::int AS count
-FROM mark m WHERE m.org_id = %(org)s AND m.state = 'p' GROUP BY 1 ORDER BY 3 DESC LIMIT 5;
+FROM mark m WHERE m.org_id = %(org)s AND m.state = 'p' AND m.reason NOT IN ('fan-out refused', 'hold dropped')
+GROUP BY 1 ORDER BY 3 DESC LIMIT 5;
 
 -- name: recorded
 -- How many addresses have an active account-wide opt-out.
