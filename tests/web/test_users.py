@@ -165,6 +165,7 @@ def test_another_password_ends_the_other_sessions_and_asks_for_the_old_one(site:
 
 def test_language_and_time_zone_of_the_account_are_those_of_its_pages(site: Site) -> None:
     visitor = invited(site, colleague(site, "viewer"))
+    assert '<option value="">As the nightly sync (America/Los_Angeles)</option>' in visitor.get("/account")[1]
     answer, _ = visitor.post("/account", language="de", time_zone="Europe/Berlin")
     assert answer.status == 302
     _, text = visitor.get("/account")
