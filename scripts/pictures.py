@@ -165,10 +165,12 @@ def hold(stage: Stage) -> int:
 
 
 def refuse(stage: Stage) -> None:
-    """Somebody's record is locked: its box waits for a person."""
+    """A validation rule stands against somebody's record: its box waits for a person."""
     record_id = stage.org.create("Lead", "locked.demo@example.com", "Demo")
-    fault = {"kind": "reject", "records": [record_id], "times": None}
-    stage.org.call("POST", "/faults", fault)
+    said = {"code": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "Phone is required"}
+    stage.org.call("POST", "/faults", {"kind": "reject", "records": [record_id], "times": None, **said})
+    link = Link(record_id, "Lead", "locked.demo@example.com")
+    people.link(stage.house.conn, stage.house.subject_key, stage.org_id, [link], "n")
     record.opt_out(stage.house.conn, stage.house.subject_key, "locked.demo@example.com", "manual", actor=ACTOR)
     statement = "SELECT count(*) FROM mark WHERE record_id = %s AND state = 'p'"
 

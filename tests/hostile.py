@@ -1,4 +1,4 @@
-"""Addresses that are made to look like Salesforce's, or like this machine's (T9)."""
+"""Addresses that are made to look like Salesforce's, or like this machine's (T9), and names made to break pages."""
 
 HOSTILE = (
     # the right words in the wrong place
@@ -105,3 +105,52 @@ NOT_THIS_MACHINE = (
     "https://login.salesforce.com",
     "https://x.my.salesforce.com",
 )
+
+SCRIPT = "document.title='taken'"
+NAMES = (
+    # what a browser might run
+    f"<script>{SCRIPT}</script>",
+    f"</td><script>{SCRIPT}</script>",
+    f"<img src=x onerror={SCRIPT}>",
+    f"<svg onload={SCRIPT}>",
+    f'" onfocus="{SCRIPT}" autofocus="',
+    f"' onmouseover='{SCRIPT}",
+    f"</title><script>{SCRIPT}</script>",
+    f"</textarea><script>{SCRIPT}</script>",
+    f"<!--<script>{SCRIPT}//-->",
+    f"<iframe srcdoc='<script>{SCRIPT}</script>'>",
+    f"javascript:{SCRIPT}",
+    "<base href=https://evil.tld>",
+    "<meta http-equiv=refresh content=0;url=/sign-in>",
+    "<form action=https://evil.tld><button>ok</button>",
+    "<style>body{display:none}</style>",
+    "&lt;b&gt;twice&lt;/b&gt;",
+    "&#x3c;script&#x3e;",
+    # what a template, a spreadsheet, a database or a log might take for its own
+    "{{ 7*7 }}",
+    "{% csrf_token %}",
+    "%(n)s %s %d",
+    "${7*7}",
+    "=cmd|'/c calc'!A1",
+    "@SUM(1+1)",
+    "'; DROP TABLE address; --",
+    "\\",
+    "../../etc/passwd",
+    "%00%0d%0aSet-Cookie:a=b",
+    # letters that turn, stack, hide or have no width
+    "\u202emoc.elpmaxe@nna\u202c",
+    "\u2067\u05e9\u05dc\u05d5\u05dd\u2069",
+    "\u0627\u0644\u0633\u0644\u0627\u0645",
+    "a" + "\u0301" * 60,
+    "\u200b\u200c\u200d\ufeff",
+    "\ufff9\ufffa\ufffb",
+    "\ufdfd" * 30,
+    "\U0001f469\u200d\U0001f680\U0001f1e9\U0001f1ea",
+    "\U0001f600" * 60,
+    "\u540d\u524d" * 40,
+    # length
+    "x" * 200,
+    "x-" * 90,
+    "x" * 10_000,
+)
+"""Forty names of people, files and causes. A NUL is refused wherever text comes in."""

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from optsync import seams
+from optsync.connection.connect import connections
+from optsync.ledger import people
+from optsync.ledger.people import Link
 from optsync.ledger.record import opt_out
 from optsync.public.tokens import make_token
 from optsync.sync.nightly import start_due
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 pytestmark = MARKS
+PARK = "UPDATE mark SET state = 'p', reason = 'INVALID_FIELD: no', due_at = clock() + '1 day' WHERE record_id = %s"
 
 
 @pytest.fixture
@@ -131,6 +135,44 @@ def test_every_step_of_connecting_fits_the_window_and_is_done_by_keyboard_alone(
     arrive("/connect/first-sync")
     press("button[value=on]")
     page.wait_for_url(f"{new_site.url}/")
+    assert complaints == []
+    page.context.close()
+
+
+def test_a_preview_and_a_retry_are_done_by_keyboard_alone(
+    site: Site, browser: "Browser", practice_org: PracticeOrg, complaints: list[str]
+) -> None:
+    house = site.installation
+    record_id = practice_org.create("Contact", Email="keyboard@example.com")
+    with house.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        people.link(conn, house.vault.subject_key, org_id, [Link(record_id, "Contact", "keyboard@example.com")], "n")
+        opt_out(conn, house.vault.subject_key, "keyboard@example.com", "manual")
+        conn.execute(PARK, [record_id])
+    page = opened(browser, complaints, language="en", scheme="light", width=1180)
+    sign_in(site, page)
+
+    def tab_to(name: str) -> None:
+        """Tabs on until the control of that name has the focus, as somebody without a mouse does."""
+        for _ in range(150):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.innerText || ''").strip().startswith(name):
+                return
+        raise AssertionError(f"{name} is not reached")
+
+    tab_to("Preview the next sync")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs/*")
+    start_due(house.database, house.vault, seams.real())
+    page.get_by_text("Nothing was written").first.wait_for()
+    assert barriers(page) == []
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    page.wait_for_url("**/issues")
+    tab_to("Retry th")
+    page.keyboard.press("Enter")
+    page.get_by_text("Boxes that are due now").wait_for()
+    practice_org.delete(record_id)
     assert complaints == []
     page.context.close()
 

@@ -9,17 +9,11 @@ from tests.practice import PracticeOrg
 from tests.web.routes import every_route, is_page
 
 LISTS = ["/people?address=ann@example.com", "/unsubscribes?state=parked&source=api&since=2026-01-01"]
-ELSEWHERE: tuple[str, ...] = (
-    "/sign-in",
-    "/v1/",
-    "/account",
-    "/u/",
-    "/health",
-    "/unsubscribe",
-    "/settings/salesforce/connect/c",
+ELSEWHERE = (
+    *("/sign-in", "/v1/", "/account", "/u/", "/health", "/unsubscribe"),
+    *("/settings/salesforce/connect/c", "/settings/unsubscribes/page/preview"),
 )
-ELSEWHERE += ("/settings/unsubscribes/page/preview",)
-"""Where routes begin that are the ways in, one's own account, for recipients and programs, or a later step."""
+"""Where routes begin that are for others than the readers of the pages, or that need a step before."""
 
 
 @pytest.fixture
