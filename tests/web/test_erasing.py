@@ -51,6 +51,27 @@ def test_r43_an_erased_address_is_gone_from_every_table_and_stays_blocked(
     assert "Erase…" not in read(site, cookie, f"/people?address={ADDRESS}")
 
 
+@pytest.mark.parametrize("at", ["@", "%40", "\\u0040"])
+def test_r43_an_erased_address_is_gone_from_events_that_nobody_could_read(site: Site, at: str) -> None:
+    key = site.installation.vault.subject_key
+    local = f"pending{len(at)}"
+    address = f"{local}@erasing.example"
+    with site.installation.database.connect() as conn:
+        record.opt_out(conn, key, address, "manual")
+        conn.execute(
+            "INSERT INTO inbox (provider, event_key, deed, evidence, raw) VALUES "
+            "('sendgrid', 'hers', 'unreadable', '{}', %s), "
+            "('sendgrid', 'his', 'unreadable', '{}', 'a@erasing.example')",
+            [f'{{"email": "{local.title()}{at}Erasing.example"}}'],
+        )
+        try:
+            assert people.erase(conn, key, address, actor="test", reason="asked")
+            rows = conn.execute("SELECT raw, taken_at FROM inbox WHERE event_key IN ('hers', 'his') ORDER BY inbox_id")
+            assert rows.fetchall() == [("[erased]", None), ("a@erasing.example", None)]
+        finally:
+            conn.execute("DELETE FROM inbox WHERE event_key IN ('hers', 'his')")
+
+
 @pytest.mark.parametrize(
     ("typed", "reason", "said"),
     [
