@@ -45,7 +45,8 @@ SENDER_ADDRESS = os.environ.get("SENDER_ADDRESS", "news@example.com")
 LISTEN_PORT = int(os.environ.get("SENDER_PORT", "8025"))
 DATABASE = os.environ.get("SENDER_DATABASE", "sender.db")
 
-ASKED_AT_ONCE = 1_000
+ASKED_AT_ONCE = 50
+"""So few that no answer is older than a minute when the last of them is sent."""
 TIMEOUT_SECONDS = 10
 AGAIN_SECONDS = 1
 CLOCK_TOLERANCE_SECONDS = 300

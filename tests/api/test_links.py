@@ -96,3 +96,9 @@ def test_the_curl_line_of_the_documentation_is_answered_as_it_says(admin: Progra
     assert answer.status == 200
     assert answer.json.keys() == shown.keys()
     assert answer.json["links"][0].keys() == shown["links"][0].keys()
+
+
+def test_a_message_cannot_be_blown_up_by_repeating_the_field(admin: Program) -> None:
+    body = "{{team_unsubscribe}} " * 1_000
+    answer = admin.post(LINKS, {"addresses": ["ann@example.com"], "body": body})
+    assert (answer.status, answer.code) == (413, "too-large")

@@ -13,7 +13,7 @@ from optsync.ledger.check import may_mail
 from optsync.ledger.people import timeline
 from optsync.public import brand, scanners
 from optsync.public.brand import Brand
-from optsync.public.languages import languages
+from optsync.public.languages import known, languages
 from optsync.public.senders import scope_to_check
 from optsync.public.tokens import make_token
 from tests.installation import Site
@@ -242,3 +242,15 @@ def test_a_new_key_for_links_is_known_to_the_running_server_and_old_links_work_o
     assert post(branded, old)[0] == 200
     assert is_blocked(branded, "old.key@example.com")
     assert is_blocked(branded, "new.key@example.com")
+
+
+def test_one_click_always_means_everything_whatever_else_the_body_says(site: Site) -> None:
+    link = link_of(site, "oneclick-all@example.com", sender="Jane Doe")
+    assert post(site, link, **{"List-Unsubscribe": "One-Click", "stop": "sender"})[0] == 200
+    assert is_blocked(site, "oneclick-all@example.com")
+
+
+def test_a_language_of_60_kb_is_looked_for_no_longer_than_one_of_35_characters() -> None:
+    began = time.perf_counter()
+    assert known("a-" * 30_000) is None
+    assert time.perf_counter() - began < 0.2  # it took half a second and more, growing with the square

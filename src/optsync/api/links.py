@@ -22,6 +22,7 @@ BODY_BYTES_MAX: Final = 2 * 1024 * 1024
 """1,000 addresses of 1,000 bytes and a message, with room for escapes."""
 MESSAGE_LENGTH_MAX: Final = 200_000
 FILLED_LENGTH_MAX: Final = 20_000_000
+FIELDS_MAX: Final = 10
 
 
 class WantedLinks(Asked):
@@ -60,8 +61,11 @@ class MadeLinks(Told):
 @router.post("", auth=ApiKey("write", SENDING, BODY_BYTES_MAX), response=MadeLinks)
 def make_unsubscribe_links(request: HttpRequest, wanted: WantedLinks) -> MadeLinks:
     """A link and two mail headers for each person, and the words that the team or user has for it. Writes nothing."""
-    if len(wanted.addresses) * len(wanted.body or "") > FILLED_LENGTH_MAX:
+    body = wanted.body or ""
+    if len(wanted.addresses) * len(body) > FILLED_LENGTH_MAX:
         raise Refusal("too-large", f"people times length of the message may be {FILLED_LENGTH_MAX:,} at most")
+    if len(messages.FIELD.findall(body)) > FIELDS_MAX:
+        raise Refusal("too-large", f"a message may hold {{{{team_unsubscribe}}}} {FIELDS_MAX} times at most")
     desk_, conn = desk(), desk().connection()
     words, mailbox = messages.text_for(conn, wanted.team, wanted.user), brand.load(conn).mailbox
     links = []

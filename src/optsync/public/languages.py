@@ -32,6 +32,10 @@ class Language:
         return "rtl" if self.code in RIGHT_TO_LEFT else "ltr"
 
 
+CODE_CHARS_MAX = 35
+"""As long as a language tag gets (RFC 5646, 4.4.1); whoever sends more would have us look for hours."""
+
+
 @cache
 def languages() -> dict[str, Language]:
     """Every language by its code in lower case, in the order of their names."""
@@ -51,7 +55,7 @@ def chosen(asked: str, accepted: str) -> Language:
 
 def known(code: str) -> Language | None:
     """The nearest language of ours: the one itself, else the same without its region; None for what we do not speak."""
-    part = code.lower()
+    part = code[:CODE_CHARS_MAX].lower()
     while part:
         found = languages().get(ALIASES.get(part, part))
         if found:

@@ -71,7 +71,7 @@ def by_token(request: HttpRequest, token: str) -> HttpResponse:
         return ask(request, link, token)
     posted = fields_of(request)
     source: Source = "one-click" if posted.get(ONE_CLICK[0]) == ONE_CLICK[1] else "clicked link"
-    only_sender = bool(link.sender) and posted.get("stop") == "sender"
+    only_sender = source != "one-click" and bool(link.sender) and posted.get("stop") == "sender"
     return record(request, link, source, token=token, only_sender=only_sender)
 
 

@@ -55,7 +55,8 @@ log = get_logger("optsync.sync.worker")
 class Worker:
     """Works until `stop` is called. `nightly`, called each second in a thread of its own, starts runs that are due.
 
-    `chores` are what the doors above left to be done; the keeper calls each of them every second, on its session.
+    `chores` are what the doors above left to be done; the keeper calls each of them every second, on its
+    session, and at once again while one says that there is more.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Worker:
         senders: int = SENDERS,
         fence_seconds: float = FENCE_SECONDS,
         nightly: Callable[[], object] | None = None,
-        chores: Sequence[Callable[[psycopg.Connection], object]] = (),
+        chores: Sequence[Callable[[psycopg.Connection], bool]] = (),
     ) -> None:
         self.database = database
         self.vault = vault
@@ -227,16 +228,16 @@ class _Shift:
         with self._session("optsync keeper") as conn:
             looked_at, clock_at = seconds() - LIFT_LOOK_SECONDS, seconds() - CLOCK_LOOK_SECONDS
             while not self._should_end():
-                for chore in self.worker.chores:
-                    chore(conn)
                 chain.seal(conn)
+                more = [chore(conn) for chore in self.worker.chores]
                 if seconds() - clock_at >= CLOCK_LOOK_SECONDS:
                     clock_at = seconds()
                     marks.catch_up_with_clock(conn)
                 if seconds() - looked_at >= LIFT_LOOK_SECONDS:
                     looked_at = seconds()
                     lifting.look(conn, self.worker.vault, self.worker.seams)
-                self.worker.seams.wait(self.is_over, POLL_SECONDS)
+                if not any(more):
+                    self.worker.seams.wait(self.is_over, POLL_SECONDS)
 
     def _import(self) -> None:
         """Reads and imports the files that came through the web server, one after the other."""

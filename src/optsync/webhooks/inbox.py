@@ -23,7 +23,11 @@ from optsync.webhooks.providers import Deed, Provider, Said
 
 PACKAGE: Final = "optsync.webhooks"
 TAKEN_AT_ONCE: Final = 200
-"""How many rows are read at a time; each is taken by itself."""
+"""How many events a worker takes in one go, each by itself; seals and lifts come between."""
+TAKEN_BY_THE_CALL: Final = 1_000
+"""As many are recorded before the provider has its answer, in about a second and a half; it waits for ten."""
+NEVER: Final = frozenset({"22", "23", "42", "54", "P0"})
+"""Classes of SQLSTATE that say that this row will be refused again: data, constraint, statement, limit, function."""
 SHOWN_MAX: Final = 20
 
 SOURCES: Final[Mapping[str, Source]] = {
@@ -74,23 +78,34 @@ def key_of(subject_key: bytes, provider: Provider, one: Said) -> bytes:
     return hmac.digest(subject_key, b"mail event\0" + parts.encode(errors="replace"), "sha256")
 
 
-def take_waiting(conn: psycopg.Connection, subject_key: bytes) -> int:
-    """Records everything that waits; how many events. One that cannot be recorded now waits on, the others go on."""
-    taken, last = 0, 0
-    while rows := waiting(conn, last):
-        last = rows[-1].inbox_id
-        for row in rows:
-            try:
-                taken += take(conn, subject_key, row)
-            except (psycopg.errors.TransactionRollback, psycopg.errors.InFailedSqlTransaction) as error:
-                log.warning("an event of a mail provider waits on", error=type(error).__name__, inbox=row.inbox_id)
-    return taken
+def take_waiting(conn: psycopg.Connection, subject_key: bytes, most: int = TAKEN_AT_ONCE) -> bool:
+    """Records what has waited longest, at most so many; whether more may wait.
+
+    An event that cannot be recorded now waits on, one that never can be is put before a person; the others go on.
+    """
+    rows = waiting(conn, most)
+    for row in rows:
+        try:
+            take(conn, subject_key, row)
+        except psycopg.Error as error:
+            if conn.closed:
+                raise
+            refused_for_good(conn, row, error)
+    return len(rows) == most
 
 
-def waiting(conn: psycopg.Connection, after: int) -> list[Waiting]:
-    """The next ones after a row."""
+def refused_for_good(conn: psycopg.Connection, row: Waiting, error: psycopg.Error) -> None:
+    """What the ledger can never take is put before a person; after a deadlock or a full disk the event waits on."""
+    name, state = type(error).__name__, error.sqlstate or ""
+    log.warning("an event of a mail provider was not recorded", error=name, inbox=row.inbox_id)
+    if state[:2] in NEVER:
+        conn.execute(sql(PACKAGE, "cannot_be_recorded"), {"inbox": row.inbox_id, "why": name})
+
+
+def waiting(conn: psycopg.Connection, most: int) -> list[Waiting]:
+    """The oldest ones."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        return cursor.execute(sql(PACKAGE, "inbox_waiting"), [after, TAKEN_AT_ONCE], prepare=True).fetchall()
+        return cursor.execute(sql(PACKAGE, "inbox_waiting"), [most], prepare=True).fetchall()
 
 
 def take(conn: psycopg.Connection, subject_key: bytes, row: Waiting) -> bool:

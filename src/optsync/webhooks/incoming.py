@@ -91,7 +91,7 @@ def take_events(here: Desk, source: Source, posted: Posted) -> str:
     events = posts.read(source.provider, posted, source.policy)
     new = inbox.put(conn, here.subject_key, source.provider, events)
     sources.heard(conn, source)
-    inbox.take_waiting(conn, here.subject_key)
+    inbox.take_waiting(conn, here.subject_key, inbox.TAKEN_BY_THE_CALL)  # the rest is a worker's, within seconds
     return f"Taken: {new}."
 
 
@@ -138,7 +138,7 @@ def believe(here: Desk, conn: psycopg.Connection, source: Source, posted: Posted
         raise Refused("wrong secret")
     if source.provider.needs_topic and given is None:
         raise Refused("no secret", 401)  # Amazon SNS sends the secret once it was asked for it
-    if source.signing_key is None and given is None:
+    if given is None and (source.signing_key is None or not source.provider.signs_body):
         raise Refused("no secret")
     if source.signing_key is not None:
         check_signature(here, source, posted, given or "")

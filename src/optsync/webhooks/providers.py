@@ -29,6 +29,8 @@ class Provider:
     tells: frozenset[Signal] = ALL
     key_name: str = ""
     has_groups: bool = False
+    signs_body: bool = True
+    """False where the signature does not cover what is said: whoever saw one call could say anything."""
 
     @property
     def needs_topic(self) -> bool:
@@ -79,7 +81,7 @@ PROVIDERS: Final = {
         ),
         Provider("brevo", "Brevo", "Transactional > Settings > Webhook"),
         Provider("mailersend", "MailerSend", "Domains > Manage > Webhooks", key_name="signing_secret"),
-        Provider("mailgun", "Mailgun", "Sending > Webhooks", key_name="webhook_signing_key"),
+        Provider("mailgun", "Mailgun", "Sending > Webhooks", key_name="webhook_signing_key", signs_body=False),
         Provider("mailjet", "Mailjet", "Account settings > Event notifications (webhooks)"),
         Provider("mailtrap", "Mailtrap", "Settings > Webhooks", key_name="tracking_secret"),
         Provider("mandrill", "Mandrill", "Settings > Webhooks", key_name="webhook_key"),

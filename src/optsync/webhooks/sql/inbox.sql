@@ -14,11 +14,17 @@ SELECT count(*) FROM kept;
 -- name: inbox_waiting
 -- The next events that the ledger has not taken yet, after a given one.
 SELECT inbox_id, provider, deed, address, evidence FROM inbox
-WHERE taken_at IS NULL AND deed <> 'unreadable' AND inbox_id > %s ORDER BY inbox_id LIMIT %s;
+WHERE taken_at IS NULL AND deed <> 'unreadable' ORDER BY inbox_id LIMIT %s;
 
 -- name: take_from_inbox
 -- Marks one event as taken, in the ledger's transaction; no row when somebody else took it.
 UPDATE inbox SET taken_at = clock(), address = NULL WHERE inbox_id = %s AND taken_at IS NULL RETURNING inbox_id;
+
+-- name: cannot_be_recorded
+-- An event that the ledger will never take: a person sees it, as an unreadable one.
+UPDATE inbox SET deed = 'unreadable', raw = left(address || ' ' || evidence::text, 16384), address = NULL,
+    evidence = evidence || jsonb_build_object('why', %(why)s::text)
+WHERE inbox_id = %(inbox)s AND taken_at IS NULL AND address IS NOT NULL;
 
 -- name: forget_taken
 -- Forgets what was taken 90 days ago: no provider repeats an event for so long.
