@@ -39,6 +39,7 @@ def test_xdg_folders_are_honoured_and_relative_ones_ignored() -> None:
         ("OPTSYNC_PUBLIC_URL", "unsubscribe.example.com", "https://"),
         ("OPTSYNC_PUBLIC_URL", "https://user:pw@example.com", "https://"),
         ("OPTSYNC_PUBLIC_URL", "https://[", "https://"),
+        ("OPTSYNC_PUBLIC_URL", "https://example.com/mail", "a name of its own"),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_allowed_ones(name: str, value: str, allowed: str) -> None:

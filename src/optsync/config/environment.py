@@ -167,7 +167,9 @@ def public_url_of(values: Mapping[str, str]) -> str | None:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        refuse("OPTSYNC_PUBLIC_URL", "not a web address", "https://unsubscribe.example.com, with or without a path")
+        refuse("OPTSYNC_PUBLIC_URL", "not a web address", "https://unsubscribe.example.com")
+    if parts.path:  # links would lead there, and the buttons of the pages would not
+        refuse("OPTSYNC_PUBLIC_URL", "has a path", "a name of its own: https://unsubscribe.example.com")
     return text
 
 

@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 from optsync.config.desk import desk
 from optsync.core.told import Told, in_language, told
 from optsync.ledger import chain
+from optsync.ledger.files import safe_cell
 from optsync.ledger.queries import sql
 from optsync.web.middleware import needs
 from optsync.web.shell import page
@@ -52,7 +53,6 @@ COLUMNS = [
     "reason",
     "evidence",
 ]
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 BEFORE_ALL, AFTER_ALL = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -227,7 +227,5 @@ def csv_line(cells: list[Any]) -> bytes:
     """One line; a cell that a spreadsheet would run as a formula gets an apostrophe in front."""
     line = io.StringIO()
     texts = ["" if cell is None else json.dumps(cell) if isinstance(cell, dict | list) else str(cell) for cell in cells]
-    csv.writer(line).writerow(
-        ["'" + text if text.lstrip(" \ufeff").startswith(FORMULA_STARTS) else text for text in texts]
-    )
+    csv.writer(line).writerow(map(safe_cell, texts))
     return line.getvalue().encode()

@@ -147,7 +147,7 @@ def told_by_salesforce(waiting: Hold) -> dict[str, Any]:
     return {"samples": samples, "changers": ticked_by.by_whom(changes.values()), "looked_at": len(found)}
 
 
-@needs("viewer")
+@needs("operator")
 @require_safe
 def people(request: HttpRequest, hold_id: int) -> HttpResponseBase:
     """The people of an undecided mass change as CSV."""

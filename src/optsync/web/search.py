@@ -17,14 +17,14 @@ RUN_DIGITS_MAX = 9
 @needs("viewer")
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
-    """Leads to the page of what was typed; whatever is no id and no number is taken for an address."""
+    """Leads to the page of what was typed; what is no id, number, page or address is looked for among the people."""
     text = request.GET.get("q", "").strip()
     number = text.removeprefix("#")
     if number.isascii() and number.isdecimal() and len(number) <= RUN_DIGITS_MAX:
         return redirect("web:run", run_id=int(number))
     if place := page_named(text):
         return redirect(place)
-    name = "record" if is_record_id(text) else "address"
+    name = "record" if is_record_id(text) else "address" if "@" in text else "q"
     return redirect(f"{reverse('web:people')}?{urlencode({name: text})}")
 
 
@@ -53,6 +53,15 @@ def page_named(text: str) -> str | None:
         "web:users": _("Users"),
         "web:api_keys": _("API keys"),
         "web:account": _("Your account"),
+        "web:messaging": _("Messaging"),
+        "web:unsubscribe_page": _("Unsubscribe page"),
+        "web:sources": _("Sources"),
+        "web:providers": _("Mail providers"),
+        "web:domains": _("Blocked domains"),
+        "web:imports": _("Import"),
+        "web:alerts": _("Alerts"),
+        "web:webhooks": _("Webhooks"),
+        "web:audit": _("Audit"),
     }
     found = [place for place, name in names.items() if text and name.casefold().startswith(text.casefold())]
     return found[0] if len(found) == 1 else None

@@ -274,7 +274,7 @@ def said_of_bulk(due: str) -> str:
     return _("Tick the rows first.") if due == "none" else said_of_retry(due)
 
 
-@needs("viewer")
+@needs("operator")
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
     """The active opt-outs that the filters leave, as CSV that no spreadsheet runs; all of them as `optsync export`."""
