@@ -46,6 +46,7 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/holds": (IN, IN),
     "/holds/<int:hold_id>": (IN, ADMIN),
     "/holds/<int:hold_id>/people.csv": (OPERATE, OPERATE),
+    "/org": (IN, IN),
     "/search": (IN, IN),
     "/audit": (OPERATE, OPERATE),
     "/audit/export": (OPERATE, OPERATE),
