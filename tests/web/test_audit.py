@@ -3,17 +3,25 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+import optsync
 from optsync.ledger import chain
 from optsync.ledger.record import opt_out
+from optsync.web.words import KINDS
 from tests.installation import Site
 from tests.web.conftest import read
 
 FORMULA = '=HYPERLINK("http://evil")'
+EVENT = re.compile(r"INTO event \([^)]*\bkind\b[^)]*\)\s*(?:SELECT|VALUES \()\s*'([A-Za-z][\w -]+)'")
+IN_CODE = re.compile(r"""(?:"kind": |kind=|memory\.tell\()"([a-zA-Z][a-z -]+)"[,}]""")
+BUILT = {"hold ": {"hold applied", "hold dropped"}}
+"""Kinds of which the statement has the beginning only."""
 
 
 def write(site: Site, kind: str, actor: str, **evidence: Any) -> None:
@@ -138,3 +146,14 @@ def test_a_long_chain_is_verified_part_by_part(new_site: Site, admin: str) -> No
     assert "The chain holds." in text
     assert f"Events that are sealed and unchanged: {whole.sealed:,}." in text
     assert fragment.lstrip().startswith("<section")
+
+
+def test_every_kind_of_event_that_the_code_writes_has_plain_words() -> None:
+    source = Path(optsync.__file__).parent
+    written = {kind for file in source.rglob("*.sql") for kind in EVENT.findall(file.read_text(encoding="utf-8"))}
+    for folder in ("connection", "ledger", "sync"):
+        for file in (source / folder).glob("*.py"):
+            written |= set(IN_CODE.findall(file.read_text(encoding="utf-8")))
+    kinds = {kind for one in written for kind in BUILT.get(one, {one})}
+    assert len(kinds) > 40
+    assert kinds - set(KINDS) == set()
