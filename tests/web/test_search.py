@@ -5,6 +5,7 @@ import pytest
 from optsync.connection.connect import connections
 from optsync.ledger import people
 from optsync.ledger.people import Link
+from optsync.ledger.record import opt_out
 from optsync.web.record_links import page_of_records
 from tests.installation import Site
 from tests.web.conftest import read
@@ -74,3 +75,11 @@ def test_an_org_that_was_connected_at_the_common_sign_in_links_its_records(site:
         finally:
             conn.execute(change, [org.login_url, kept[0], True, org.org_id])
     assert 'href="https://acme.my.salesforce.com/00Q0000000007ccEAA"' in text
+
+
+def test_why_a_person_is_not_in_salesforce_stands_on_their_page(site: Site, cookie: str) -> None:
+    with site.installation.database.connect() as conn:
+        opt_out(conn, site.installation.vault.subject_key, "norecord@search.example", "manual")
+    said = "No Lead or Contact has this address."
+    assert said in read(site, cookie, "/people?address=norecord@search.example")
+    assert said not in read(site, cookie, "/people?address=never-heard-of@search.example")
