@@ -130,6 +130,7 @@ def test_a_preview_costs_two_at_most(hand: Hand, site: Site) -> None:
 
 def test_adding_an_unsubscribe_costs_two(hand: Hand) -> None:
     hand.click("link", "Unsubscribes", within="nav")
+    hand.page.wait_for_url("**/unsubscribes")
     hand.type("added@budget.example.com", key="n")
     hand.enter()
     hand.page.get_by_text("Unsubscribed; blocked from now on.").wait_for()
