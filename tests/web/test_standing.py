@@ -28,6 +28,7 @@ STATES: list[tuple[Standing, Verdict]] = [
     (replace(FINE, balance=replace(EVEN, confirmed=1, held=1)), "in Salesforce"),
     (replace(FINE, balance=replace(EVEN, confirmed=1, held=1), proof_age_hours=27.0), "not proved"),
     (replace(FINE, balance=replace(EVEN, confirmed=1, parked=1), decided=1), "in Salesforce"),
+    (replace(FINE, balance=replace(EVEN, confirmed=1, held=1), carried=1), "carried"),
     (replace(FINE, held_people=1), "held"),
     (replace(FINE, balance=replace(EVEN, confirmed=1)), "does not close"),
     (replace(FINE, sign_in_refused=True, held_people=1), "sign-in refused"),

@@ -23,6 +23,7 @@ Verdict = Literal[
     "paused",
     "slow",
     "on the way",
+    "carried",
     "looked for",
     "not proved",
     "nothing yet",
@@ -70,6 +71,10 @@ SENTENCES: dict[Verdict, tuple[Tone, str]] = {
         ),
     ),
     "on the way": ("info", "Catching up: %(waiting)s boxes are on their way."),
+    "carried": (
+        "info",
+        "Waiting for the first sync in the new field: %(carried)s boxes. The people are blocked here meanwhile.",
+    ),
     "looked for": ("info", "Catching up. People still to be looked for in Salesforce: %(looked_for)s."),
     "not proved": ("warn", "Not proved: no sync run has proved agreement in the last %(proof_hours)s hours."),
     "nothing yet": (
@@ -111,6 +116,8 @@ class Standing:
     sign_in_refused: bool = False
     paused: str = ""
     held_people: int = 0
+    carried: int = 0
+    """Held boxes of a newly chosen field: the next sync run compares and ticks them."""
     decided: int = 0
     """Parked boxes about which a person has said no: nobody needs to act."""
     looked_for: int = 0
@@ -129,7 +136,7 @@ class Standing:
     @property
     def set_aside(self) -> int:
         """Boxes that are left unticked on purpose: held for a decision or for a removal that waits, or decided."""
-        return self.balance.held + self.decided
+        return self.balance.held - self.carried + self.decided
 
     @property
     def verdict(self) -> Verdict:
@@ -147,6 +154,7 @@ class Standing:
                 "slow",
             ),
             (self.balance.owed > 0, "on the way"),
+            (self.carried > 0, "carried"),
             (self.looked_for > 0, "looked for"),
             (self.balance.recorded == 0 and self.balance.no_address == 0, "nothing yet"),
             (not self.sync_on, "switch off"),
@@ -163,6 +171,7 @@ class Standing:
             "confirmed": self.balance.confirmed,
             "boxes": self.balance.pairs + self.balance.no_address - self.set_aside,
             "set_aside": self.set_aside,
+            "carried": self.carried,
             "held_people": self.held_people,
             "looked_for": self.looked_for,
             "oldest_minutes": int(self.oldest_due_seconds // 60),

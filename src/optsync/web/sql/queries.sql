@@ -21,6 +21,7 @@ SELECT s.sync_on_since IS NOT NULL AS sync_on,
        coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
        (SELECT count(DISTINCT i.address_id)::int FROM hold h JOIN hold_item i USING (hold_id)
         WHERE h.decided_at IS NULL AND h.direction <> 's') AS held_people,
+       (SELECT count(*)::int FROM mark m WHERE m.org_id = s.org_id AND m.state = 'h' AND m.reason = 'carried') AS carried,
        (SELECT count(*)::int FROM mark m WHERE m.org_id = s.org_id AND m.state = 'p'
         AND m.reason IN ('fan-out refused', 'hold dropped')) AS decided,
        (SELECT count(*)::int FROM lookup l WHERE l.org_id = s.org_id AND l.due_at <= clock()) AS looked_for,
