@@ -83,23 +83,25 @@ def take_waiting(conn: psycopg.Connection, subject_key: bytes, most: int = TAKEN
 
     An event that cannot be recorded now waits on, one that never can be is put before a person; the others go on.
     """
-    rows = waiting(conn, most)
+    rows, went_on = waiting(conn, most), False
     for row in rows:
         try:
-            take(conn, subject_key, row)
+            went_on |= take(conn, subject_key, row)
         except psycopg.Error as error:
             if conn.closed:
                 raise
-            refused_for_good(conn, row, error)
-    return len(rows) == most
+            went_on |= is_put_aside(conn, row, error)
+    return went_on and len(rows) == most
 
 
-def refused_for_good(conn: psycopg.Connection, row: Waiting, error: psycopg.Error) -> None:
-    """What the ledger can never take is put before a person; after a deadlock or a full disk the event waits on."""
+def is_put_aside(conn: psycopg.Connection, row: Waiting, error: psycopg.Error) -> bool:
+    """Whether it was: what the ledger can never take. After a deadlock or a full disk the event waits on."""
     name, state = type(error).__name__, error.sqlstate or ""
     log.warning("an event of a mail provider was not recorded", error=name, inbox=row.inbox_id)
-    if state[:2] in NEVER:
-        conn.execute(sql(PACKAGE, "cannot_be_recorded"), {"inbox": row.inbox_id, "why": name})
+    if state[:2] not in NEVER:
+        return False
+    conn.execute(sql(PACKAGE, "cannot_be_recorded"), {"inbox": row.inbox_id, "why": name})
+    return True
 
 
 def waiting(conn: psycopg.Connection, most: int) -> list[Waiting]:
