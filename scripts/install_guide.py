@@ -21,6 +21,8 @@ optsync install --dry-run
 optsync install --yes
 ```
 
+![Settings > Salesforce > Install: each page layout, and whether it shows the field](../images/install.png)
+
 That puts Email Opt Out on every page layout of Lead and Contact that lacks it, and gives the integration user Read and
 Edit on it by a permission set called optsync. `optsync install --field own` makes a checkbox *Sales Opt Out*
 (`Sales_Opt_Out__c`) first; `--layouts "Lead Layout"` takes one layout, `--layouts none` no layout, `--no-grant` leaves
