@@ -1,7 +1,9 @@
 """The REST interface over real HTTP: one server, connected to a practice org in which one record refuses its box."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,13 @@ class World:
 @pytest.fixture(scope="package")
 def world(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A connected installation after one sync run."""
+    with a_world(postgres_servers, tmp_path_factory.mktemp("api")) as made:
+        yield made
+
+
+@contextmanager
+def a_world(postgres_servers: Servers, folder: Path) -> Iterator[World]:
+    """Such an installation, for whoever needs one of their own."""
     with (
         PracticeOrg.start(leads=5, contacts=5, grant_opt_out=True) as org,
         postgres_servers.fresh_database("embedded") as database,
@@ -42,7 +51,7 @@ def world(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -
         contact_id = org.create("Contact", Email="two@example.org")
         refusing_id = org.create("Contact", Email="refused@example.org")
         org.share(refusing_id, "read")
-        installation = Installation(database, tmp_path_factory.mktemp("api"))
+        installation = Installation(database, folder)
         vault, real = installation.vault, seams.real()
         with database.connect() as conn:
             connected = connect(conn, vault, Credential.from_file(org.credentials_file), real)

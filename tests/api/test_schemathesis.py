@@ -1,7 +1,7 @@
 """Whatever a program sends that the OpenAPI document allows, or nearly allows, it gets what the document says."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from itertools import cycle
 from pathlib import Path
@@ -15,7 +15,8 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from optsync import seams
 from optsync.access import keys
-from tests.api.conftest import World
+from tests.api.conftest import World, a_world
+from tests.servers import Servers
 
 EXAMPLES = 400
 KEYS = 40
@@ -38,6 +39,13 @@ BEYOND_A_SCHEMA: dict[tuple[str, str], list[Any]] = {
 }
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def world(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One of our own: what is asked here removes and imports whatever comes."""
+    with a_world(postgres_servers, tmp_path_factory.mktemp("fuzz")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ def test_events_are_read_in_order_and_from_where_one_stopped(admin: Program, wor
         first = admin.get("/v1/events?limit=1").json
         assert len(first["events"]) == 1
         rest, cursor = [], first["next"]
-        while (page := admin.get(f"/v1/events?cursor={cursor}&limit=2").json)["events"]:
+        while (page := admin.get(f"/v1/events?cursor={cursor}&limit=50").json)["events"]:
             rest += page["events"]
             cursor = page["next"]
         ids = [int(one["id"].removeprefix("evt_")) for one in first["events"] + rest]

@@ -170,7 +170,7 @@ def test_a_preview_and_a_retry_are_done_by_keyboard_alone(
     page.keyboard.press("i")
     page.wait_for_url("**/issues")
     tab_to("Retry th")
-    page.keyboard.press("Enter")
+    page.keyboard.press("r")  # all of them: the group that comes first may be another test's
     page.get_by_text("Boxes that are due now").wait_for()
     practice_org.delete(record_id)
     assert complaints == []
