@@ -23,8 +23,9 @@ LANES = 4
 """How many requests are worked on at once; measured: more do not help before a core is full."""
 READERS = 128
 """How many bodies are read at once, and so how many threads the web server may start; idle ones end by themselves."""
-READERS_OF_ONE_PEER = 16
-"""As many for one address on the internet. A proxy of our own is inside and is not bound: it reads bodies itself."""
+READERS_OF_ONE_PEER = 48
+"""As many for one address on the internet; a mail provider posts many unsubscribes from one. A proxy of our own is not
+bound: it reads bodies itself."""
 BODY_BYTES_MAX = 52 * 1024 * 1024
 """A file of 50 MB in a form. What is longer is not read; whoever works on it refuses it by its length."""
 IN_MEMORY_BYTES = 256 * 1024
