@@ -11,15 +11,17 @@ HERE = "/settings/alerts"
 
 
 def test_a_channel_is_added_tested_and_removed(site: Site, cookie: str) -> None:
-    status, text = press(site, cookie, HERE, deed="add", kind="webhook", target="https://chat.example.com/secret/path")
+    status, text = press(
+        site, cookie, HERE, deed="add", kind="webhook", target="https://own-chat.example.com/secret/path"
+    )
     assert status == 302
-    assert "chat.example.com" in text
+    assert "own-chat.example.com" in text
     assert "secret/path" not in text
     assert "Nothing sent yet" in text
     assert "On its way" in press(site, cookie, HERE, deed="test")[1]
     with site.installation.database.connect() as conn:
         number = channels.listing(conn)[-1].channel_id
-    assert "chat.example.com" not in press(site, cookie, HERE, deed="remove", channel=str(number))[1]
+    assert "own-chat.example.com" not in press(site, cookie, HERE, deed="remove", channel=str(number))[1]
 
 
 def test_a_wrong_target_comes_back_with_what_was_typed(site: Site, cookie: str) -> None:

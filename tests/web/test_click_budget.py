@@ -168,8 +168,16 @@ def test_exporting_a_filter_costs_one(hand: Hand, site: Site) -> None:
     assert hand.used == 1
 
 
-def test_switching_the_field_costs_three_on_its_page(hand: Hand, site: Site, practice_org: PracticeOrg) -> None:
+@pytest.fixture
+def package(practice_org: PracticeOrg) -> Iterator[None]:
+    """The Marketo Sales package is in the org, and gone afterwards."""
     practice_org.package(installed=True)
+    yield
+    practice_org.package(installed=False)
+
+
+@pytest.mark.usefixtures("package")
+def test_switching_the_field_costs_three_on_its_page(hand: Hand, site: Site) -> None:
     hand.page.goto(f"{site.url}/settings/unsubscribes/integrations")
     hand.used += 1
     hand.page.locator("#field-sales").check()
