@@ -1,20 +1,23 @@
 """Every state of the Overview's sentence over real HTTP: its words and button in both languages, and in `status`."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import get_args
 
 import pytest
 
 from optsync import seams
-from optsync.config.database import Connection
+from optsync.config.database import Connection, Database
 from optsync.connection.connect import connect
 from optsync.ledger import holds, marks, people, record
 from optsync.ledger.people import Link
 from optsync.salesforce.credentials import Credential
 from optsync.web.standing import Verdict
+from tests.flows.ledger.desk import Desk
 from tests.installation import Installation, Site, served
 from tests.practice import PracticeOrg
 from tests.servers import Servers
+from tests.web.colleagues import colleague, invited
 from tests.web.conftest import read, sign_in
 
 PROVED = (
@@ -282,3 +285,71 @@ def test_r44_each_state_is_told_with_its_way_out_and_the_same_by_status(
 
 def test_every_verdict_is_seen_here() -> None:
     assert {state[0] for state in STATES} == set(get_args(Verdict))
+
+
+def confirmed_after(conn: Connection, database: Database, seconds: float) -> None:
+    """Ann's box is confirmed, as a worker does it, so long after her unsubscribe."""
+    one_box(conn)
+    with Desk(conn, database, 1).worker() as worker:
+        mine = worker.claim()
+        worker.conn.execute("SELECT set_config('optsync.clock_offset', %s, false)", [str(seconds)])
+        marks.confirm(worker.conn, KEY, worker.number, 1, [mark.key for mark in mine])
+
+
+def test_a_bar_of_the_histogram_leads_to_its_people(alone: Site, conn: Connection) -> None:
+    confirmed_after(conn, alone.installation.database, 20.0)
+    looked_for(conn)
+    cookie = sign_in(alone)
+    text = read(alone, cookie, "/")
+    assert '<a href="/unsubscribes?took=15-60">15–60 s</a>' in text
+    assert "The latest 1 unsubscribe that came by itself." in text
+    people_of_bar = read(alone, cookie, "/unsubscribes?took=15-60")
+    assert "ann@hero.example.com" in people_of_bar
+    assert "bob@hero.example.com" not in people_of_bar
+    assert "ann@hero.example.com" not in read(alone, cookie, "/unsubscribes?took=0-1")
+    assert "bob@hero.example.com" in read(alone, cookie, "/unsubscribes?took=nonsense"), "no filter at all"
+
+
+def test_the_badge_is_the_number_of_the_tile_and_a_scanners_list_is_told_under_a_green_sentence(
+    alone: Site, conn: Connection
+) -> None:
+    run("proved", "4 minutes")(conn)
+    cookie = sign_in(alone)
+    assert 'class="badge"' not in read(alone, cookie, "/")
+    conn.execute("INSERT INTO hold (direction, origin) VALUES ('s', '198.51.100.0/24')")
+    conn.execute("INSERT INTO hold_item (hold_id, address_id) SELECT hold_id, address_id FROM hold, opt_out")
+    text = read(alone, cookie, "/")
+    assert "Every opt-out is in Salesforce." in hero_in(text)
+    assert "1 list of unsubscribes looks like a link scanner" in hero_in(text)
+    assert '<span class="badge">1<' in text
+    assert '<h2>Needs a person</h2><p class="figure">1</p><p class="dim">Lists to review: 1</p>' in text
+    conn.execute("UPDATE mark SET state = 'p', reason = 'X:no'")
+    text = read(alone, cookie, "/")
+    assert '<span class="badge">2<' in text
+    assert '<p class="figure">2</p><p class="dim">Refused boxes: 1</p><p class="dim">Lists to review: 1</p>' in text
+
+
+def test_every_moment_of_a_page_is_in_one_zone_with_its_name(alone: Site, conn: Connection) -> None:
+    run("failed", "4 hours")(conn)
+    marks.pause(conn, 1, 0, "", 600.0, "INVALID_SESSION_ID", "said Salesforce")
+    reader = invited(alone, colleague(alone, "admin"))
+    for zone, names in (("", {"PST", "PDT"}), ("Europe/Berlin", {"CET", "CEST"})):
+        assert reader.post("/account", language="en", time_zone=zone)[0].status == 302
+        text = re.sub(r'title="[^"]*"', "", reader.get("/")[1])
+        seen = set(re.findall(r"\d\d:\d\d(?::\d\d)? ([A-Z]{3,4})\b", text.partition("<h2>Next nightly sync")[0]))
+        assert seen, "since when"
+        assert seen <= names, "the sentence and all else before the next run, which is told in its own zone, too"
+        assert set(re.findall(r"<time [^>]*>[^<]* ([A-Z]{3,4})</time>", text)) <= names
+    assert re.search(r'class="dim">\w+ [^<]* 20:00 P[SD]T = \w+ [^<]* 0[45]:00 CES?T<', text)
+
+
+def test_a_tile_that_cannot_be_computed_says_why(alone: Site, conn: Connection) -> None:
+    conn.execute(ON)
+    text = read(alone, sign_in(alone), "/")
+    for title, why in (
+        ("Unsubscribe → Salesforce", "Known once an unsubscribe that came by itself has reached Salesforce."),
+        ("Salesforce → optsync", "Ticks in Salesforce are read by each sync run; when they were made is not known."),
+        ("Last proved", "No sync run has proved agreement yet."),
+        ("Salesforce API calls", "Known after the first sync run or preview."),
+    ):
+        assert f'<h2>{title}</h2><p class="figure">–</p><p class="dim">{why}</p>' in text
