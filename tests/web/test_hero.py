@@ -1,6 +1,7 @@
 """Every state of the Overview's sentence over real HTTP: its words and button in both languages, and in `status`."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import get_args
 
@@ -24,6 +25,7 @@ PROVED = (
     "INSERT INTO run (org_id, kind, state, result, by_whom, started_at, finished_at) "
     "VALUES (1, 'nightly', 'finished', %(result)s, 'worker', clock() - %(age)s::interval, clock() - %(age)s::interval)"
 )
+PATIENCE_SECONDS = 30.0
 KEY = b"a subject key of thirty-two byte"
 ON = "UPDATE settings SET sync_on_since = clock() - interval '9 days', first_run_approved_at = clock()"
 OFF = "UPDATE settings SET sync_on_since = NULL, first_run_approved_at = NULL"
@@ -353,3 +355,34 @@ def test_a_tile_that_cannot_be_computed_says_why(alone: Site, conn: Connection) 
         ("Salesforce API calls", "Known after the first sync run or preview."),
     ):
         assert f'<h2>{title}</h2><p class="figure">–</p><p class="dim">{why}</p>' in text
+
+
+def test_sums_over_many_people_are_counted_in_the_background_and_shown_with_their_age(
+    alone: Site, conn: Connection
+) -> None:
+    run("proved", "4 minutes")(conn)
+    conn.execute(
+        "INSERT INTO record (org_id, record_id, kind, provenance) "
+        "SELECT 1, '003' || lpad(n::text, 12, '0') || 'AAA', 'C', 'n' FROM generate_series(1, 80000) n"
+    )
+    cookie = sign_in(alone)
+    try:
+        first = read(alone, cookie, "/")
+        assert "Every opt-out is in Salesforce. Proved 4" in first, "true without its figures"
+        assert "The sums are being counted for the first time; look again in some seconds." in first
+        assert "Every box is accounted for" not in first
+        until(lambda: "1 of 1 box." in read(alone, cookie, "/"))
+        until(lambda: "Sums and the oldest opt-out were counted" in read(alone, cookie, "/"))
+        conn.execute("UPDATE mark SET state = 'o', due_at = clock()")
+        assert "Catching up: 1 box is on its way" in read(alone, cookie, "/"), "whatever was counted"
+    finally:
+        conn.execute("DELETE FROM record")
+        conn.execute("VACUUM FULL record")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Returns once it is so."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.2)

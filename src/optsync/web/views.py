@@ -213,21 +213,29 @@ def tiles_of(
 ) -> list[dict[str, Any]]:
     """The tiles in their order: what is known, and how; a dash and why where it is not."""
     settings = org_settings.load(desk().connection(), org.org_id)
+    owed = f"{reverse('web:unsubscribes')}?state=owed" if standing.owed else ""
+    asks = reverse("web:issues") if any(one.all for one in waiting) else ""
     return [
-        tile(_("Waiting to be pushed"), *on_the_way(standing)),
+        tile(_("Waiting to be pushed"), *on_the_way(standing), link=(owed, _("See them"))),
         tile(_("Unsubscribe → Salesforce"), *speed_of(found)),
         tile(_("Salesforce → optsync"), "–", *heard_of(standing, runs)),
-        tile(_("Needs a person"), *needed(org, waiting)),
-        tile(_("Next nightly sync"), *night_of(settings)),
+        tile(_("Needs a person"), *needed(org, waiting), link=(asks, _("See them"))),
+        tile(_("Next nightly sync"), *night_of(settings), link=(newest_preview(org.org_id), _("The newest preview"))),
         tile(_("Unsubscribes go to"), *written_by(settings)),
         tile(_("Last proved"), *proof_of(standing)),
         tile(_("Salesforce API calls"), *api_calls_of(org.org_id)),
     ]
 
 
-def tile(title: str, shown: str, *lines: str) -> dict[str, Any]:
-    """One tile."""
-    return {"title": title, "figure": shown, "lines": [line for line in lines if line]}
+def tile(title: str, shown: str, *lines: str, link: tuple[str, str] = ("", "")) -> dict[str, Any]:
+    """One tile; the address of its link is empty where there is nothing to see."""
+    return {"title": title, "figure": shown, "lines": [line for line in lines if line], "link": link}
+
+
+def newest_preview(org_id: int) -> str:
+    """The address of the newest dry run; empty when there was none."""
+    found = desk().connection().execute(sql("optsync.web", "newest_dry_run"), {"org": org_id}).fetchone()
+    return reverse("web:run", args=[found[0]]) if found else ""
 
 
 def on_the_way(standing: Standing) -> list[str]:
