@@ -1,12 +1,14 @@
 """The page of one person: why it does not show in Salesforce, in one screen, and what happened, as evidence."""
 
+import json
+import re
 from collections.abc import Iterator
 from html import unescape
 
 import pytest
 
 from optsync.connection.connect import connections
-from optsync.ledger import holds, marks, people, record
+from optsync.ledger import holds, lifts, marks, people, record
 from optsync.ledger.people import Link
 from tests.installation import Site
 from tests.web.conftest import press, read
@@ -136,3 +138,55 @@ def test_r35_whom_we_know_from_salesforce_only_may_be_mailed_and_the_history_is_
     assert "Why it does not show" not in text
     assert "/people/retry" not in text
     assert 'id="history"' in text
+
+
+def test_the_history_is_evidence_network_message_campaign_and_how_long_it_took(site: Site, cookie: str) -> None:
+    key, address = site.installation.vault.subject_key, "proof@person.example.com"
+    contact, kept = (
+        "003000007700001AAA",
+        {"message": "<m1@news.example>", "campaign": "Autumn", "network": "192.0.2.0/24"},
+    )
+    with site.installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        people.link(conn, key, org_id, [Link(contact, "Contact", address)], "e")
+        record.opt_out(conn, key, address, "one-click", evidence=kept)
+        number = marks.new_worker(conn)
+        with site.installation.database.connect() as worker:
+            worker.execute("SELECT pg_advisory_lock(7001, %s)", [number])
+            conn.execute("UPDATE mark SET claimed_by = %s WHERE record_id = %s", [number, contact])
+            assert marks.confirm(conn, key, number, org_id, [(1, contact)]) == 1
+    confirmed = f"Salesforce confirmed: Contact {contact}, Email Opt Out = true"
+    text = read(site, cookie, f"/people?address={address}")
+    page, _, letter = unescape(text).partition('id="letter"')
+    for said in (confirmed, "192.0.2.0/24", "<m1@news.example>", "Autumn", "One-click", "Salesforce Sync"):
+        assert said in page, said
+        assert said in letter, said
+    assert re.search(re.escape(confirmed) + r" \(\d\.\d\d\ss\)", letter)
+    told = json.loads(read(site, cookie, f"/people/evidence?address={address}"))
+    assert told["blocked"]
+    assert told["records"][0]["boxes"] == [
+        {"field": "Email Opt Out", "state": "confirmed", "shown": "ticked in Salesforce"}
+    ]
+    first, last = told["events"]
+    assert first["evidence"] == kept
+    assert last["details"] == confirmed
+    assert 0 <= last["took_seconds"] < 60
+    spoken = site.installation.run("who", address).out
+    assert confirmed in spoken
+    assert "Network: 192.0.2.0/24" in spoken
+
+
+def test_r35_conversions_removals_and_who_did_them_and_why_stay_in_the_history(site: Site, cookie: str) -> None:
+    ann, key = Person(site, "moved", 7), site.installation.vault.subject_key
+    contact, gone = "003000007700002AAA", LEAD.format("0008")
+    with site.installation.database.connect() as conn:
+        people.follow(conn, key, ann.org_id, ann.record_id, Link(contact, "Contact", ann.address), "c")
+        people.link(conn, key, ann.org_id, [Link(gone, "Lead", ann.address)], "e")
+        people.forget(conn, key, ann.org_id, gone)
+        lifts.lift(conn, key, ann.address, mode="now", actor="Petra Lang", reason="signed form 7")
+    text = ann.page(cookie)
+    assert "Mail allowed" in text
+    for said in (f"Lead {ann.record_id} → Contact {contact}", "signed form 7", "Petra Lang", "Manual, ann"):
+        assert said in text, said
+    assert f"<del>Lead <code>{gone}</code></del>" in text
+    assert "deleted in Salesforce on" in text

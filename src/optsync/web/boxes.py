@@ -14,6 +14,7 @@ from optsync.ledger import marks
 from optsync.ledger.marks import Pause
 from optsync.ledger.people import BoxMark, Person, Record
 from optsync.ledger.queries import sql
+from optsync.web.history import parts_of
 from optsync.web.issues import REFUSED_BY_US
 from optsync.web.legal_clock import age_of
 from optsync.web.words import MARK_REASONS, refusal_of
@@ -116,12 +117,6 @@ def held(mark: BoxMark, hold_ids: Sequence[int]) -> Cause:
 def page_of_holds(hold_ids: Sequence[int]) -> str:
     """Where somebody decides about these mass changes."""
     return reverse("web:hold", args=hold_ids) if len(hold_ids) == 1 else reverse("web:holds")
-
-
-def parts_of(reason: str | None) -> tuple[str, str]:
-    """Code and words of a reason; one of ours is a code alone."""
-    code, _colon, said = (reason or "").partition(":")
-    return code.strip(), said.strip()
 
 
 def to_minute(at: datetime | None) -> datetime | None:

@@ -24,3 +24,9 @@ ORDER BY a.normal LIMIT %(rows)s;
 -- name: lookups_of
 -- Where an address is looked for in Salesforce, when next, and whether it was tried before.
 SELECT org_id, due_at, attempts > 0 AS is_tried FROM lookup WHERE address_id = %s;
+
+-- name: newest_proofs
+-- The newest run of each of these orgs that proved both sides equal, if it read after a moment.
+SELECT DISTINCT ON (r.org_id) r.org_id, r.run_id, r.finished_at AS at FROM run r
+WHERE r.org_id = ANY (%(orgs)s::smallint[]) AND r.result LIKE 'proved%%' AND r.started_at > %(since)s
+ORDER BY r.org_id, r.run_id DESC;
