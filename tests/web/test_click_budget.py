@@ -94,7 +94,7 @@ def held(site: Site) -> int:
     key = site.installation.vault.subject_key
     with site.installation.database.connect() as conn:
         org_id = connections(conn)[0].org_id
-        people.link(conn, key, org_id, [Link("003000000770001AAA", "Contact", "held@budget.example.com")], "g")
+        people.link(conn, key, org_id, [Link("003000000780001AAA", "Contact", "held@budget.example.com")], "g")
         made = record.opt_out(conn, key, "held@budget.example.com", "import")
         return holds.hold_outbound(conn, org_id, "import budget.csv", [(made.address_id, made.version)])
 

@@ -33,6 +33,7 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/people/evidence": (IN, IN),
     "/people/erase": (ADMIN, ADMIN),
     "/people/lift": (ADMIN, ADMIN),
+    "/people/retry": (IN, OPERATE),
     "/runs": (IN, IN),
     "/runs/<int:run_id>": (IN, IN),
     "/runs/start": (IN, OPERATE),

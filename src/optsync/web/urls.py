@@ -49,6 +49,7 @@ urlpatterns = [
     path("people", people.person, name="people"),
     path("people/evidence", people.evidence, name="evidence"),
     path("people/erase", erasing.erase, name="erase"),
+    path("people/retry", people.retry, name="retry_person"),
     path("people/lift", people.lift, name="lift"),
     path("runs", runs.runs, name="runs"),
     path("runs/start", runs.start, name="run_start"),

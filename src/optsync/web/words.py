@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from optsync.core.rejections import explain
 
 if TYPE_CHECKING:
-    from optsync.ledger.people import BoxMark, TimelineEntry
+    from optsync.ledger.people import BoxMark
 
 Translate = Callable[[str], str]
 
@@ -289,24 +289,6 @@ WHY = {
 UNSUBSCRIBED = "Unsubscribed"
 ALLOWED = "Not unsubscribed: mail is allowed."
 UNKNOWN = "This address is not known here: mail is allowed."
-
-
-def detail_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """What happened, with the record, the one sender, and the reason if there is one."""
-    evidence = entry.evidence or {}
-    is_one_sender = entry.kind == "opted out" and bool(entry.scope)
-    kind = ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)
-    sender = str(evidence.get("sender", "")) if is_one_sender else ""
-    why = translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else ""
-    parts = [translate(kind), sender, entry.record_id or "", why, entry.reason or ""]
-    return " · ".join(part for part in parts if part)
-
-
-def source_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """Marketo's word for where it came from, or who did it."""
-    if entry.source:
-        return translate(SOURCES.get(entry.source, entry.source))
-    return entry.actor or "–"
 
 
 def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
