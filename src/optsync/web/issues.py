@@ -24,7 +24,7 @@ from optsync.web.words import refusal_of
 
 BOXES_MAX = 10_000
 """How many boxes one page looks at; a retry takes all of them."""
-REFUSED_BY_US = "fan-out refused"
+REFUSED_BY_US = ("fan-out refused", "hold dropped")
 """A person said no to these: they are not tried again."""
 
 
@@ -62,7 +62,7 @@ def group_of(row: dict[str, Any]) -> dict[str, Any]:
     said = row["said"] or []
     title, next_step = refusal_of(row["code"], said[0] if said else "", _)
     reason = f"{row['code']}:" if row["has_colon"] else row["code"]
-    can_retry = row["still"] > 0 and row["code"] != REFUSED_BY_US
+    can_retry = row["still"] > 0 and row["code"] not in REFUSED_BY_US
     age = age_of(row["oldest"]) if row.get("oldest") else ""
     return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
 
