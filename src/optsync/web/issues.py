@@ -60,17 +60,17 @@ def rejected(statement: str, **values: int) -> list[dict[str, Any]]:
 def group_of(row: dict[str, Any]) -> dict[str, Any]:
     """One cause in the reader's language; `reason` is what the reasons of its boxes start with."""
     said = row["said"] or []
-    title, next_step = refusal_of(row["code"], said[0] if said else "", _)
+    why = refusal_of(row["code"], said[0] if said else "", _)
     reason = f"{row['code']}:" if row["has_colon"] else row["code"]
     can_retry = row["still"] > 0 and row["code"] not in REFUSED_BY_US
     age = age_of(row["oldest"]) if row.get("oldest") else ""
-    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
+    return {"why": why, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
 
 
 def pause_of(pause: marks.Pause) -> dict[str, Any]:
     """A pause of pushes in the reader's language."""
-    title, next_step = refusal_of(pause.code, pause.message, _)
-    return {"title": title, "next": next_step, "code": pause.code, "said": pause.message, "since": pause.since_at}
+    why = refusal_of(pause.code, pause.message, _)
+    return {"why": why, "code": pause.code, "said": pause.message, "since": pause.since_at}
 
 
 @needs("viewer", to_change="operator")
