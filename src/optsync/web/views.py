@@ -96,8 +96,8 @@ def hero_of(standing: Standing) -> dict[str, Any]:
         details.append(_("Boxes left unticked on purpose, held or decided about: %(set_aside)s.") % figures)
     cause = {"paused": standing.paused.upper(), "sign-in refused": "AUTHENTICATION_FAILURE"}.get(standing.verdict)
     if cause in REJECTIONS:
-        title, next_step = refusal_of(cause, "", _)
-        details.insert(0, f"{title}. {next_step}")
+        why = refusal_of(cause, "", _)
+        details.insert(0, f"{why.title}. {why.next}")
     return {
         "tone": tone,
         "sign": standing.sign,
@@ -183,10 +183,10 @@ def ago(minutes: int) -> str:
 
 def parked_group(group: standings.Parked) -> dict[str, Any]:
     """Why boxes wait for a person, with Salesforce's own words."""
-    title, next_step = refusal_of(group.code, group.said, _)
+    why = refusal_of(group.code, group.said, _)
     return {
-        "title": title,
-        "next": next_step,
+        "title": why.title,
+        "next": why.next,
         "code": group.code,
         "said": group.said,
         "count": group.count,

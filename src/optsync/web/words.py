@@ -5,9 +5,10 @@ gettext as `translate`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optsync.core.rejections import explain
+from optsync.core.rejections import Rejection, RetryClass, explain
 
 if TYPE_CHECKING:
     from optsync.ledger.people import BoxMark
@@ -214,6 +215,7 @@ MARK_REASONS = {
     "lift, unticked": "a removal waits; seen unticked",
 }
 """Why a mark waits, where it is our own reason and not Salesforce's."""
+NOT_KEPT = "NOT_KEPT"
 OUR_REFUSALS = {
     "fan-out refused": (
         "Too many records share the address",
@@ -223,9 +225,9 @@ OUR_REFUSALS = {
         "The mass change was dropped",
         "Nobody needs to act: you dropped it.",
     ),
-    "NOT_KEPT": (
+    NOT_KEPT: (
         "Salesforce did not keep the tick",
-        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it. Then: optsync retry",
+        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it.",
     ),
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
@@ -297,11 +299,14 @@ def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
     return f"{state} ({translate(MARK_REASONS.get(mark.reason, mark.reason))})" if mark.reason else state
 
 
-def refusal_of(code: str, said: str, translate: Translate = str) -> tuple[str, str]:
-    """Why boxes wait for a person, as a title and what to do next."""
+def refusal_of(code: str, said: str, translate: Translate = str) -> Rejection:
+    """Why boxes wait for a person, and what to do next; title and next step in the reader's language."""
+    title, next_step = OUR_REFUSALS.get(code, ("", ""))
+    if title:
+        ours = Rejection(code, translate(title), "", translate(next_step), RetryClass.PARK)
+        return replace(ours, act="retry") if code == NOT_KEPT else ours
     rejection = explain(code, said)
-    title, next_step = OUR_REFUSALS.get(code, (rejection.title, rejection.next))
-    return translate(title), translate(next_step)
+    return replace(rejection, title=translate(rejection.title), next=translate(rejection.next))
 
 
 def kind_of_run(kind: str, translate: Translate = str) -> str:
