@@ -45,6 +45,7 @@ KINDS = {
     "API key revoked": "A key was revoked; it opens nothing any more",
     "settings changed": "The settings of the sync were changed",
     "connected": "An org was connected, or its sign-in renewed",
+    "disconnected": "An org was disconnected; its credential was destroyed",
     "first run approved": "An admin gave the go for the first sync",
     "keys rotated": "Stored secrets were encrypted with a new key",
     "installed": "The opt-out field was installed from here",

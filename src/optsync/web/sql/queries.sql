@@ -48,7 +48,7 @@ SELECT c.org_id,
                                    AND reason NOT IN ('fan-out refused', 'hold dropped') LIMIT %(most)s) parked) AS parked,
        (SELECT count(*)::int FROM hold h WHERE h.decided_at IS NULL
         AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id)) AS held
-FROM connection c ORDER BY c.org_id;
+FROM connection c WHERE c.disconnected_at IS NULL ORDER BY c.org_id;
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts; not those a person has decided about.
