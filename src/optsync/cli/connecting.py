@@ -130,7 +130,10 @@ def doctor(out: Output, canary: bool, org: str | None) -> int:
 
     with opened(out) as house:
         org_id = house.org_id(org)
-        checks = run(house.conn, lambda: house.vault, org_id, house.database, house.seams, canary=canary)
+        url = house.environment.public_url
+        checks = run(
+            house.conn, lambda: house.vault, org_id, house.database, house.seams, public_url=url, canary=canary
+        )
     signs = {"pass": OK, "warn": WARN, "fail": BAD, "skip": SKIP}
     lines = []
     for check in checks:

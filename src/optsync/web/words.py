@@ -237,6 +237,11 @@ REFUSED_CALLS = {
     "wrong secret": "wrong secret. Paste the newest address at the provider, all of it.",
     "no secret": "no secret. Paste the whole address, with what stands before the @.",
     "wrong signature": "wrong signature. Enter the provider's signing key anew.",
+    "a signature of another day": "its signature was more than a day old. Does the clock of this machine go right?",
+    "a signature that was used before": "its signature stood under another event before. Somebody may have seen a call "
+    "of the provider: make a new address and a new signing key.",
+    "a signing key that cannot be decrypted here": "the key file of this machine cannot read the provider's signing "
+    "key. Bring the right key file back, or enter the signing key anew. The provider sends the call again.",
     "a body that is not the JSON of this provider's events": "it was not one of this provider's events. Is it the "
     "address of another provider, or of another kind of event?",
     "a body that is no mail of this provider": "it was no mail of this provider that could be read.",

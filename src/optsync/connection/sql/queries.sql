@@ -41,6 +41,12 @@ FROM connection c JOIN org o USING (org_id) WHERE c.disconnected_at IS NULL ORDE
 SELECT c.credential, c.revision, o.salesforce_id FROM connection c JOIN org o USING (org_id)
 WHERE c.org_id = %(org_id)s AND c.disconnected_at IS NULL;
 
+-- name: stored_secrets
+-- Every other encrypted secret that is used without a person there, and what it belongs to.
+SELECT 'mail provider ' || provider AS owner, signing_key AS sealed FROM mail_source WHERE signing_key IS NOT NULL
+UNION ALL SELECT 'webhook ' || endpoint_id, secret FROM webhook_endpoint
+UNION ALL SELECT 'alert channel ' || channel_id, target FROM alert_channel;
+
 -- name: lock_credentials
 -- Every encrypted credential; none is replaced meanwhile.
 SELECT org_id, credential FROM connection WHERE disconnected_at IS NULL ORDER BY org_id FOR UPDATE;
