@@ -83,28 +83,28 @@ def is_about(pause: Pause, record: Record, mark: BoxMark) -> bool:
 
 def paused(pause: Pause, at: datetime) -> Cause:
     """What stops the pushes of a whole object or org."""
-    title, next_step = refusal_of(pause.code, pause.message, _)
+    why = refusal_of(pause.code, pause.message, _)
     return Cause(
-        "…", "warn", _("Pushes wait"), title, next_step, pause.code, pause.message, to_minute(at), can_retry=True
+        "…", "warn", _("Pushes wait"), why.title, why.next, pause.code, pause.message, to_minute(at), can_retry=True
     )
 
 
 def refused(mark: BoxMark) -> Cause:
     """A box that waits for a person: Salesforce refused it, or one of us did."""
     code, said = parts_of(mark.reason)
-    title, next_step = refusal_of(code, said, _)
-    is_ours = code == REFUSED_BY_US
+    why = refusal_of(code, said, _)
+    is_ours = code in REFUSED_BY_US
     at = None if is_ours else mark.due_at
     return Cause(
-        "!", "warn", _("Waits for a person"), title, next_step, code, said, to_minute(at), can_retry=not is_ours
+        "!", "warn", _("Waits for a person"), why.title, why.next, code, said, to_minute(at), can_retry=not is_ours
     )
 
 
 def put_off(mark: BoxMark) -> Cause:
     """A box that Salesforce did not take just now; it is tried again by itself."""
     code, said = parts_of(mark.reason)
-    title, next_step = refusal_of(code, said, _)
-    return Cause("…", "info", _("Tried again"), title, next_step, code, said, to_minute(mark.due_at), can_retry=True)
+    why = refusal_of(code, said, _)
+    return Cause("…", "info", _("Tried again"), why.title, why.next, code, said, to_minute(mark.due_at), can_retry=True)
 
 
 def held(mark: BoxMark, hold_ids: Sequence[int]) -> Cause:

@@ -95,7 +95,7 @@ def detail_of(entry: "TimelineEntry", labels: Labels | None = None, translate: T
         translate(ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)),
         str(evidence.get("sender", "")) if is_one_sender else "",
         record,
-        refusal_of(*parts_of(entry.reason), translate)[0] if entry.kind == "parked" else "",
+        refusal_of(*parts_of(entry.reason), translate).title if entry.kind == "parked" else "",
         translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else "",
         entry.reason or "",
     ]
