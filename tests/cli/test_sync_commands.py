@@ -99,7 +99,7 @@ def test_status_is_not_green_while_somebody_is_still_looked_for(connected: Insta
     connected.run("unsubscribe", "nobody.knows@example.com")
     answer = connected.run("status", "--json").json()
     assert (answer["verdict"], answer["looked_for"]) == ("looked for", 1)
-    assert "People still to be looked for in Salesforce: 1." in connected.run("status").out
+    assert "1 person is still to be looked for in Salesforce." in connected.run("status").out
 
 
 def test_status_tells_the_next_run_in_both_zones(connected: Installation) -> None:

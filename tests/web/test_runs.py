@@ -34,5 +34,5 @@ def test_a_refused_sign_in_offers_to_connect_again(site: Site, cookie: str) -> N
         marks.pause(conn, org_id, 0, "", 60.0, "invalid_grant", "expired access/refresh token")
         _, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
         marks.clear_pauses(conn, org_id)
-    assert "Salesforce refuses our sign-in." in text
+    assert "Salesforce has refused our sign-in since" in text
     assert ">Reconnect</a>" in text

@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "optsync.web.middleware.SignInRequired",
+    "optsync.web.shell.OneZone",
 ]
 
 ROOT_URLCONF = "optsync.config.urls"

@@ -29,9 +29,11 @@ from optsync.ledger.exports import export_opt_outs
 from optsync.ledger.files import safe_cell
 from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
+from optsync.web import propagation
 from optsync.web.issues import said_of_retry
 from optsync.web.listing import beginning_in, span_of
 from optsync.web.middleware import actor_of, needs
+from optsync.web.propagation import BARS
 from optsync.web.search import is_record_id
 from optsync.web.shell import REFUSED, page
 from optsync.web.words import SOURCES
@@ -58,6 +60,7 @@ class Asked:
     state: str
     source: str
     since: date | None
+    took: str
     before: tuple[datetime, int] | None
 
     @classmethod
@@ -69,6 +72,7 @@ class Asked:
             state if state in STATES else "",
             source if source in SOURCES else "",
             day_of(query.get("since", "")),
+            query.get("took", "") if query.get("took", "") in [bar.key for bar in BARS] else "",
             place_of(query.get("before", "")),
         )
 
@@ -76,13 +80,13 @@ class Asked:
     def filters(self) -> dict[str, str]:
         """The filters as the address holds them."""
         since = self.since.isoformat() if self.since else ""
-        given = {"q": self.q, "state": self.state, "source": self.source, "since": since}
+        given = {"q": self.q, "state": self.state, "source": self.source, "since": since, "took": self.took}
         return {name: value for name, value in given.items() if value}
 
     @property
     def is_searched(self) -> bool:
         """Whether rows have to be looked at one by one."""
-        return bool(self.state or self.q)
+        return bool(self.state or self.q or self.took)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -176,6 +180,7 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "since": asked.since.isoformat() if asked.since else "",
         "states": [(state, pill_of(state)["shown"]) for state in STATES],
         "sources": [(source, _(word)) for source, word in SOURCES.items()],
+        "bars": [(bar.key, bar.name) for bar in BARS],
     }
     return page(request, "unsubscribes", "unsubscribes", status=status, **context)
 
@@ -203,11 +208,19 @@ def look_at(
 
 def people_among(asked: Asked) -> list[int] | None:
     """The addresses to look among when they are few; None when the list is walked instead."""
-    in_state = people_in_state(asked.state) if asked.state else None
-    found = people_found(asked.q) if asked.q else None
-    if in_state is None or found is None:
-        return found if in_state is None else in_state
-    return sorted(set(in_state) & set(found))
+    few = [
+        people_in_state(asked.state) if asked.state else None,
+        people_found(asked.q) if asked.q else None,
+        people_of_bar(asked.took) if asked.took else None,
+    ]
+    known = [set(found) for found in few if found is not None]
+    return sorted(set.intersection(*known)) if known else None
+
+
+def people_of_bar(key: str) -> list[int]:
+    """The addresses of a bar of the Overview's histogram, of every org."""
+    conn = desk().connection()
+    return [address_id for org in connections(conn) for address_id in propagation.people(conn, org.org_id, key)]
 
 
 def people_found(text: str) -> list[int] | None:
@@ -311,7 +324,7 @@ def filtered(asked: Asked) -> Iterator[bytes]:
 
 def blocks_of(picked: list[int]) -> Iterator[bytes]:
     """The same of people who were ticked."""
-    rows = look_at(Asked("", "", "", None, None), picked, PAGE_ROWS, PAGE_ROWS, None)
+    rows = look_at(Asked("", "", "", None, "", None), picked, PAGE_ROWS, PAGE_ROWS, None)
     return iter([csv_line(EXPORT_COLUMNS), *(line_of(row) for row in rows if is_exported(row))])
 
 

@@ -13,6 +13,7 @@ from optsync.sync import asking, lifting, runs
 from optsync.sync.disconnecting import disconnect
 from optsync.sync.nightly import start_due, sync_now
 from optsync.web import standing
+from optsync.web.tally import count
 from tests.flows.push.world import World
 
 
@@ -118,5 +119,5 @@ def test_a_removal_does_not_wait_for_a_disconnected_org(world: World) -> None:
 def test_with_the_only_org_disconnected_the_verdict_is_not_connected(world: World) -> None:
     world.opt_out("ann@example.com")
     disconnect(world.conn, world.org_id, "admin")
-    found = standing.look(world.conn, None)
+    found = standing.look(world.conn, None, count(world.conn, None))
     assert (found.verdict, found.balance.recorded) == ("not connected", 1)
