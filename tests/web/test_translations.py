@@ -11,7 +11,7 @@ from optsync.alerts.rules import RULES, SAFE, YARDSTICKS
 from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
 from optsync.connection.install_plan import SENTENCES as SENTENCES_OF_STEPS
 from optsync.core.rejections import REJECTIONS, explain
-from optsync.web import words
+from optsync.web import history, words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
 from optsync.web.standing import NEVER_PROVED, OLDEST, SENTENCES, SET_ASIDE, SLOWED_BY, UNPROVED
 
@@ -43,6 +43,8 @@ def texts_of_code() -> set[str]:
         words.DISPUTED,
         words.ONE_SENDER,
         words.NOT_LINKED_SHORT,
+        history.CONFIRMED,
+        history.WAS_TICKED,
     }
     for table in (
         words.KINDS,
@@ -62,6 +64,7 @@ def texts_of_code() -> set[str]:
         words.REASONS,
         words.LAYOUTS,
         words.REJECTED_ROWS,
+        history.FACTS,
         SLOWED_BY,
         UNPROVED,
     ):

@@ -9,6 +9,7 @@ from optsync.api.door import ApiKey
 from optsync.api.orgs import OrgId, only
 from optsync.api.shapes import Told
 from optsync.config.desk import desk
+from optsync.config.django_start import handed_over
 from optsync.connection import doctor
 
 router = Router()
@@ -39,5 +40,13 @@ def run_doctor(request: HttpRequest, org: OrgId = "", canary: bool = False) -> F
     """
     conn, house = desk().connection(), desk()
     one = only(conn, org)
-    checks = doctor.run(conn, lambda: house.vault, one.org_id, house.database, house.seams, canary=canary)
+    checks = doctor.run(
+        conn,
+        lambda: house.vault,
+        one.org_id,
+        house.database,
+        house.seams,
+        public_url=handed_over().public_url,
+        canary=canary,
+    )
     return Findings(org=one.salesforce_id, checks=[Check.model_validate(check) for check in checks])

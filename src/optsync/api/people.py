@@ -18,7 +18,7 @@ from optsync.config.desk import desk
 from optsync.ledger import check, people, targets
 from optsync.ledger.people import Person, Record, TimelineEntry
 from optsync.ledger.targets import OptOutField
-from optsync.web.words import detail_of
+from optsync.web.history import detail_of
 
 router = Router()
 

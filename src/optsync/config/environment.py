@@ -9,12 +9,12 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from optsync.core.problems import Problem
+from optsync.core.public_address import OWN_HOSTS
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SECRETS = frozenset({"OPTSYNC_DATABASE_URL", "OPTSYNC_OIDC_CLIENT_SECRET", "OPTSYNC_SMTP_PASSWORD"})
 """Each of these may also come from a file: OPTSYNC_DATABASE_URL_FILE=/run/secrets/database_url."""
 
-OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 READ_ELSEWHERE = frozenset({"OPTSYNC_TRACEBACK", "OPTSYNC_TEST_DATABASE_URL", "OPTSYNC_TESTS_FORBID_SKIPS"})
 KNOWN = frozenset(
     {

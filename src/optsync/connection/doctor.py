@@ -58,11 +58,13 @@ def run(
     database: "Database",
     seams: Seams,
     *,
+    public_url: str | None = None,
     canary: bool = False,
 ) -> list[Check]:
     """Every check in order. Never raises for trouble: what cannot be checked says why, what hangs on it is skipped.
 
-    Nothing is changed, but with `canary` a Lead of our own is made, ticked and deleted.
+    `public_url` is the address that links carry, None without one. Nothing is changed, but with `canary` a Lead of our
+    own is made, ticked and deleted.
     """
     keys, vault = check_keys(conn, open_vault)
     if vault is None:
@@ -70,7 +72,7 @@ def run(
         found = [*skipped(why, "sign-in", "org", "api", "fields")]
     else:
         found = [*_check_salesforce(conn, vault, org_id, seams, canary)]
-    return [*found, keys, *check_installation(conn, org_id, database)]
+    return [*found, keys, *check_installation(conn, org_id, database, public_url)]
 
 
 def _check_salesforce(

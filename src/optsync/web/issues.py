@@ -24,7 +24,7 @@ from optsync.web.words import refusal_of
 
 BOXES_MAX = 10_000
 """How many boxes one page looks at; a retry takes all of them."""
-REFUSED_BY_US = "fan-out refused"
+REFUSED_BY_US = ("fan-out refused", "hold dropped")
 """A person said no to these: they are not tried again."""
 
 
@@ -60,17 +60,17 @@ def rejected(statement: str, **values: int) -> list[dict[str, Any]]:
 def group_of(row: dict[str, Any]) -> dict[str, Any]:
     """One cause in the reader's language; `reason` is what the reasons of its boxes start with."""
     said = row["said"] or []
-    title, next_step = refusal_of(row["code"], said[0] if said else "", _)
+    why = refusal_of(row["code"], said[0] if said else "", _)
     reason = f"{row['code']}:" if row["has_colon"] else row["code"]
-    can_retry = row["still"] > 0 and row["code"] != REFUSED_BY_US
+    can_retry = row["still"] > 0 and row["code"] not in REFUSED_BY_US
     age = age_of(row["oldest"]) if row.get("oldest") else ""
-    return {"title": title, "next": next_step, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
+    return {"why": why, "said": said, "reason": reason, "can_retry": can_retry, "age": age}
 
 
 def pause_of(pause: marks.Pause) -> dict[str, Any]:
     """A pause of pushes in the reader's language."""
-    title, next_step = refusal_of(pause.code, pause.message, _)
-    return {"title": title, "next": next_step, "code": pause.code, "said": pause.message, "since": pause.since_at}
+    why = refusal_of(pause.code, pause.message, _)
+    return {"why": why, "code": pause.code, "said": pause.message, "since": pause.since_at}
 
 
 @needs("viewer", to_change="operator")

@@ -246,7 +246,7 @@ class Standing:
         """The figures of the sentences by name, as far as they are known."""
         known: dict[str, Figure | None] = {
             "oldest": timedelta(seconds=self.oldest_due_seconds),
-            "slowed_by": SLOWED_BY.get(self.slowed_by) or refusal_of(self.slowed_by, "")[0],
+            "slowed_by": SLOWED_BY.get(self.slowed_by) or refusal_of(self.slowed_by, "").title,
             "refused_since": self.refused_since,
             "proved_at": self.proved_at,
             "proved_ago": self.at - self.proved_at if self.proved_at else None,

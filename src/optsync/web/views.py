@@ -149,8 +149,8 @@ def details_of(standing: Standing, scanners: int) -> list[str]:
     }
     cause = causes.get(standing.verdict, "")
     if cause in REJECTIONS:
-        title, next_step = refusal_of(cause, "", _)
-        details.append(next_step if standing.verdict == "slow" else f"{title}. {next_step}")
+        why = refusal_of(cause, "", _)
+        details.append(why.next if standing.verdict == "slow" else f"{why.title}. {why.next}")
     if standing.verdict in ("slow", "not proved") and standing.slowed_by == standings.NO_WORKER:
         details.append(_("Start one on the machine of optsync: optsync worker, or optsync up."))
     if standing.sync_on:
@@ -339,10 +339,10 @@ def ago(minutes: int) -> str:
 
 def parked_group(group: standings.Parked) -> dict[str, Any]:
     """Why boxes wait for a person, with Salesforce's own words."""
-    title, next_step = refusal_of(group.code, group.said, _)
+    why = refusal_of(group.code, group.said, _)
     return {
-        "title": title,
-        "next": next_step,
+        "title": why.title,
+        "next": why.next,
         "code": group.code,
         "said": group.said,
         "count": group.count,

@@ -5,12 +5,13 @@ gettext as `translate`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optsync.core.rejections import explain
+from optsync.core.rejections import Rejection, RetryClass, explain
 
 if TYPE_CHECKING:
-    from optsync.ledger.people import BoxMark, TimelineEntry
+    from optsync.ledger.people import BoxMark
 
 Translate = Callable[[str], str]
 
@@ -44,6 +45,7 @@ KINDS = {
     "API key revoked": "A key was revoked; it opens nothing any more",
     "settings changed": "The settings of the sync were changed",
     "connected": "An org was connected, or its sign-in renewed",
+    "disconnected": "An org was disconnected; its credential was destroyed",
     "first run approved": "An admin gave the go for the first sync",
     "keys rotated": "Stored secrets were encrypted with a new key",
     "installed": "The opt-out field was installed from here",
@@ -214,6 +216,7 @@ MARK_REASONS = {
     "lift, unticked": "a removal waits; seen unticked",
 }
 """Why a mark waits, where it is our own reason and not Salesforce's."""
+NOT_KEPT = "NOT_KEPT"
 OUR_REFUSALS = {
     "fan-out refused": (
         "Too many records share the address",
@@ -223,9 +226,9 @@ OUR_REFUSALS = {
         "The mass change was dropped",
         "Nobody needs to act: you dropped it.",
     ),
-    "NOT_KEPT": (
+    NOT_KEPT: (
         "Salesforce did not keep the tick",
-        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it. Then: optsync retry",
+        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it.",
     ),
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
@@ -234,6 +237,11 @@ REFUSED_CALLS = {
     "wrong secret": "wrong secret. Paste the newest address at the provider, all of it.",
     "no secret": "no secret. Paste the whole address, with what stands before the @.",
     "wrong signature": "wrong signature. Enter the provider's signing key anew.",
+    "a signature of another day": "its signature was more than a day old. Does the clock of this machine go right?",
+    "a signature that was used before": "its signature stood under another event before. Somebody may have seen a call "
+    "of the provider: make a new address and a new signing key.",
+    "a signing key that cannot be decrypted here": "the key file of this machine cannot read the provider's signing "
+    "key. Bring the right key file back, or enter the signing key anew. The provider sends the call again.",
     "a body that is not the JSON of this provider's events": "it was not one of this provider's events. Is it the "
     "address of another provider, or of another kind of event?",
     "a body that is no mail of this provider": "it was no mail of this provider that could be read.",
@@ -291,35 +299,20 @@ ALLOWED = "Not unsubscribed: mail is allowed."
 UNKNOWN = "This address is not known here: mail is allowed."
 
 
-def detail_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """What happened, with the record, the one sender, and the reason if there is one."""
-    evidence = entry.evidence or {}
-    is_one_sender = entry.kind == "opted out" and bool(entry.scope)
-    kind = ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)
-    sender = str(evidence.get("sender", "")) if is_one_sender else ""
-    why = translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else ""
-    parts = [translate(kind), sender, entry.record_id or "", why, entry.reason or ""]
-    return " · ".join(part for part in parts if part)
-
-
-def source_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """Marketo's word for where it came from, or who did it."""
-    if entry.source:
-        return translate(SOURCES.get(entry.source, entry.source))
-    return entry.actor or "–"
-
-
 def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
     """What a box is owed, with the reason of a wait."""
     state = translate(BOX_STATES[mark.state])
     return f"{state} ({translate(MARK_REASONS.get(mark.reason, mark.reason))})" if mark.reason else state
 
 
-def refusal_of(code: str, said: str, translate: Translate = str) -> tuple[str, str]:
-    """Why boxes wait for a person, as a title and what to do next."""
+def refusal_of(code: str, said: str, translate: Translate = str) -> Rejection:
+    """Why boxes wait for a person, and what to do next; title and next step in the reader's language."""
+    title, next_step = OUR_REFUSALS.get(code, ("", ""))
+    if title:
+        ours = Rejection(code, translate(title), "", translate(next_step), RetryClass.PARK)
+        return replace(ours, act="retry") if code == NOT_KEPT else ours
     rejection = explain(code, said)
-    title, next_step = OUR_REFUSALS.get(code, (rejection.title, rejection.next))
-    return translate(title), translate(next_step)
+    return replace(rejection, title=translate(rejection.title), next=translate(rejection.next))
 
 
 def kind_of_run(kind: str, translate: Translate = str) -> str:

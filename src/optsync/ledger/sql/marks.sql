@@ -89,10 +89,10 @@ DELETE FROM pause WHERE org_id = %s;
 SELECT org_id, field, prefix, since, until, code, message FROM pause WHERE until > clock() ORDER BY org_id, field, prefix;
 
 -- name: retry_now
--- Makes parked marks and owed ones that wait due at once; what a person refused (fan-out) stays refused.
+-- Makes parked marks and owed ones that wait due at once; what a person refused (a fan-out, a mass change) stays refused.
 UPDATE mark SET due_at = clock()
 WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::smallint)
-  AND reason IS DISTINCT FROM 'fan-out refused' AND (due_at IS NULL OR due_at > clock())
+  AND coalesce(reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text));
 
 -- name: retry_now_of_run
@@ -101,7 +101,7 @@ UPDATE mark m SET due_at = clock()
 FROM (SELECT DISTINCT org_id, record_id FROM event WHERE run_id = %(run)s AND kind = 'parked') e
 WHERE m.org_id = e.org_id AND m.record_id = e.record_id AND m.state IN ('o', 'p')
   AND (%(org)s::smallint IS NULL OR m.org_id = %(org)s::smallint)
-  AND m.reason IS DISTINCT FROM 'fan-out refused' AND (m.due_at IS NULL OR m.due_at > clock())
+  AND coalesce(m.reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (m.due_at IS NULL OR m.due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text));
 
 -- name: due_after_clock_step
@@ -127,7 +127,7 @@ SELECT pg_notify('mark', '');
 WITH boxes AS (
     UPDATE mark m SET due_at = clock() FROM record r
     WHERE r.address_id = ANY (%(addresses)s) AND (m.org_id, m.record_id) = (r.org_id, r.record_id) AND m.state IN ('o', 'p')
-      AND m.reason IS DISTINCT FROM 'fan-out refused' AND (m.due_at IS NULL OR m.due_at > clock()) RETURNING 1),
+      AND coalesce(m.reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (m.due_at IS NULL OR m.due_at > clock()) RETURNING 1),
 lookups AS (
     UPDATE lookup SET due_at = clock() WHERE address_id = ANY (%(addresses)s) AND due_at > clock() RETURNING 1)
 SELECT (SELECT count(*) FROM boxes) + (SELECT count(*) FROM lookups);

@@ -75,7 +75,7 @@ SELECT pg_relation_size('mark') + pg_relation_size('opt_out') + pg_relation_size
 -- without an org the mass changes to decide about and the lists that look like a scanner's. The badge is the sum of it.
 SELECT c.org_id, (SELECT count(*)::int FROM (SELECT FROM mark m WHERE m.org_id = c.org_id AND m.state = 'p'
                   AND m.reason NOT IN ('fan-out refused', 'hold dropped') LIMIT %(most)s) boxes) AS refused, 0 AS holds, 0 AS scanners
-FROM connection c
+FROM connection c WHERE c.disconnected_at IS NULL
 UNION ALL
 SELECT NULL, 0, count(*) FILTER (WHERE h.direction <> 's')::int, count(*) FILTER (WHERE h.direction = 's')::int FROM hold h
 WHERE h.decided_at IS NULL AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id);
@@ -87,7 +87,7 @@ SELECT c.org_id,
        EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.prefix = '' AND p.field = 0 AND p.until > clock()
                AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code))) AS refused,
        EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.until > clock()) AS paused
-FROM connection c ORDER BY c.org_id;
+FROM connection c WHERE c.disconnected_at IS NULL ORDER BY c.org_id;
 
 -- name: parked
 -- Boxes that wait for a person, by Salesforce's code, with one of its own texts; not those a person has decided about. No more
