@@ -152,7 +152,7 @@ def details_of(standing: Standing, scanners: int) -> list[str]:
         why = refusal_of(cause, "", _)
         details.append(why.next if standing.verdict == "slow" else f"{why.title}. {why.next}")
     if standing.verdict in ("slow", "not proved") and standing.slowed_by == standings.NO_WORKER:
-        details.append(_("Start one on the machine of optsync: optsync worker, or optsync up."))
+        details.append(_("No worker is running. Start one on the machine of optsync: optsync worker, or optsync up."))
     if standing.sync_on:
         details.append(_("The nightly sync is on: both sides are compared every night."))
     if standing.set_aside:
