@@ -26,6 +26,7 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/unsubscribes": (IN, OPERATE),
     "/unsubscribes/export": (OPERATE, OPERATE),
     "/unsubscribes/bulk": (IN, OPERATE),
+    "/unsubscribes/many": (IN, OPERATE),
     "/unsubscribes/import": (IN, OPERATE),
     "/unsubscribes/import/<int:upload_id>": (IN, OPERATE),
     "/unsubscribes/import/<int:upload_id>/rejects": (IN, IN),
@@ -143,6 +144,8 @@ def test_a_page_opens_for_those_who_may_and_its_button_works_for_those_who_may(
 BUTTONS: Final[list[tuple[str, str, Role]]] = [
     ("/unsubscribes", "Add one", "operator"),
     ("/unsubscribes", "/unsubscribes/import", "operator"),
+    ("/unsubscribes", "/unsubscribes/many", "operator"),
+    ("/unsubscribes/many", "<textarea", "operator"),
     ("/unsubscribes/import", 'type="file"', "operator"),
     ("/runs", "/runs/start", "operator"),
     ("/settings/unsubscribes/page", "Save</button>", "admin"),

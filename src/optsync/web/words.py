@@ -266,6 +266,7 @@ LAYOUTS = {
 }
 """Layouts whose name is not that of a product."""
 REJECTED_ROWS = {
+    "neither an e-mail address nor a record id": "neither an e-mail address nor a record id",
     "no e-mail address": "no e-mail address",
     "not an e-mail address": "not an e-mail address",
     "its quotes do not match": "its quotes do not match",

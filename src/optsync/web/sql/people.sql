@@ -30,3 +30,8 @@ SELECT org_id, due_at, attempts > 0 AS is_tried FROM lookup WHERE address_id = %
 SELECT DISTINCT ON (r.org_id) r.org_id, r.run_id, r.finished_at AS at FROM run r
 WHERE r.org_id = ANY (%(orgs)s::smallint[]) AND r.result LIKE 'proved%%' AND r.started_at > %(since)s
 ORDER BY r.org_id, r.run_id DESC;
+
+-- name: addresses_of_records
+-- The addresses to which these records are linked, in any org.
+SELECT r.record_id, a.normal FROM org o JOIN record r USING (org_id) JOIN address a USING (address_id)
+WHERE r.record_id = ANY (%s) AND a.normal IS NOT NULL;
