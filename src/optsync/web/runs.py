@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,7 +16,8 @@ from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.sync import asking
 from optsync.sync.runs import has_compared
-from optsync.web.issues import rejected_in_run, said_of_retry
+from optsync.web import causes
+from optsync.web.causes import said_of_retry
 from optsync.web.middleware import actor_of, may, needs
 from optsync.web.previews import preview_of
 from optsync.web.shell import REFUSED, chosen_org, page
@@ -141,6 +143,7 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
         row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
     if row is None:
         raise Http404
+    org = next((one for one in connections(desk().connection()) if one.org_id == row["org_id"]), None)
     now = None if row["state"] == "finished" else asking.now(desk().connection(), run_id)
     tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
     rest = [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []]
@@ -150,15 +153,25 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
     context["tiles"] = tiles_of(row)
     context["phases"] = phases_of(row["phases"] or {})
     context["preview"] = preview_of(row)
-    groups = rejected_in_run(run_id)
+    groups = causes.of_run(run_id, org)
     context |= {"groups": groups, "still": any(group["still"] for group in groups)}
     context["done"] = said_of_retry(request.GET.get("due", "")) or said_of_undo(request.GET.get("undone", ""))
     context["unticks"] = files_of(run_id)
     brought_in = row["state"] == "finished" and not context["preview"] and (row["counts"] or {}).get("recorded", 0)
     context["can_undo"] = bool(brought_in) and not context["unticks"] and may(request, "admin")
-    org = next((one for one in connections(desk().connection()) if one.org_id == row["org_id"]), None)
     context |= {"org": org, "rows": counts_of_run(row["counts"] or {}, _)}
     return page(request, "run", "runs", **starters(request, org) | context)
+
+
+@needs("operator")
+@require_safe
+def rejected(request: HttpRequest, run_id: int, cause: str) -> HttpResponseBase:
+    """What a run could not tick because of one cause, as CSV."""
+    if all(group["cause"] != cause for group in causes.of_run(run_id, None)):
+        raise Http404
+    values = {"run": run_id, "cause": cause}
+    found = None if request.method == "HEAD" else causes.boxes_in("boxes_of_run", values)
+    return causes.csv_of(f"run-{run_id}-{cause}", found)
 
 
 def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:
