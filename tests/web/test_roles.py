@@ -40,11 +40,15 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/runs/start": (IN, OPERATE),
     "/runs/<int:run_id>/progress": (IN, IN),
     "/runs/<int:run_id>/cancel": (IN, OPERATE),
+    "/runs/<int:run_id>/rejected/<slug:cause>.csv": (OPERATE, OPERATE),
     "/runs/<int:run_id>/undo": (IN, ADMIN),
     "/runs/<int:run_id>/untick/<str:kind>.csv": (IN, IN),
     "/issues": (IN, IN),
     "/issues/scanner/<int:hold_id>": (IN, ADMIN),
     "/issues/retry": (IN, OPERATE),
+    "/issues/<slug:cause>": (IN, IN),
+    "/issues/<slug:cause>/mute": (IN, OPERATE),
+    "/issues/<slug:cause>/boxes.csv": (OPERATE, OPERATE),
     "/holds": (IN, IN),
     "/holds/<int:hold_id>": (IN, ADMIN),
     "/holds/<int:hold_id>/people.csv": (OPERATE, OPERATE),
@@ -105,7 +109,12 @@ def path_of(route: str) -> str:
     """An address of the route that finds nothing, so that pressing its button does nothing either."""
     for name in NUMBERS:
         route = route.replace(f"<int:{name}>", "999999")
-    return route.replace("<str:handle>", "0" * 12).replace("<slug:provider>", "none").replace("<str:kind>", "Lead")
+    return (
+        route.replace("<str:handle>", "0" * 12)
+        .replace("<slug:provider>", "none")
+        .replace("<str:kind>", "Lead")
+        .replace("<slug:cause>", "1-0")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from optsync.public import senders
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
 from optsync.web import boxes, listing
+from optsync.web.causes import said_of_retry
 from optsync.web.history import Labels, Told, as_json, record_as_json, tell
-from optsync.web.issues import said_of_retry
 from optsync.web.middleware import actor_of, needs
 from optsync.web.record_links import record_links
 from optsync.web.shell import REFUSED, page

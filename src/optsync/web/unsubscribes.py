@@ -4,11 +4,9 @@ Newest first, page by page; the address of the page holds all of it. A page read
 unsubscribes there are and whatever is asked for.
 """
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from io import StringIO
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -26,11 +24,11 @@ from optsync.core.addresses import hmac_pads, normalize
 from optsync.core.record_ids import kind_of, to_18
 from optsync.ledger import marks
 from optsync.ledger.exports import export_opt_outs
-from optsync.ledger.files import safe_cell
 from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
 from optsync.web import propagation
-from optsync.web.issues import said_of_retry
+from optsync.web.causes import said_of_retry
+from optsync.web.csv_lines import csv_line
 from optsync.web.listing import TYPED_CHARS_MAX, beginning_in, span_of
 from optsync.web.middleware import actor_of, needs
 from optsync.web.propagation import BARS
@@ -421,13 +419,6 @@ def is_exported(row: dict[str, Any]) -> bool:
 def line_of(row: dict[str, Any]) -> bytes:
     """One opt-out as a line of CSV."""
     return csv_line([row["normal"], f"{row['since'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", row["source"]])
-
-
-def csv_line(cells: Sequence[str]) -> bytes:
-    """A line of CSV whose cells no spreadsheet runs."""
-    text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow([safe_cell(cell) for cell in cells])
-    return text.getvalue().encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,8 @@ KINDS = {
     "sync held": "A sync run met a mass change, which waits for a decision",
     "issue opened": "Something waits for a person",
     "issue resolved": "What waited for a person is put right",
+    "issue muted": "An issue was muted until a day; it is still counted",
+    "issue unmuted": "An issue is no longer muted",
     "connection lost": "Salesforce refuses our sign-in",
     "connection restored": "Salesforce takes our sign-in again",
 }
