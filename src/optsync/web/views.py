@@ -112,7 +112,7 @@ def action_of(standing: Standing) -> dict[str, str] | None:
     if not standing.connected:
         return {"url": reverse("web:connect"), "label": _("Connect Salesforce")}
     if standing.verdict == "sign-in refused":
-        return {"url": reverse("web:connect"), "label": _("Reconnect")}
+        return {"url": reverse("web:reconnect"), "label": _("Reconnect"), "method": "post"}
     if standing.verdict == "held":
         return {"url": reverse("web:holds"), "label": _("Decide")}
     if standing.verdict in ("parked", "paused"):
