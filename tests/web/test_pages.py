@@ -60,7 +60,7 @@ def test_a_pause_is_told_with_its_cause_and_what_to_do(site: Site, cookie: str) 
         marks.clear_pauses(conn, org_id)
     assert "Salesforce has refused our sign-in since" in text
     assert "Sign in again. Everything owed is sent afterwards." in text
-    assert ">Reconnect</a>" in text
+    assert ">Reconnect</button>" in text
     assert 'class="pill bad"' in text
 
 

@@ -75,6 +75,7 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/settings/salesforce/doctor": (IN, ADMIN),
     "/settings/salesforce/install": (IN, ADMIN),
     "/settings/salesforce/disconnect": (ADMIN, ADMIN),
+    "/settings/salesforce/reconnect": (ADMIN, ADMIN),
     "/settings/salesforce/connect": (ADMIN, ADMIN),
     "/settings/salesforce/connect/sign-in": (ADMIN, ADMIN),
     "/settings/salesforce/connect/certificate": (ADMIN, ADMIN),

@@ -43,7 +43,7 @@ def test_a_refused_sign_in_offers_to_connect_again(site: Site, cookie: str) -> N
         _, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
         marks.clear_pauses(conn, org_id)
     assert "Salesforce has refused our sign-in since" in text
-    assert ">Reconnect</a>" in text
+    assert ">Reconnect</button>" in text
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import psycopg
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja.errors import ValidationError
 
-from optsync.config.desk import desk
+from optsync.web.request_ids import request_id_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 CATALOGUE: Final = "/v1/problems"
@@ -123,7 +123,7 @@ def told(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         "code": refusal.code,
         "means": refusal.means or kind.means,
         "next": refusal.next or kind.next,
-        "request_id": desk().seams.new_id(),
+        "request_id": request_id_of(request),
     }
     if refusal.errors:
         document["errors"] = list(refusal.errors)
