@@ -61,6 +61,9 @@ def texts_of_code() -> set[str]:
         words.REASONS,
         words.LAYOUTS,
         words.REJECTED_ROWS,
+        words.COMPLIANCE_WRONG,
+        words.AUTHORIZATIONS,
+        words.SOURCE_TYPES,
     ):
         found |= set(table.values())
     for title, next_step in words.OUR_REFUSALS.values():

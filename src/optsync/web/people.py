@@ -22,7 +22,7 @@ from optsync.ledger.queries import sql
 from optsync.public import senders
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
-from optsync.web import listing
+from optsync.web import compliance, listing
 from optsync.web.middleware import actor_of, needs
 from optsync.web.record_links import record_links
 from optsync.web.shell import REFUSED, page
@@ -51,6 +51,8 @@ def said_of(outcome: str) -> str:
         "again": _("Unsubscribed again; the earlier removal is over."),
         "already": _("Already unsubscribed; nothing changed."),
         "lifted": _("Unsubscribe removed here."),
+        "compliance": _("Compliance data recorded."),
+        "same": _("Nothing was different; nothing was changed."),
         "waits": _("The removal waits until every box in Salesforce is unticked; until then the person stays blocked."),
     }.get(outcome, "")
 
@@ -70,6 +72,7 @@ def shown(address: str) -> dict[str, Any]:
         "stopped": ", ".join(senders.stopped(conn, found.opt_outs)) if found else "",
         "removable": opt_out is not None and opt_out.is_active,
         "records": records_of(found) if found else [],
+        "compliance": compliance.card_of(found),
         "timeline": [
             {"at": entry.at, "details": detail_of(entry, _), "source": source_of(entry, _)}
             for entry in reversed(people.timeline(conn, key, address))
