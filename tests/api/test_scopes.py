@@ -21,6 +21,8 @@ TABLE: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/imports/{import_id}/rejects"): "read",
     ("POST", "/v1/people/find"): "read",
     ("GET", "/v1/people/{person_id}"): "read",
+    ("GET", "/v1/people/{person_id}/compliance"): "read",
+    ("PUT", "/v1/people/{person_id}/compliance"): "write",
     ("GET", "/v1/people/{person_id}/timeline"): "read",
     ("GET", "/v1/runs"): "read",
     ("GET", "/v1/runs/{run_id}"): "read",

@@ -168,7 +168,7 @@ def test_exporting_a_filter_costs_one(hand: Hand, site: Site) -> None:
         record.opt_out(conn, site.installation.vault.subject_key, "exported@budget.example.com", "manual")
     hand.page.goto(f"{site.url}/unsubscribes?source=manual")
     with hand.page.expect_download():
-        hand.click("link", "Export these as CSV")
+        hand.click("button", "Export these as CSV")
     assert hand.used == 1
 
 

@@ -121,7 +121,7 @@ STATES: list[State] = [
         paused("INVALID_SESSION_ID"),
         "Salesforce has refused our sign-in since",
         "Salesforce lehnt unsere Anmeldung ab seit",
-        '<button>Reconnect<',
+        "<button>Reconnect<",
         ">Neu verbinden<",
     ),
     (

@@ -32,6 +32,8 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/unsubscribes/import/<int:upload_id>/rejects": (IN, IN),
     "/people": (IN, IN),
     "/people/evidence": (IN, IN),
+    "/people/compliance": (OPERATE, OPERATE),
+    "/people/export": (OPERATE, OPERATE),
     "/people/erase": (ADMIN, ADMIN),
     "/people/lift": (ADMIN, ADMIN),
     "/people/retry": (IN, OPERATE),
@@ -166,6 +168,9 @@ BUTTONS: Final[list[tuple[str, str, Role]]] = [
     ("/settings/salesforce/doctor", "Try a test Lead", "admin"),
     ("/settings/salesforce/install", 'name="step" value="preview"', "admin"),
     ("/people?address=shown@example.com", "/people/lift", "admin"),
+    ("/people?address=shown@example.com", "/people/compliance", "operator"),
+    ("/people", "/people/export", "operator"),
+    ("/people", 'name="pick"', "operator"),
 ]
 
 

@@ -16,8 +16,8 @@ from optsync.connection.checks import setup_link
 from optsync.connection.connect import Connection
 from optsync.core.record_ids import PREFIXES
 from optsync.core.rejections import Rejection
+from optsync.ledger.exports import csv_line
 from optsync.ledger.queries import sql
-from optsync.web.csv_lines import csv_line
 from optsync.web.legal_clock import age_of
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of

@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
@@ -23,12 +23,12 @@ from optsync.connection.connect import connections
 from optsync.core.addresses import hmac_pads, normalize
 from optsync.core.record_ids import kind_of, to_18
 from optsync.ledger import marks
-from optsync.ledger.exports import export_opt_outs
+from optsync.ledger.exports import Lines, audited, csv_line
 from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
 from optsync.web import propagation
 from optsync.web.causes import said_of_retry
-from optsync.web.csv_lines import csv_line
+from optsync.web.exports import download, streamed
 from optsync.web.listing import TYPED_CHARS_MAX, beginning_in, span_of
 from optsync.web.middleware import actor_of, needs
 from optsync.web.propagation import BARS
@@ -361,7 +361,7 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
     if not picked:
         return redirect(f"{back}&due=none")
     if request.POST.get("step") == "export":
-        return download(blocks_of(picked))
+        return download(picked_out(picked, actor_of(request)), "unsubscribes")
     return redirect(f"{back}&{urlencode({'due': marks.retry_people(desk().connection(), picked)})}")
 
 
@@ -371,44 +371,46 @@ def said_of_bulk(due: str) -> str:
 
 
 @needs("operator")
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def export(request: HttpRequest) -> HttpResponseBase:
-    """The active opt-outs that the filters leave, as CSV that no spreadsheet runs; all of them as `optsync export`."""
+    """POST: the active opt-outs that the filters leave, as CSV; all of them as `optsync export`. GET leads back."""
     asked = asked_of(request, request.GET.dict())
-    if request.method == "HEAD":
-        return download(iter(()))
-    return download(filtered(asked) if asked.filters else exported())
+    if request.method != "POST":
+        return redirect(f"{reverse('web:unsubscribes')}{asked.newest}")
+    actor = actor_of(request)
+    return download(filtered(asked, actor) if asked.filters else streamed("opt-outs", actor, None), "unsubscribes")
 
 
-def download(blocks: Iterator[bytes]) -> HttpResponseBase:
-    """The answer that a browser saves as a file."""
-    day = f"{desk().seams.now():%Y-%m-%d}"
-    headers = {"Content-Disposition": f'attachment; filename="unsubscribes-{day}.csv"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(blocks, content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def exported() -> Iterator[bytes]:
-    """The file, block by block, on a session of its own: a reader may be slow or leave in the middle."""
+def filtered(asked: Asked, actor: str) -> Iterator[bytes]:
+    """What the filters leave. The audit does not say which address was searched for: it is kept for ever."""
+    filters = asked.filters | ({"q": "…"} if asked.q else {})
     with desk().database.connect() as conn:
-        yield from export_opt_outs(conn)
+        yield from audited(conn, lines_left_by(asked), "opt-outs", actor=actor, filters=filters)
 
 
-def filtered(asked: Asked) -> Iterator[bytes]:
-    """The same of what the filters leave: the list walked to its end, in stretches."""
+def picked_out(picked: list[int], actor: str) -> Iterator[bytes]:
+    """The same of people who were ticked."""
+    with desk().database.connect() as conn:
+        yield from audited(conn, lines_of(picked), "opt-outs", actor=actor, filters={"ticked": str(len(picked))})
+
+
+def lines_left_by(asked: Asked) -> Lines:
+    """The list walked to its end, in stretches."""
     yield csv_line(EXPORT_COLUMNS)
     among, place = people_among(asked), None
     while True:
         rows = look_at(asked, among, LOOK_MAX, LOOK_MAX, place)
-        yield b"".join(line_of(row) for row in rows if asked.takes(row) and is_exported(row))
+        yield from (line_of(row) for row in rows if asked.takes(row) and is_exported(row))
         if not rows or rows[-1]["nth"] < LOOK_MAX:
             return
         place = (rows[-1]["since"], rows[-1]["address_id"])
 
 
-def blocks_of(picked: list[int]) -> Iterator[bytes]:
-    """The same of people who were ticked."""
+def lines_of(picked: list[int]) -> Lines:
+    """Those of a page that were ticked."""
+    yield csv_line(EXPORT_COLUMNS)
     rows = look_at(Asked(), picked, PAGE_ROWS, PAGE_ROWS, None)
-    return iter([csv_line(EXPORT_COLUMNS), *(line_of(row) for row in rows if is_exported(row))])
+    yield from (line_of(row) for row in rows if is_exported(row))
 
 
 def is_exported(row: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from optsync.config.database import Database
-from optsync.config.vault import Vault
+from optsync.config.vault import Vault, refuse_foreign
 from optsync.connection import doctor
 from optsync.connection.canary import NAME
 from optsync.connection.checks import TITLES, Check, setup_link
@@ -200,6 +200,14 @@ def test_only_an_address_that_recipients_reach_by_https_is_sound_for_a_real_org(
         assert (found.state, word in found.why) == ("warn", True)
     assert examine(world, public_url="https://u.example.com")["public-url"].state == "pass"
     world.conn.execute("UPDATE connection SET is_practice = true")
+
+
+def test_r43_a_key_that_would_know_no_erased_person_is_a_finding_though_it_reads_the_credentials(world: World) -> None:
+    refuse_foreign(world.vault, world.conn)  # as every start does: the first key is remembered
+    assert defects(world) == {}
+    other = replace(world.vault, subject_key=b"another subject key of 32 bytes!")
+    skipped = {"sign-in": "skip", "org": "skip", "api": "skip", "fields": "skip"}
+    assert defects(world, vault=lambda: other) == {"keys": "fail", **skipped}
 
 
 def test_a_session_that_may_lose_what_it_acknowledged_is_a_finding(world: World) -> None:
