@@ -20,6 +20,8 @@ router = Router()
 INT_MAX: Final = 2**31 - 1
 Handle = Annotated[str, Path(pattern="^[0-9a-f]{12}$", description="The middle of the key's text.")]
 
+Days = Annotated[Whole, Field(ge=1, le=DAYS_MAX)]
+
 
 class ListedKey(Told):
     """A key without its secret."""
@@ -52,9 +54,7 @@ class NewKey(Asked):
         examples=["crm sender"],
     )
     scopes: list[Scope] = Field(min_length=1, max_length=4, description="What it may do; check is enough for a sender.")
-    days: Whole | None = Field(
-        None, ge=1, le=DAYS_MAX, description="Expires after so many days; null = never.", examples=[90]
-    )
+    days: Days | None = Field(None, description="Expires after so many days; null = never.", examples=[90])
 
 
 class MadeKey(ListedKey):
