@@ -13,14 +13,14 @@ from optsync.api.cursors import Cursor, Limit, cut, number_in
 from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, made_once
 from optsync.api.problems import Refusal
-from optsync.api.shapes import Asked, Told, Whole
+from optsync.api.shapes import WHOLE, Asked, Told
 from optsync.config.desk import desk
 
 router = Router()
 INT_MAX: Final = 2**31 - 1
 Handle = Annotated[str, Path(pattern="^[0-9a-f]{12}$", description="The middle of the key's text.")]
 
-Days = Annotated[Whole, Field(ge=1, le=DAYS_MAX)]
+Days = Annotated[int, Field(ge=1, le=DAYS_MAX), WHOLE]
 
 
 class ListedKey(Told):

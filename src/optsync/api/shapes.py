@@ -10,8 +10,8 @@ Address = Annotated[
 ]
 
 
-Whole = Annotated[int, BeforeValidator(lambda one: int(one) if isinstance(one, float) and one.is_integer() else one)]
-"""A whole number as JSON has it: 4.0 is one, too."""
+WHOLE = BeforeValidator(lambda one: int(one) if isinstance(one, float) and one.is_integer() else one)
+"""For a whole number as JSON has it: 4.0 is one, too. Behind its bounds, or the document loses them."""
 
 
 class Asked(BaseModel):
