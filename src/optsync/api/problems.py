@@ -46,6 +46,12 @@ KINDS: Final[dict[str, Kind]] = {
     "scope-missing": Kind(
         403, "This API key may not do that", NOTHING_DONE, "Use a key with the scope that `detail` names."
     ),
+    "beyond-own-key": Kind(
+        403,
+        "An API key cannot give what it has not",
+        NOTHING_DONE,
+        "Let the new key end no later than this one, or make it with a key that has no end.",
+    ),
     "route-unknown": Kind(404, "There is no such address", NOTHING_DONE, "See /v1/openapi.json for those there are."),
     "not-found": Kind(404, "There is no such thing", NOTHING_DONE, "Check the number; it comes from a list or a POST."),
     "method-not-allowed": Kind(
