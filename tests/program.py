@@ -68,6 +68,10 @@ class Program:
         """POST with a JSON body."""
         return self.ask("POST", path, body, **headers)
 
+    def put(self, path: str, body: object, **headers: str) -> Answer:
+        """PUT with a JSON body."""
+        return self.ask("PUT", path, body, **headers)
+
 
 def program(site: Site, *scopes: Scope, days: int | None = None) -> Program:
     """A program with a key of its own, and so with limits of its own."""

@@ -123,7 +123,7 @@ STATES: list[State] = [
         paused("INVALID_SESSION_ID"),
         "Salesforce has refused our sign-in since",
         "Salesforce lehnt unsere Anmeldung ab seit",
-        'href="/settings/salesforce/connect">Reconnect<',
+        "<button>Reconnect<",
         ">Neu verbinden<",
     ),
     (

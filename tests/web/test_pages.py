@@ -59,7 +59,8 @@ def test_a_pause_is_told_with_its_cause_and_what_to_do(site: Site, cookie: str) 
         _, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
         marks.clear_pauses(conn, org_id)
     assert "Salesforce has refused our sign-in since" in text
-    assert "Sign in again with: optsync connect --credentials FILE." in text
+    assert "Sign in again. Everything owed is sent afterwards." in text
+    assert ">Reconnect</button>" in text
     assert 'class="pill bad"' in text
 
 

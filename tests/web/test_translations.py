@@ -67,6 +67,9 @@ def texts_of_code() -> set[str]:
         history.FACTS,
         SLOWED_BY,
         UNPROVED,
+        words.COMPLIANCE_WRONG,
+        words.AUTHORIZATIONS,
+        words.SOURCE_TYPES,
     ):
         found |= set(table.values())
     for title, next_step in words.OUR_REFUSALS.values():

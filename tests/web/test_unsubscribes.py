@@ -8,10 +8,10 @@ from io import StringIO
 import pytest
 
 from optsync.connection.connect import connections
-from optsync.ledger import lifts, people, record
+from optsync.ledger import lifts, marks, people, record
 from optsync.ledger.people import Link
 from tests.installation import Site
-from tests.web.conftest import press, read
+from tests.web.conftest import post, press, read
 
 FORMULA = "=cmd|calc@example.com"
 HOSTILE = "<script>document.title='taken'</script>@list.example.com"
@@ -127,10 +127,58 @@ def test_a_form_of_another_site_records_nobody(site: Site, cookie: str) -> None:
 
 
 def test_the_export_is_that_of_the_command_line(site: Site, cookie: str, org_id: int) -> None:
-    answer, text = site.request("GET", "/unsubscribes/export", headers={"Cookie": cookie})
+    answer, text = post(site, cookie, "/unsubscribes/export")
     assert answer.getheader("content-type") == "text/csv; charset=utf-8"
     assert (answer.getheader("content-disposition") or "").startswith('attachment; filename="unsubscribes-')
     assert text == site.installation.run("export").out
     addresses = [row["address"] for row in csv.DictReader(StringIO(text))]
     assert "'" + FORMULA in addresses
     assert "lifted@states.example.com" not in addresses
+
+
+def test_r34_whoever_unsubscribed_somebody_stands_in_the_list_and_is_a_filter(site: Site, cookie: str) -> None:
+    key = site.installation.vault.subject_key
+    press(site, cookie, "/unsubscribes", address="mine@by.example.com")
+    with site.installation.database.connect() as conn:
+        record.opt_out(conn, key, "theirs@by.example.com", "manual", actor="Petra Liste")
+        record.opt_out(conn, key, "program@by.example.com", "mail provider", actor="API key crm")
+        record.opt_out(conn, key, "ticked@by.example.com", "salesforce sync")
+        record.opt_out(conn, key, "ticked@by.example.com", "manual", actor="Petra Liste")
+        record.opt_out(conn, key, "letter@by.example.com", "one-click", evidence={"campaign": "Autumn"})
+    text = read(site, cookie, "/unsubscribes?by=me")
+    assert "mine@by.example.com" in listed(text)
+    assert not {"theirs@by.example.com", "program@by.example.com"} & set(listed(text))
+    text = read(site, cookie, "/unsubscribes?by=Petra+Liste")
+    assert set(listed(text)) == {"theirs@by.example.com", "ticked@by.example.com"}
+    assert '<bdi><a href="?by=Petra+Liste">Petra Liste</a></bdi>' in text
+    assert listed(read(site, cookie, "/unsubscribes?by=API+key+crm&q=program")) == ["program@by.example.com"]
+    assert "<bdi>Autumn</bdi>" in read(site, cookie, "/unsubscribes?q=letter@by")
+    assert listed(read(site, cookie, "/unsubscribes?by=nobody")) == []
+
+
+def test_filters_are_chips_that_go_one_by_one_and_nobody_is_one_click_from_everybody(
+    site: Site, cookie: str, org_id: int
+) -> None:
+    text = read(site, cookie, "/unsubscribes?source=complaint&state=owed&until=2999-12-31")
+    assert listed(text) == ["owed@states.example.com"]
+    chips = re.findall(r'class="chip" href="([^"]*)"><span>([^<]*)<bdi>([^<]*)</bdi>', text)
+    assert chips == [
+        ("?source=complaint&amp;until=2999-12-31", "In Salesforce: ", "On its way"),
+        ("?state=owed&amp;until=2999-12-31", "Source: ", "Spam complaint"),
+        ("?state=owed&amp;source=complaint", "Until: ", "31 Dec 2999"),
+    ]
+    text = read(site, cookie, "/unsubscribes?until=2001-01-01")
+    assert re.search(r'Nobody matches these filters\. <a href="/unsubscribes">Clear filters</a>', text)
+    assert listed(read(site, cookie, "/unsubscribes?since=9999-12-31&until=9999-12-31")) == []
+
+
+def test_a_confirmed_row_says_how_long_salesforce_took(site: Site, cookie: str) -> None:
+    key, contact = site.installation.vault.subject_key, "003000007700009AAA"
+    with site.installation.database.connect() as conn, site.installation.database.connect() as worker:
+        number, org = marks.new_worker(conn), connections(conn)[0].org_id
+        people.link(conn, key, org, [Link(contact, "Contact", "took@took.example.com")], "g")
+        record.opt_out(conn, key, "took@took.example.com", "one-click")
+        worker.execute("SELECT pg_advisory_lock(7001, %s)", [number])
+        conn.execute("UPDATE mark SET claimed_by = %s WHERE record_id = %s", [number, contact])
+        assert marks.confirm(conn, key, number, org, [(1, contact)]) == 1
+    assert re.search(r"In Salesforce in \d\.\d\d\ss<", read(site, cookie, "/unsubscribes?q=took@took"))

@@ -152,11 +152,12 @@ def _check_setup(conn: psycopg.Connection, session: Session, chosen: Settings, e
     yield from checks_setup.check_user(session, link)
     wanted = [OptOutField(one.lead_name, one.contact_name, one.label) for one in _fields_in_use(conn, chosen)]
     yield from checks_setup.check_layouts(session, link, wanted, decides=edition.startswith(LAYOUT_DECIDES))
+    if not edition.startswith(LAYOUT_DECIDES):
+        yield from checks_setup.check_readers(session, link, wanted)
     yield from checks_setup.check_rules(session, link)
     yield from checks_setup.check_custom(
         session, link, next((one for one in wanted if one.lead_name != fields.EMAIL.lead_name), None)
     )
-    yield from checks_setup.check_events(session, link)
 
 
 def _api_refused(error: SalesforceError) -> Check:

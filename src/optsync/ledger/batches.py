@@ -7,12 +7,12 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from optsync.core.addresses import normalize, subject_of, without_addresses
+from optsync.core.addresses import normalize, subject_of, without_addresses, without_person
 from optsync.core.brake import is_held
 from optsync.ledger import holds
 from optsync.ledger.balance import linked_addresses
 from optsync.ledger.queries import sql
-from optsync.ledger.record import Recorded, Source, again_after_deadlock
+from optsync.ledger.record import Outcome, Recorded, Source, again_after_deadlock
 
 PACKAGE = "optsync.ledger"
 
@@ -38,16 +38,39 @@ class Batch:
     hold_id: int | None
 
 
-def opt_out_all(conn: psycopg.Connection, subject_key: bytes, wanted: Sequence[Wanted], *, actor: str) -> Batch:
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What recording would come to, for each address in the order given, and whether the brake would hold it."""
+
+    outcomes: list[Outcome]
+    is_held: bool
+
+
+def look_ahead(conn: psycopg.Connection, subject_key: bytes, addresses: Sequence[str]) -> Ahead:
+    """What `opt_out_all` would do now; writes nothing."""
+    named = _named(subject_key, addresses)
+    outcomes = [outcome for (outcome,) in conn.execute(sql(PACKAGE, "outcomes_ahead"), named)]
+    return Ahead(outcomes, _is_mass(conn, named))
+
+
+def opt_out_all(
+    conn: psycopg.Connection,
+    subject_key: bytes,
+    wanted: Sequence[Wanted],
+    *,
+    actor: str,
+    confirmed: bool = False,
+    records: Sequence[str] = (),
+) -> Batch:
     """Records them all; when this returns they are committed. Each source is a commit of its own.
 
-    More new ones than the brake allows are recorded and blocked, and their boxes are held. Raises psycopg.Error.
+    More new ones than the brake allows are recorded and blocked, and their boxes are held, unless the preview of the
+    set was `confirmed` (rules 8). `records` are 18-character ids that were named: written at once, also above the
+    fan-out cap. Raises psycopg.Error.
     """
-    normals = [normalize(one.address) for one in wanted]
-    subjects = [subject_of(normal, subject_key) for normal in normals]
-    row = conn.execute(sql(PACKAGE, "count_batch"), {"normals": normals, "subjects": subjects}).fetchone()
-    assert row is not None  # a count
-    held = is_held(row[0], 0) and is_held(row[0], linked_addresses(conn))
+    named = _named(subject_key, [one.address for one in wanted])
+    normals, subjects = named["normals"], named["subjects"]
+    held = not confirmed and _is_mass(conn, named)
     hold_id = holds.open_outbound(conn, f"batch by {actor}") if held else None
     found: list[Recorded | None] = [None] * len(wanted)
     for source in dict.fromkeys(one.source for one in wanted):
@@ -59,11 +82,23 @@ def opt_out_all(conn: psycopg.Connection, subject_key: bytes, wanted: Sequence[W
             "actor": actor,
             "reasons": [_reason(wanted[place]) for place in places],
             "evidence": [_evidence(wanted[place]) for place in places],
+            "records": list(records),
             "hold": hold_id,
         }
         for place, recorded in zip(places, _record(conn, values), strict=True):
             found[place] = recorded
     return Batch([recorded for recorded in found if recorded is not None], hold_id)
+
+
+def _named(subject_key: bytes, addresses: Sequence[str]) -> dict[str, list[Any]]:
+    normals = [normalize(address) for address in addresses]
+    return {"normals": normals, "subjects": [subject_of(normal, subject_key) for normal in normals]}
+
+
+def _is_mass(conn: psycopg.Connection, named: dict[str, list[Any]]) -> bool:
+    row = conn.execute(sql(PACKAGE, "count_batch"), named).fetchone()
+    assert row is not None  # a count
+    return is_held(row[0], 0) and is_held(row[0], linked_addresses(conn))
 
 
 def _record(conn: psycopg.Connection, values: dict[str, Any]) -> list[Recorded]:
@@ -80,4 +115,5 @@ def _reason(wanted: Wanted) -> str | None:
 
 
 def _evidence(wanted: Wanted) -> Jsonb | None:
-    return None if wanted.evidence is None else Jsonb(wanted.evidence)
+    said = wanted.evidence
+    return None if said is None else Jsonb(without_person(said, normalize(wanted.address)))

@@ -22,15 +22,13 @@ from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
 from optsync.seams import Seams
 from optsync.sync import follow, lookups, records
-from optsync.sync.line import Line
+from optsync.sync.line import NOBODY, Line
 from optsync.sync.records import Row
 
 if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
 PACKAGE: Final = "optsync.sync"
-NOBODY: Final = 0
-"""A look holds no claims, so it needs no worker number."""
 DISCONNECTED: Final = (
     "this org is disconnected: nobody waits for it, and a box ticked there brings the unsubscribe back once it is "
     "connected again and compared"

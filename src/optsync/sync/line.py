@@ -19,6 +19,8 @@ from optsync.seams import Seams
 
 HIDDEN_SECONDS: Final = 15 * 60.0
 """How often a field or object that is hidden from us is tried again: its pause ends by itself once it is granted."""
+NOBODY: Final = 0
+"""The worker number of a look, which holds no claims."""
 ORG_WIDE_CODES: Final = ("API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG", "UNSUPPORTED_API_VERSION", "GONE")
 """Missing permissions and a retired version: they concern no single object."""
 

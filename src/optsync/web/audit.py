@@ -4,8 +4,6 @@ A page looks at a bounded number of events, however many there are; days are fou
 time. Verifying only reads, part by part, and a page without JavaScript goes on by a link.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from psycopg.rows import dict_row
 from optsync.config.desk import desk
 from optsync.core.told import Told, in_language, told
 from optsync.ledger import chain
-from optsync.ledger.files import safe_cell
+from optsync.ledger.exports import csv_line
 from optsync.ledger.queries import sql
 from optsync.web.middleware import needs
 from optsync.web.shell import page
@@ -215,7 +213,7 @@ def exported(asked: Asked, *, as_csv: bool) -> Iterator[bytes]:
             cursor.execute(sql("optsync.web", "events_between"), values)
             for row in cursor:
                 row["at"] = row["at"].isoformat()
-                yield csv_line([row[name] for name in COLUMNS]) if as_csv else json_line(row)
+                yield csv_line(csv_cells(row)) if as_csv else json_line(row)
 
 
 def json_line(row: dict[str, Any]) -> bytes:
@@ -223,9 +221,7 @@ def json_line(row: dict[str, Any]) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 
-def csv_line(cells: list[Any]) -> bytes:
-    """One line; a cell that a spreadsheet would run as a formula gets an apostrophe in front."""
-    line = io.StringIO()
-    texts = ["" if cell is None else json.dumps(cell) if isinstance(cell, dict | list) else str(cell) for cell in cells]
-    csv.writer(line).writerow(map(safe_cell, texts))
-    return line.getvalue().encode()
+def csv_cells(row: dict[str, Any]) -> list[Any]:
+    """An event as a line of CSV holds it: what has parts of its own as JSON."""
+    cells = [row[name] for name in COLUMNS]
+    return [json.dumps(cell) if isinstance(cell, dict | list) else cell for cell in cells]

@@ -14,8 +14,8 @@ from optsync.ledger import marks
 from optsync.ledger.marks import Pause
 from optsync.ledger.people import BoxMark, Person, Record
 from optsync.ledger.queries import sql
+from optsync.web.causes import DECIDED
 from optsync.web.history import parts_of
-from optsync.web.issues import REFUSED_BY_US
 from optsync.web.legal_clock import age_of
 from optsync.web.words import MARK_REASONS, refusal_of
 
@@ -93,7 +93,7 @@ def refused(mark: BoxMark) -> Cause:
     """A box that waits for a person: Salesforce refused it, or one of us did."""
     code, said = parts_of(mark.reason)
     why = refusal_of(code, said, _)
-    is_ours = code in REFUSED_BY_US
+    is_ours = code in DECIDED
     at = None if is_ours else mark.due_at
     return Cause(
         "!", "warn", _("Waits for a person"), why.title, why.next, code, said, to_minute(at), can_retry=not is_ours

@@ -15,6 +15,7 @@ from optsync.web.words import (
     REASONS,
     SOURCES,
     Translate,
+    compliance_line,
     refusal_of,
     state_of_box,
 )
@@ -98,6 +99,7 @@ def detail_of(entry: "TimelineEntry", labels: Labels | None = None, translate: T
         refusal_of(*parts_of(entry.reason), translate).title if entry.kind == "parked" else "",
         translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else "",
         entry.reason or "",
+        compliance_line(evidence, translate) if entry.kind == "compliance set" else "",
     ]
     return " · ".join(part for part in parts if part)
 

@@ -171,7 +171,6 @@ def action_of(standing: Standing) -> dict[str, str] | None:
     """The way to put right what the sentence says; the buttons for a sync run stand beside it."""
     ways = {
         "not connected": ("web:connect", _("Connect Salesforce")),
-        "sign-in refused": ("web:connect", _("Reconnect")),
         "held": ("web:holds", _("Decide")),
         "parked": ("web:issues", _("Fix %(n)s") % {"n": word_of(standing.figures["refused"], standing.at)}),
         "paused": ("web:issues", _("Why?")),
@@ -180,6 +179,8 @@ def action_of(standing: Standing) -> dict[str, str] | None:
     if standing.verdict == "not proved" and standing.unproved_run:
         run = reverse("web:run", args=[standing.unproved_run])
         return {"url": run, "label": _("Sync run %(n)s") % {"n": standing.unproved_run}}
+    if standing.verdict == "sign-in refused":
+        return {"url": reverse("web:reconnect"), "label": _("Reconnect"), "method": "post"}
     if standing.verdict in ways:
         place, label = ways[standing.verdict]
         return {"url": reverse(place), "label": label}

@@ -55,6 +55,8 @@ KINDS = {
     "hold dropped": "A mass change was dropped",
     "run undone": "What a sync run brought in was taken back",
     "file imported": "A file was imported",
+    "exported": "A file was exported",
+    "compliance set": "Compliance data set",
     "mark ended": "A box is no longer due",
     "dispute ended": "A disputed tick is gone from Salesforce",
     "pushes paused": "Pushes to Salesforce were paused",
@@ -80,6 +82,8 @@ KINDS = {
     "sync held": "A sync run met a mass change, which waits for a decision",
     "issue opened": "Something waits for a person",
     "issue resolved": "What waited for a person is put right",
+    "issue muted": "An issue was muted until a day; it is still counted",
+    "issue unmuted": "An issue is no longer muted",
     "connection lost": "Salesforce refuses our sign-in",
     "connection restored": "Salesforce takes our sign-in again",
 }
@@ -263,9 +267,13 @@ LAYOUTS = {
     "own columns": "columns that you chose",
     "Salesforce report": "Salesforce report",
     "optsync export": "export of optsync",
+    "optsync people": "export of optsync: people",
+    "optsync ids": "export of optsync: Salesforce ids",
+    "compliance data": "table with compliance data",
 }
 """Layouts whose name is not that of a product."""
 REJECTED_ROWS = {
+    "neither an e-mail address nor a record id": "neither an e-mail address nor a record id",
     "no e-mail address": "no e-mail address",
     "not an e-mail address": "not an e-mail address",
     "its quotes do not match": "its quotes do not match",
@@ -283,6 +291,34 @@ REJECTED_ROWS = {
         "the last three characters of the id do not fit the others: were its capitals changed on the way?"
     ),
 }
+COMPLIANCE_WRONG = {
+    "no such authorization type": "no such authorization type",
+    "a consent needs its date and its purpose": "a consent needs its date and its purpose",
+    "only a consent has a date and a purpose": "only a consent has a date and a purpose",
+    "only the authorization type other has a note": "only the authorization type Other has a note",
+    "no such source type": "no such source type",
+    "only the source type other has a note": "only the source type Other has a note",
+    "the consent date is no day: write it as 2026-03-31": "the consent date is no day: write it as 2026-03-31",
+    "the consent date lies in the future": "the consent date lies in the future",
+    "longer than 500 characters": "longer than 500 characters",
+}
+"""Why compliance data were not recorded (core/compliance.py)."""
+AUTHORIZATIONS = {
+    "consent": "Consent",
+    "legitimate interest": "Legitimate interest",
+    "performance of a contract": "Performance of a contract",
+    "compliance with legal obligation": "Compliance with legal obligation",
+    "protection of vital interests": "Protection of vital interests",
+    "public interest/official authority": "Public interest/official authority",
+    "other": "Other",
+}
+SOURCE_TYPES = {
+    "crm sync": "CRM sync",
+    "import": "Import",
+    "manual upload": "Manual upload",
+    "chrome extension": "Chrome extension",
+    "other": "Other",
+}
 NOT_LINKED = "recorded, but not linked: "
 NOT_LINKED_SHORT = "recorded, but not linked"
 
@@ -297,6 +333,18 @@ WHY = {
 UNSUBSCRIBED = "Unsubscribed"
 ALLOWED = "Not unsubscribed: mail is allowed."
 UNKNOWN = "This address is not known here: mail is allowed."
+
+
+def compliance_line(data: Mapping[str, object], translate: Translate = str) -> str:
+    """Compliance data on one line; empty where none is recorded."""
+    basis, origin = str(data.get("authorization_type") or ""), str(data.get("source_type") or "")
+    parts = [
+        translate(AUTHORIZATIONS.get(basis, basis)) if basis else "",
+        *(str(data.get(name) or "") for name in ("consent_date", "consent_purpose", "authorization_note")),
+        translate(SOURCE_TYPES.get(origin, origin)) if origin else "",
+        str(data.get("source_note") or ""),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
@@ -342,7 +390,7 @@ def reason_of_reject(reason: str, translate: Translate = str) -> str:
     """Why a row of a file was not taken, or its record not linked."""
     if reason.startswith(NOT_LINKED):
         return f"{translate(NOT_LINKED_SHORT)}: {translate(reason.removeprefix(NOT_LINKED))}"
-    return translate(REJECTED_ROWS.get(reason, reason))
+    return translate((REJECTED_ROWS | COMPLIANCE_WRONG).get(reason, reason))
 
 
 def linked_by(provenance: str, translate: Translate = str) -> str:

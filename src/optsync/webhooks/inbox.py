@@ -97,6 +97,11 @@ def take_these(conn: psycopg.Connection, subject_key: bytes, numbers: Sequence[i
     take_each(conn, subject_key, waiting(conn, "inbox_waiting_of", list(numbers)))
 
 
+def take_waiting_of(conn: psycopg.Connection, subject_key: bytes, address: str) -> None:
+    """Records what waits about one person. An erasure comes after it: here addresses stand in clear until then."""
+    take_each(conn, subject_key, waiting(conn, "inbox_waiting_about", normalize(address)))
+
+
 def take_each(conn: psycopg.Connection, subject_key: bytes, rows: Sequence[Waiting]) -> bool:
     """Records events one by one; whether any has gone on, so that those behind it can be looked at.
 
@@ -131,8 +136,8 @@ def is_out_of_the_way(conn: psycopg.Connection, row: Waiting, error: Exception) 
         return False
 
 
-def waiting(conn: psycopg.Connection, which: str, of: int | list[int]) -> list[Waiting]:
-    """What one of the two statements finds: the oldest so many, or those with some numbers."""
+def waiting(conn: psycopg.Connection, which: str, of: int | list[int] | str) -> list[Waiting]:
+    """What a statement finds: the oldest so many, those with some numbers, or those about an address."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
         return cursor.execute(sql(PACKAGE, which), [of], prepare=True).fetchall()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from optsync.config.database import Database
-from optsync.config.vault import Vault
+from optsync.config.vault import Vault, refuse_foreign
 from optsync.connection import doctor
 from optsync.connection.canary import NAME
 from optsync.connection.checks import TITLES, Check, setup_link
@@ -22,7 +22,7 @@ from optsync.webhooks.providers import PROVIDERS, Policy
 from tests.config.pooler import transaction_pooler
 from tests.flows.push.world import EMAIL, SALES, World, become_worker
 from tests.servers import environment
-from tests.soundness import MEMBERS, make_sound, select, show
+from tests.soundness import hide, let_read, make_sound, show
 
 SOUND = {
     "sign-in",
@@ -38,10 +38,11 @@ SOUND = {
     "converted",
     "layouts.Lead",
     "layouts.Contact",
+    "readers.Lead",
+    "readers.Contact",
     "validation-rules",
     "duplicate-rules",
     "package",
-    "events",
     "api-budget",
     "bulk-budget",
     "clock",
@@ -201,6 +202,14 @@ def test_only_an_address_that_recipients_reach_by_https_is_sound_for_a_real_org(
     world.conn.execute("UPDATE connection SET is_practice = true")
 
 
+def test_r43_a_key_that_would_know_no_erased_person_is_a_finding_though_it_reads_the_credentials(world: World) -> None:
+    refuse_foreign(world.vault, world.conn)  # as every start does: the first key is remembered
+    assert defects(world) == {}
+    other = replace(world.vault, subject_key=b"another subject key of 32 bytes!")
+    skipped = {"sign-in": "skip", "org": "skip", "api": "skip", "fields": "skip"}
+    assert defects(world, vault=lambda: other) == {"keys": "fail", **skipped}
+
+
 def test_a_session_that_may_lose_what_it_acknowledged_is_a_finding(world: World) -> None:
     world.conn.execute("SET synchronous_commit = off")
     assert defects(world) == {"durability": "fail"}
@@ -320,7 +329,7 @@ PLANTED = {
     "duplicate-rules": Planted(lambda w: w.org.rule("duplicate", "Contact"), lambda w: w.org.clear_rules()),
     "package": Planted(with_package, lambda w: w.org.package(installed=True)),
     "mapping": Planted(lambda w: w.choose(sync_on=True, field="sales"), map_the_lead),
-    "events": Planted(lambda w: select(w.org, "LeadChangeEvent"), lambda w: select(w.org, *MEMBERS)),
+    "readers": Planted(lambda w: hide(w.org, "Contact", EMAIL), lambda w: let_read(w.org, "Contact", EMAIL)),
     "canary": Planted(lambda w: w.org.flow(unsets=True), lambda w: w.org.flow(unsets=False), with_canary),
     "api-budget": Planted(lambda w: w.org.limits(daily=1_000, used=900), lambda w: w.org.limits(daily=1_000, used=10)),
     "bulk-budget": Planted(lambda w: w.org.limits(bulk_queries_left=3), lambda w: w.org.limits(bulk_queries_left=900)),
@@ -394,7 +403,8 @@ def test_who_may_not_look_at_the_mapping_of_leads_is_told_where_to_look(world: W
 
 def test_what_our_user_may_not_see_of_setup_is_skipped_and_no_failure(world: World) -> None:
     world.org.permit(view_setup=False)
-    unseen = {"layouts.Lead", "layouts.Contact", "validation-rules", "duplicate-rules", "events"}
+    unseen = {"layouts.Lead", "layouts.Contact", "readers.Lead", "readers.Contact"}
+    unseen |= {"validation-rules", "duplicate-rules"}
     assert defects(world) == dict.fromkeys(unseen, "skip")
     assert "View Setup and Configuration" in examine(world)["layouts.Lead"].fix
 

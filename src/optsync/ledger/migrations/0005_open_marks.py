@@ -9,5 +9,5 @@ SQL = Path(__file__).parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0003_undo")]
+    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0004_compliance")]
     operations: ClassVar = [migrations.RunSQL((SQL / "open_marks.sql").read_text(encoding="utf-8"))]

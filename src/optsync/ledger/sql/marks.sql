@@ -95,14 +95,23 @@ WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::sm
   AND coalesce(reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text));
 
+-- name: retry_now_of_cause
+-- The same for the parked marks of an org with one cause (cause_of, of the pages' migration), by its index.
+UPDATE mark SET due_at = clock()
+WHERE org_id = %(org)s AND state = 'p' AND state IN ('o', 'p') AND reason IS NOT NULL
+  AND cause_of(reason, record_id) = %(cause)s
+  AND reason NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock());
+
 -- name: retry_now_of_run
--- The same for the records that a run named in its events.
+-- The same for the boxes that a run parked; with a cause only for those whose last refusal in the run had it.
 UPDATE mark m SET due_at = clock()
-FROM (SELECT DISTINCT org_id, record_id FROM event WHERE run_id = %(run)s AND kind = 'parked') e
-WHERE m.org_id = e.org_id AND m.record_id = e.record_id AND m.state IN ('o', 'p')
+FROM (SELECT DISTINCT ON (org_id, field, record_id) org_id, field, record_id, cause_of(reason, record_id) AS cause FROM event
+      WHERE run_id = %(run)s AND kind = 'parked' ORDER BY org_id, field, record_id, event_id DESC) e
+WHERE (m.org_id, m.field, m.record_id) = (e.org_id, e.field, e.record_id) AND m.state IN ('o', 'p')
   AND (%(org)s::smallint IS NULL OR m.org_id = %(org)s::smallint)
   AND coalesce(m.reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (m.due_at IS NULL OR m.due_at > clock())
-  AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text));
+  AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text))
+  AND (%(cause)s::text IS NULL OR (e.cause = %(cause)s::text AND m.state = 'p'));
 
 -- name: due_after_clock_step
 -- What was never tried is due at once. A moment far ahead of now was set before the clock stepped back: it would wait for the

@@ -13,7 +13,7 @@ SELECT org_id, instance_url, login_url, is_practice FROM connection;
 -- People whose address begins as asked, in its order, after a given one: opted out from where, and how many live records.
 -- Of the first `most` only those who are linked, or not, are given, and the last one whatever it is: the next page goes on
 -- there. Records are counted no further than `rows` need.
-SELECT a.nth::int, a.normal, o.source, records.count AS records
+SELECT a.nth::int, a.address_id, a.normal, o.source, records.count AS records
 FROM (SELECT address_id, normal, row_number() OVER (ORDER BY normal) AS nth FROM address
       WHERE normal > %(after)s AND normal >= %(first)s AND normal < %(last)s ORDER BY normal LIMIT %(most)s) a
 LEFT JOIN LATERAL (SELECT o.source FROM opt_out o WHERE o.address_id = a.address_id AND o.scope = 0 AND o.lifted_at IS NULL) o ON true,
@@ -30,3 +30,8 @@ SELECT org_id, due_at, attempts > 0 AS is_tried FROM lookup WHERE address_id = %
 SELECT DISTINCT ON (r.org_id) r.org_id, r.run_id, r.finished_at AS at FROM run r
 WHERE r.org_id = ANY (%(orgs)s::smallint[]) AND r.result LIKE 'proved%%' AND r.started_at > %(since)s
 ORDER BY r.org_id, r.run_id DESC;
+
+-- name: addresses_of_records
+-- The addresses to which these records are linked, in any org.
+SELECT r.record_id, a.normal FROM org o JOIN record r USING (org_id) JOIN address a USING (address_id)
+WHERE r.record_id = ANY (%s) AND a.normal IS NOT NULL;

@@ -102,11 +102,13 @@ GROUP BY 1 ORDER BY 3 DESC LIMIT 5;
 SELECT clock(), count(*)::int FROM opt_out WHERE scope = 0 AND lifted_at IS NULL;
 
 -- name: recent_runs
--- The newest runs of one org.
+-- Runs of one org before one of them, the newest first, of a kind and with a result where one is given.
 SELECT run_id, kind, state, coalesce(result, state) AS result, by_whom, started_at,
        coalesce(report -> 'counts', counts) AS counts, (report ->> 'seconds')::float8 AS seconds,
        (report ->> 'api_calls')::int AS api_calls
-FROM run WHERE org_id = %(org)s ORDER BY run_id DESC LIMIT %(limit)s;
+FROM run WHERE org_id = %(org)s AND run_id < %(before)s AND (%(kind)s::text = '' OR kind = %(kind)s::text)
+  AND (%(result)s::text = '' OR coalesce(result, state) = %(result)s::text OR starts_with(result, %(result)s::text || ','))
+ORDER BY run_id DESC LIMIT %(limit)s;
 
 -- name: one_run
 -- One run with its counts, what it could not prove, and why it failed.

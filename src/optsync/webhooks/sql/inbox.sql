@@ -31,6 +31,11 @@ WHERE inbox_id = ANY (%s) AND taken_at IS NULL AND deed <> 'unreadable' ORDER BY
 UPDATE inbox SET tries = tries + 1, try_at = clock() + least(interval '1 second' * 2 ^ least(tries + 1, 9), interval '5 minutes')
 WHERE inbox_id = %(inbox)s AND taken_at IS NULL;
 
+-- name: inbox_waiting_about
+-- Those about one address, put off or not.
+SELECT inbox_id, provider, deed, address, evidence FROM inbox
+WHERE taken_at IS NULL AND deed <> 'unreadable' AND address = %s ORDER BY inbox_id;
+
 -- name: take_from_inbox
 -- Marks one event as taken, in the ledger's transaction; no row when somebody else took it.
 UPDATE inbox SET taken_at = clock(), address = NULL WHERE inbox_id = %s AND taken_at IS NULL RETURNING inbox_id;
