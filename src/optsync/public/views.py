@@ -21,7 +21,7 @@ from optsync.config.desk import desk
 from optsync.core.addresses import mask, normalize
 from optsync.ledger.record import Source
 from optsync.public import reasons, recording
-from optsync.public.flood import Flood
+from optsync.public.flood import Flood, rest_of_the_slot
 from optsync.public.links import ONE_CLICK
 from optsync.public.look import Look, look_for
 from optsync.public.networks import network_of
@@ -30,8 +30,6 @@ from optsync.public.tokens import UnsubscribeLink, read_token
 UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
 """What a body that is no form makes Django raise: a broken boundary, too many fields, too many bytes."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError)
-ANSWER_SECONDS = 0.1
-"""The form for damaged links takes this long at least, so that its answer does not tell whom we know."""
 FLOOD = Flood()
 View = Callable[..., HttpResponse]
 
@@ -105,7 +103,7 @@ def by_address(request: HttpRequest) -> HttpResponse:
     if wait:
         return later(request, 429, {"address": address}, retry_seconds=int(wait) + 1)
     answer = record(request, UnsubscribeLink(address), "clicked link")
-    seams.sleep(max(0.0, began + ANSWER_SECONDS - seams.monotonic()))
+    seams.sleep(rest_of_the_slot(seams.monotonic() - began))
     return answer
 
 
