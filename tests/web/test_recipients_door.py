@@ -161,6 +161,35 @@ def test_a_burst_of_many_people_from_one_network_is_honoured_and_listed(site: Si
     assert [address for address in people if is_blocked(site, address)] == people[:1]
 
 
+def test_the_one_click_posts_of_a_big_mailbox_provider_are_no_scanner_and_its_clicks_may_be(site: Site) -> None:
+    one_click = {"List-Unsubscribe": "One-Click"}
+    people = {
+        network: [f"{name}{number}@provider.example.com" for number in range(scanners.PEOPLE + 2)]
+        for name, network in (("google", "66.249.93.9"), ("other", "198.51.101.9"), ("scanner", "40.107.8.9"))
+    }
+    for network, addresses in people.items():
+        for address in addresses:
+            assert (
+                post(site, link_of(site, address), network, **({} if network == "40.107.8.9" else one_click))[0] == 200
+            )
+    with site.installation.database.connect() as conn:
+        listed = {one.network for one in scanners.waiting(conn)}
+    assert all(is_blocked(site, address) for addresses in people.values() for address in addresses)
+    assert "66.249.93.0/24" not in listed
+    assert {"198.51.101.0/24", "40.107.8.0/24"} <= listed
+
+
+@pytest.mark.parametrize("fields", [{"List-Unsubscribe": "One-Click"}, {}], ids=["one-click", "page"])
+def test_the_program_that_pressed_stands_in_the_evidence_cleaned_and_short(site: Site, fields: dict[str, str]) -> None:
+    who = f"agent{len(fields)}@example.com"
+    agent = f"Mail/1.0 (of {who};\t x) " + "y" * 5_000
+    site.request("POST", link_of(site, who), urlencode(fields), FORM | {"User-Agent": agent})
+    (_, _, _, evidence) = history(site, who)[0]
+    assert isinstance(evidence, dict)
+    assert evidence["agent"].startswith("Mail/1.0 (of [address] x) yyy")
+    assert len(evidence["agent"]) == 200
+
+
 def test_few_people_or_a_network_of_our_own_proxy_are_not_suspicious(site: Site) -> None:
     for number in range(scanners.PEOPLE - 1):
         post(site, link_of(site, f"few{number}@example.com"), "192.0.2.9")

@@ -1,8 +1,13 @@
-"""Which network a request came from: kept as proof instead of the address, which would name a household."""
+"""Which network and program a request came from, kept as proof; never the address, which would name a household."""
 
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
+
+from optsync.core.addresses import without_addresses
+from optsync.core.texts import storable
+
+AGENT_CHARACTERS_MAX = 200
 
 
 def network_of(meta: Mapping[str, Any]) -> str:
@@ -18,6 +23,13 @@ def network_of(meta: Mapping[str, Any]) -> str:
     if peer is None:
         return ""
     return str(ipaddress.ip_network(f"{peer}/{24 if peer.version == 4 else 48}", strict=False))
+
+
+def agent_of(meta: Mapping[str, Any]) -> str:
+    """What the program calls itself (User-Agent), fit for an event: printable, short, without e-mail addresses."""
+    said = storable(str(meta.get("HTTP_USER_AGENT", ""))[: 4 * AGENT_CHARACTERS_MAX])
+    printable = "".join(character if character.isprintable() else " " for character in said)
+    return without_addresses(" ".join(printable.split()))[:AGENT_CHARACTERS_MAX]
 
 
 def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -24,7 +24,7 @@ from optsync.public import reasons, recording
 from optsync.public.flood import Flood, rest_of_the_slot
 from optsync.public.links import ONE_CLICK
 from optsync.public.look import Look, look_for
-from optsync.public.networks import network_of
+from optsync.public.networks import agent_of, network_of
 from optsync.public.tokens import UnsubscribeLink, read_token
 
 UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
@@ -120,7 +120,8 @@ def record(
     Without a token the person typed the address.
     """
     try:
-        recording.record(link, source, network_of(request.META), by_link=bool(token), only_sender=only_sender)
+        came_from = (network_of(request.META), agent_of(request.META))
+        recording.record(link, source, *came_from, by_link=bool(token), only_sender=only_sender)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
         return later(request, 503, asked)
