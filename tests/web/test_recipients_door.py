@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -18,7 +19,8 @@ from optsync.public.brand import Brand
 from optsync.public.languages import known, languages
 from optsync.public.senders import scope_to_check
 from optsync.public.tokens import make_token
-from tests.installation import Site
+from tests.installation import Installation, Site, served
+from tests.servers import Servers
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PAGE_BYTES_MAX = 10_000
@@ -100,6 +102,19 @@ def test_the_event_carries_message_sender_campaign_and_the_network_but_never_the
     assert history(site, "evidence@example.com") == [("opted out", "clicked link", None, evidence)]
     post(site, link_of(site, "evidence6@example.com"), "2001:db8:1:2::3")
     assert history(site, "evidence6@example.com")[0][3] == {"network": "2001:db8:1::/48"}
+
+
+def test_a_header_counts_only_from_the_proxies_that_were_named(postgres_servers: Servers, tmp_path: Path) -> None:
+    with postgres_servers.fresh_database("embedded") as database:
+        here = Installation(database, tmp_path)
+        here.environ["OPTSYNC_TRUSTED_PROXIES"] = "203.0.113.0/24"  # nobody calls from there
+        with served(here) as alone:
+            post(alone, link_of(alone, "forged@example.com"), "192.0.2.1")
+            assert history(alone, "forged@example.com")[0][3] == {"network": "127.0.0.0/24"}
+        here.environ["OPTSYNC_TRUSTED_PROXIES"] = "127.0.0.1, 203.0.113.0/24"
+        with served(here) as behind:
+            post(behind, link_of(behind, "cdn@example.com"), "192.0.2.1, 198.51.100.7, 203.0.113.9")
+            assert history(behind, "cdn@example.com")[0][3] == {"network": "198.51.100.0/24"}
 
 
 def test_r33_why_is_asked_when_everything_is_done_and_kept_with_the_person(site: Site) -> None:

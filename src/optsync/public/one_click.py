@@ -60,7 +60,7 @@ def is_recorded(environ: Environ) -> bool:
     if link is None:
         return False
     try:
-        record(link, "one-click", network_of(environ), agent_of(environ))
+        record(link, "one-click", network_of(environ, desk().proxies), agent_of(environ))
     except psycopg.Error:
         return False
     return True

@@ -30,11 +30,11 @@ def record(
     said = {"message": link.message_id, "sender": link.sender, "campaign": link.campaign}
     said |= {"network": network, "agent": agent}
     evidence = {name: value for name, value in said.items() if value}
-    conn = desk().connection()
+    conn, proxies = desk().connection(), desk().proxies
     scope = scope_to_stop(conn, link.sender) if only_sender else WHOLE_ACCOUNT
     done = opt_out(conn, desk().subject_key, link.address, source, scope=scope, evidence=evidence)
     by_provider = source == "one-click" and is_mail_provider(network)  # for its users, many from one network
-    if by_link and is_public(network) and not only_sender and not by_provider:
+    if by_link and is_public(network, proxies) and not only_sender and not by_provider:
         try:
             scanners.note(conn, network, done)
         except psycopg.Error as error:  # the opt-out is committed: whoever pressed must not be told otherwise

@@ -99,7 +99,7 @@ def by_address(request: HttpRequest) -> HttpResponse:
     address = fields_of(request).get("address", "")
     if not all(address.strip().rpartition("@")[::2]):
         return page(request, "damaged", status=400, wrong=address)
-    wait = FLOOD.wait_seconds(network_of(request.META), began)
+    wait = FLOOD.wait_seconds(network_of(request.META, desk().proxies), began)
     if wait:
         return later(request, 429, {"address": address}, retry_seconds=int(wait) + 1)
     answer = record(request, UnsubscribeLink(address), "clicked link")
@@ -120,7 +120,7 @@ def record(
     Without a token the person typed the address.
     """
     try:
-        came_from = (network_of(request.META), agent_of(request.META))
+        came_from = (network_of(request.META, desk().proxies), agent_of(request.META))
         recording.record(link, source, *came_from, by_link=bool(token), only_sender=only_sender)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
