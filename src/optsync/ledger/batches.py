@@ -1,4 +1,8 @@
-"""Many opt-outs of one request: each has its own outcome, and so many at once are held like an import (rules 8)."""
+"""Many opt-outs of one request: each has its own outcome, and so many at once are held like an import (rules 8).
+
+What comes in slices is one mass change: whoever calls says how many of the same origin came before, and slices that are
+held join one hold.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,24 +35,45 @@ class Wanted:
 class Batch:
     """What came of each, in the order given; `hold_id` when the boxes of all of them wait for a decision.
 
-    `owed` of a `Recorded` is the total of the rows with its source.
+    `owed` of a `Recorded` is the total of the rows with its source. `changed` counts the addresses that were not opted
+    out before, or only by a mass change that is held.
     """
 
     recorded: list[Recorded]
     hold_id: int | None
+    changed: int
 
 
-def opt_out_all(conn: psycopg.Connection, subject_key: bytes, wanted: Sequence[Wanted], *, actor: str) -> Batch:
+def origin_of(actor: str) -> str:
+    """What a hold of somebody's batches says it came from."""
+    return f"batch by {actor}"
+
+
+def opt_out_all(
+    conn: psycopg.Connection, subject_key: bytes, wanted: Sequence[Wanted], *, actor: str, earlier: int = 0
+) -> Batch:
     """Records them all; when this returns they are committed. Each source is a commit of its own.
 
-    More new ones than the brake allows are recorded and blocked, and their boxes are held. Raises psycopg.Error.
+    More new ones than the brake allows, together with `earlier` ones of the same hour, are recorded and blocked, and
+    their boxes are held. Raises psycopg.Error.
     """
     normals = [normalize(one.address) for one in wanted]
     subjects = [subject_of(normal, subject_key) for normal in normals]
     row = conn.execute(sql(PACKAGE, "count_batch"), {"normals": normals, "subjects": subjects}).fetchone()
     assert row is not None  # a count
-    held = is_held(row[0], 0) and is_held(row[0], linked_addresses(conn))
-    hold_id = holds.open_outbound(conn, f"batch by {actor}") if held else None
+    changed = row[0] + earlier if row[0] else 0
+    held = is_held(changed, 0) and is_held(changed, linked_addresses(conn))
+    recorded, hold_id = record_all(conn, subject_key, wanted, actor=actor, held_as=origin_of(actor) if held else None)
+    return Batch(recorded, hold_id, row[0])
+
+
+def record_all(
+    conn: psycopg.Connection, subject_key: bytes, wanted: Sequence[Wanted], *, actor: str | None, held_as: str | None
+) -> tuple[list[Recorded], int | None]:
+    """What came of each, and the hold that keeps their boxes back when `held_as` says where they came from."""
+    normals = [normalize(one.address) for one in wanted]
+    subjects = [subject_of(normal, subject_key) for normal in normals]
+    hold_id: int | None = None
     found: list[Recorded | None] = [None] * len(wanted)
     for source in dict.fromkeys(one.source for one in wanted):
         places = [place for place, one in enumerate(wanted) if one.source == source]
@@ -59,18 +84,20 @@ def opt_out_all(conn: psycopg.Connection, subject_key: bytes, wanted: Sequence[W
             "actor": actor,
             "reasons": [_reason(wanted[place]) for place in places],
             "evidence": [_evidence(wanted[place]) for place in places],
-            "hold": hold_id,
         }
-        for place, recorded in zip(places, _record(conn, values), strict=True):
+        of_source, hold_id = _record(conn, values, held_as)
+        for place, recorded in zip(places, of_source, strict=True):
             found[place] = recorded
-    return Batch([recorded for recorded in found if recorded is not None], hold_id)
+    return [recorded for recorded in found if recorded is not None], hold_id
 
 
-def _record(conn: psycopg.Connection, values: dict[str, Any]) -> list[Recorded]:
-    def once() -> list[Recorded]:
+def _record(conn: psycopg.Connection, values: dict[str, Any], held_as: str | None) -> tuple[list[Recorded], int | None]:
+    def once() -> tuple[list[Recorded], int | None]:
         with conn.transaction():
+            hold_id = holds.join_outbound(conn, held_as) if held_as else None
             conn.execute(sql(PACKAGE, "quick_joins"))
-            return [Recorded(*row) for row in conn.execute(sql(PACKAGE, "record_batch"), values)]
+            rows = conn.execute(sql(PACKAGE, "record_batch"), values | {"hold": hold_id})
+            return [Recorded(*row) for row in rows], hold_id
 
     return again_after_deadlock(once)
 
