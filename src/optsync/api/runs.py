@@ -128,7 +128,7 @@ def retry_run(request: HttpRequest, run_id: RunId) -> HttpResponse:
 def reject_of(row: dict[str, Any], fields: dict[int, OptOutField]) -> Reject:
     """As a program sees it."""
     code, _, said = row["reason"].partition(":")
-    title, next_step = refusal_of(code, said.strip())
+    why = refusal_of(code, said.strip())
     field, kind = fields.get(row["field"]), kind_of(row["record_id"])
     return Reject(
         id=row["event_id"],
@@ -136,9 +136,9 @@ def reject_of(row: dict[str, Any], fields: dict[int, OptOutField]) -> Reject:
         field=field.name_on(kind) if field and kind else None,
         person=row["address_id"],
         code=code,
-        title=title,
+        title=why.title,
         said=said.strip(),
-        next=next_step,
+        next=why.next,
         waits=row["waits"],
         at=row["at"],
     )

@@ -158,8 +158,6 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
         else [],
     }
 }
-# With a proxy in front (see SECURE_PROXY_SSL_HEADER) its last entry names the client, for the limits on attempts.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_HTTPS else 0
 # The limits count in each worker process by itself: no table, no write for who only tries.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
 
