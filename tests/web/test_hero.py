@@ -345,6 +345,20 @@ def test_every_moment_of_a_page_is_in_one_zone_with_its_name(alone: Site, conn: 
     assert re.search(r'class="dim">\w+ [^<]* 20:00 P[SD]T = \w+ [^<]* 0[45]:00 CES?T<', text)
 
 
+def test_a_day_of_a_filter_is_a_day_of_the_page(alone: Site, conn: Connection) -> None:
+    """Ann's evening of 3 October in Los Angeles is the 4th in UTC, and in Berlin."""
+    one_box(conn)
+    conn.execute("UPDATE opt_out SET since = '2026-10-04 05:00 UTC'")
+    reader = invited(alone, colleague(alone, "admin"))
+    for zone, day, other in (("", "2026-10-03", "2026-10-04"), ("Europe/Berlin", "2026-10-04", "2026-10-03")):
+        reader.post("/account", language="en", time_zone=zone)
+        for wanted, is_there in ((day, True), (other, False)):
+            filters = f"since={wanted}&until={wanted}"
+            exported = reader.post(f"/unsubscribes/export?{filters}", form_on="/unsubscribes")[1]
+            for text in (reader.get(f"/unsubscribes?{filters}")[1], exported):
+                assert ("ann@hero.example.com" in text) is is_there
+
+
 def test_a_tile_that_cannot_be_computed_says_why(alone: Site, conn: Connection) -> None:
     conn.execute(ON)
     text = read(alone, sign_in(alone), "/")

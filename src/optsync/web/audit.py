@@ -6,14 +6,15 @@ time. Verifying only reads, part by part, and a page without JavaScript goes on 
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
 import psycopg
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from psycopg.rows import dict_row
@@ -25,7 +26,7 @@ from optsync.ledger.exports import csv_line
 from optsync.ledger.queries import sql
 from optsync.web.middleware import needs
 from optsync.web.shell import page
-from optsync.web.unsubscribes import day_of
+from optsync.web.unsubscribes import ONE_DAY, day_of
 from optsync.web.webhooks import LATEST, number_in
 from optsync.web.words import KINDS
 
@@ -63,6 +64,8 @@ class Asked:
     about: str
     since: date | None
     until: date | None
+    zone: tzinfo = field(default_factory=timezone.get_current_timezone)
+    """In which a day begins and ends: that of the page. A streamed answer is written after the page's time."""
 
     @classmethod
     def from_query(cls, query: dict[str, str]) -> "Asked":
@@ -82,8 +85,8 @@ class Asked:
 
     def values(self, conn: psycopg.Connection) -> dict[str, Any]:
         """What the statements are given: texts, instants, and the numbers between which those instants lie."""
-        since = datetime.combine(self.since, time(), UTC) if self.since else BEFORE_ALL
-        until = datetime.combine(self.until, time(), UTC) + timedelta(days=1) if self.until else AFTER_ALL
+        since = datetime.combine(self.since, time(), self.zone) if self.since else BEFORE_ALL
+        until = datetime.combine(self.until + ONE_DAY, time(), self.zone) if self.until else AFTER_ALL
         values = {"what": self.what, "who": self.who, "about": self.about, "since": since, "until": until}
         values["from"] = number_at(conn, since - LONGEST_TRANSACTION) if self.since else 0
         values["before"] = number_at(conn, until + LONGEST_TRANSACTION) if self.until else LATEST

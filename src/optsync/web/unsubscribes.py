@@ -5,8 +5,8 @@ unsubscribes there are and whatever is asked for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from psycopg.rows import dict_row
@@ -50,8 +51,8 @@ EXTRA_BYTES = 32
 EXPORT_COLUMNS = ("address", "since", "source")
 ME = "me"
 """Stands in an address for its reader."""
-LAST_DAY = date(9000, 1, 1)
-"""Later days than that are the same; the calendar ends soon after."""
+FIRST_DAY, LAST_DAY, ONE_DAY = date(1000, 1, 1), date(9000, 1, 1), timedelta(days=1)
+"""Earlier and later days than these are the same; the calendar ends soon after."""
 BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
 
 
@@ -71,6 +72,8 @@ class Asked:
     actor: str = ""
     """The same by name."""
     before: tuple[datetime, int] | None = None
+    zone: tzinfo = field(default_factory=timezone.get_current_timezone)
+    """In which a day begins and ends: that of the page. A streamed answer is written after the page's time."""
 
     @classmethod
     def from_query(cls, query: dict[str, str], me: str) -> "Asked":
@@ -107,8 +110,8 @@ class Asked:
         """The filters as the statements know them."""
         return {
             "sources": [self.source] if self.source else list(get_args(Source)),
-            "from_at": datetime.combine(self.since, time(), UTC) if self.since else BEFORE_ALL,
-            "to_at": datetime.combine(self.until + timedelta(days=1), time(), UTC) if self.until else AFTER_ALL,
+            "from_at": datetime.combine(self.since, time(), self.zone) if self.since else BEFORE_ALL,
+            "to_at": datetime.combine(self.until + ONE_DAY, time(), self.zone) if self.until else AFTER_ALL,
             "state": self.state,
             "actor": self.actor,
             **pads(),
@@ -168,7 +171,7 @@ def day_of(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return min(day, LAST_DAY)
+    return max(FIRST_DAY, min(day, LAST_DAY))
 
 
 def place_of(text: str) -> tuple[datetime, int] | None:
