@@ -190,6 +190,9 @@ def test_r35_conversions_removals_and_who_did_them_and_why_stay_in_the_history(s
         assert said in text, said
     assert f"<del>Lead <code>{gone}</code></del>" in text
     assert "deleted in Salesforce on" in text
+    told = json.loads(read(site, cookie, f"/people/evidence?address={ann.address}"))
+    assert [one["record_id"] for one in told["deleted_records"]] == [gone]
+    assert re.search(rf"Lead {ann.record_id} → {contact}: nothing owed\nLead {gone}: deleted in Salesforce on 2", text)
 
 
 def test_a_mass_change_that_alone_blocks_a_person_is_one_press_away(site: Site, cookie: str) -> None:
@@ -209,3 +212,10 @@ def test_a_mass_change_that_alone_blocks_a_person_is_one_press_away(site: Site, 
         conn.execute("UPDATE hold SET decided_at = clock(), decision = 'dropped' WHERE hold_id = %s", [hold])
     assert "In a mass change that waits for a decision." in text
     assert f'href="/holds/{hold}"' in text
+
+
+def test_without_an_org_the_page_says_so(new_site: Site, admin: str) -> None:
+    key, address = new_site.installation.vault.subject_key, "orgless@person.example.com"
+    with new_site.installation.database.connect() as conn:
+        record.opt_out(conn, key, address, "manual")
+    assert "No Salesforce org is connected yet." in read(new_site, admin, f"/people?address={address}")
