@@ -106,7 +106,7 @@ def test_a_line_says_what_went_each_way_green_and_red(site: Site, cookie: str) -
     counts = {"compared": 50, "differing": 4, "recorded": 3, "confirmed": 1204, "parked": 2, "held_in_people": 9}
     with told_runs(site, ("by hand", "partly done", counts)) as [number]:
         row = next(line for line in read(site, cookie, "/runs").split("<tr>") if f"/runs/{number}" in line)
-        assert "By hand (kim)" in row
+        assert '<span class="word">By hand</span> <bdi>(kim)</bdi>' in row
         assert '<span class="tone ok">1,204</span> / <span class="tone bad">2</span>' in row
         assert '<span class="tone ok">3</span> / <span class="tone warn">9 held</span>' in row
         assert 'data-label="Already equal">46<' in row
