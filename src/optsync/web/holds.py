@@ -204,10 +204,14 @@ def people_of(hold_id: int, *, ignored: bool) -> Iterator[bytes]:
         yield from holds.people_csv(conn, hold_id, ignored=ignored)
 
 
+def typed_number(request: HttpRequest, name: str) -> str:
+    """The digits of a number that somebody typed, however they grouped them: 31,200 or 31.200."""
+    return "".join(letter for letter in request.POST.get(name, "") if letter.isdecimal())
+
+
 def apply(request: HttpRequest, waiting: Hold) -> HttpResponse:
     """Releases a hold, once the number of its people was typed."""
-    typed = "".join(letter for letter in request.POST.get("people", "") if letter.isdecimal())
-    if typed != str(waiting.addresses):
+    if typed_number(request, "people") != str(waiting.addresses):
         said = _("The number of people does not match; nothing was changed.")
         return confirmation(request, waiting, "apply", REFUSED, said)
     desk_ = desk()
