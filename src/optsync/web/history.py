@@ -163,5 +163,6 @@ def box_as_json(mark: "BoxMark", label: str) -> dict[str, Any]:
     """A box: what it is owed, and of one that Salesforce refused or put off what that means and what to do."""
     box = {"field": label, "state": mark.state, "shown": state_of_box(mark), "due_at": mark.due_at}
     if mark.state in ("owed", "parked") and mark.reason:
-        box["means"], box["next"] = refusal_of(*parts_of(mark.reason))
+        why = refusal_of(*parts_of(mark.reason))
+        box["means"], box["next"] = why.title, why.next
     return box
