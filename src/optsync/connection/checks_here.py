@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
+from optsync.config.vault import foreign
 from optsync.connection.checks import Check, tried
 from optsync.connection.connect import PACKAGE, connections
 from optsync.core.told import told
@@ -20,12 +21,12 @@ DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 def check_keys(conn: psycopg.Connection, open_vault: Callable[[], "Vault"]) -> "tuple[Check, Vault | None]":
-    """Whether the key file reads every stored credential; the vault when it does."""
+    """Whether the key file knows erased people and reads every stored credential; the vault when it does."""
     vaults: list[Vault] = []
     title = told("The key file fits the database and its credentials")
     keys = tried("keys", title, lambda: vaults.append(open_vault()))
     if vaults:
-        keys = tried("keys", title, lambda: _decrypt_all(conn, vaults[0]))
+        keys = tried("keys", title, lambda: _try_keys(conn, vaults[0]))
     return keys, vaults[0] if keys.state == "pass" else None
 
 
@@ -39,7 +40,10 @@ def check_installation(conn: psycopg.Connection, org_id: int, database: "Databas
     yield _check_workers(conn)
 
 
-def _decrypt_all(conn: psycopg.Connection, vault: "Vault") -> None:
+def _try_keys(conn: psycopg.Connection, vault: "Vault") -> None:
+    known = conn.execute(sql(PACKAGE, "key_fingerprint")).fetchone()
+    if known is not None and known != (vault.fingerprint,):
+        raise foreign(vault)
     for org in connections(conn):
         row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org.org_id}).fetchone()
         assert row is not None

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from optsync.core.addresses import normalize, subject_of, without_addresses
+from optsync.core.addresses import normalize, subject_of, without_addresses, without_person
 from optsync.core.brake import is_held
 from optsync.ledger import holds
 from optsync.ledger.balance import linked_addresses
@@ -80,4 +80,5 @@ def _reason(wanted: Wanted) -> str | None:
 
 
 def _evidence(wanted: Wanted) -> Jsonb | None:
-    return None if wanted.evidence is None else Jsonb(wanted.evidence)
+    said = wanted.evidence
+    return None if said is None else Jsonb(without_person(said, normalize(wanted.address)))

@@ -83,7 +83,20 @@ def take_waiting(conn: psycopg.Connection, subject_key: bytes, most: int = TAKEN
 
     An event that cannot be recorded now waits on, one that never can be is put before a person; the others go on.
     """
-    rows, went_on = waiting(conn, most), False
+    rows = waiting(conn, most)
+    return take_all(conn, subject_key, rows) and len(rows) == most
+
+
+def take_waiting_of(conn: psycopg.Connection, subject_key: bytes, address: str) -> None:
+    """Records what waits about one person. An erasure comes after it: here addresses stand in clear until then."""
+    with conn.cursor(row_factory=class_row(Waiting)) as cursor:
+        rows = cursor.execute(sql(PACKAGE, "inbox_waiting_of"), [normalize(address)]).fetchall()
+    take_all(conn, subject_key, rows)
+
+
+def take_all(conn: psycopg.Connection, subject_key: bytes, rows: Sequence[Waiting]) -> bool:
+    """Records each event by itself; whether any of them waits no longer."""
+    went_on = False
     for row in rows:
         try:
             went_on |= take(conn, subject_key, row)
@@ -91,7 +104,7 @@ def take_waiting(conn: psycopg.Connection, subject_key: bytes, most: int = TAKEN
             if conn.closed:
                 raise
             went_on |= is_put_aside(conn, row, error)
-    return went_on and len(rows) == most
+    return went_on
 
 
 def is_put_aside(conn: psycopg.Connection, row: Waiting, error: psycopg.Error) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from optsync.config.database import Database
-from optsync.config.vault import Vault
+from optsync.config.vault import Vault, refuse_foreign
 from optsync.connection import doctor
 from optsync.connection.canary import NAME
 from optsync.connection.checks import TITLES, Check, setup_link
@@ -171,6 +171,14 @@ def test_a_key_file_that_does_not_fit_is_a_finding(world: World, tmp_path: Path)
     damaged.key_file.parent.mkdir(parents=True)
     damaged.key_file.touch(mode=0o600)
     assert defects(world, vault=lambda: Vault.load_or_create(damaged, world.seams)) == {"keys": "fail", **skipped}
+
+
+def test_r43_a_key_that_would_know_no_erased_person_is_a_finding_though_it_reads_the_credentials(world: World) -> None:
+    refuse_foreign(world.vault, world.conn)  # as every start does: the first key is remembered
+    assert defects(world) == {}
+    other = replace(world.vault, subject_key=b"another subject key of 32 bytes!")
+    skipped = {"sign-in": "skip", "org": "skip", "api": "skip", "fields": "skip"}
+    assert defects(world, vault=lambda: other) == {"keys": "fail", **skipped}
 
 
 def test_a_session_that_may_lose_what_it_acknowledged_is_a_finding(world: World) -> None:

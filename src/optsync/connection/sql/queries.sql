@@ -175,3 +175,7 @@ DELETE FROM installed WHERE org_id = %(org_id)s AND part = %(part)s;
 -- name: installed_steps
 -- What was installed and not taken back, in the order in which it was done.
 SELECT part, step, made_id, begun_at, begun_by, done_at FROM installed WHERE org_id = %(org_id)s ORDER BY begun_at, part;
+
+-- name: key_fingerprint
+-- Which key names the subjects of the events, and whoever was erased.
+SELECT fingerprint FROM subject_key;
