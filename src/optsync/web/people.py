@@ -1,5 +1,6 @@
 """One person: blocked or not and why, the records with their boxes, the history, removing an unsubscribe."""
 
+from dataclasses import asdict
 from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from optsync.connection import settings as org_settings
 from optsync.core.addresses import normalize, without_addresses
 from optsync.core.record_ids import BadRecordId, to_18
 from optsync.ledger import check, people, targets
+from optsync.ledger import compliance as kept
 from optsync.ledger.lifts import Mode
 from optsync.ledger.people import Person
 from optsync.ledger.queries import sql
@@ -144,10 +146,12 @@ def person_of_record(request: HttpRequest, text: str) -> HttpResponse:
 def evidence(request: HttpRequest) -> HttpResponseBase:
     """The history of one person as JSON, to be kept or handed on."""
     address = request.GET.get("address", "").strip()
-    history = people.timeline(desk().connection(), desk().subject_key, address)
+    conn, key = desk().connection(), desk().subject_key
+    found, history = people.find(conn, key, address), people.timeline(conn, key, address)
     names = ("event_id", "at", "kind", "source", "actor", "org_id", "record_id", "run_id", "reason", "evidence")
     answer = {
         "address": normalize(address),
+        "compliance": asdict(kept.find(conn, found.address_id)) if found else None,
         "events": [{name: getattr(entry, name) for name in names} for entry in history],
     }
     headers = {"Content-Disposition": 'attachment; filename="evidence.json"', "Cache-Control": "no-store"}
