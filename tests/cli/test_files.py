@@ -91,3 +91,16 @@ def test_a_backup_restores_people_history_and_key(
 
 def test_migrate_says_when_there_is_nothing_to_do(optsync: Installation, database: Database) -> None:
     assert optsync.run("migrate", "--json").json() == {"changed": False}
+
+
+def test_r42_a_table_nobody_knows_is_read_by_its_columns(optsync: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "kunden.csv"
+    file.write_text("Wer;E-Mail;Herkunft\nAnn;ann@example.com;CRM Sync\n")
+    assert optsync.run("import", str(file)).code == 1
+    people = optsync.run("import", str(file), "--people", "--column", "address=2", "--column", "source_type=Herkunft")
+    assert "compliance data of 1 were recorded" in people.out
+    assert optsync.run("check", "ann@example.com").code == 0
+    refused = optsync.run("import", str(file), "--column", "address=Mail")
+    assert (refused.code, refused.error["error"]) == (2, "kunden.csv has no column Mail")
+    file.write_text("Wer;E-Mail\nAnn;ann@example.com\n")
+    assert optsync.run("import", str(file), "--column", "address=E-Mail", "--json").json()["new"] == 1
