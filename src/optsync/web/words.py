@@ -71,6 +71,7 @@ KINDS = {
     "webhook disabled": "A webhook was switched off",
     "webhook secret rotated": "A webhook got a new secret",
     "webhook resent": "A delivery was sent again",
+    "webhook replayed": "What happened since a moment is sent again to a webhook",
     "webhook test": "A test event was sent",
     "alert channel added": "Somebody is told of problems",
     "alert channel removed": "Somebody is no longer told of problems",
