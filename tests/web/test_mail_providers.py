@@ -311,6 +311,16 @@ def test_a_rotated_secret_opens_until_the_new_one_is_used(new_site: Site) -> Non
     assert [call(new_site, "brevo", post, one)[0] for one in (old, new, old)] == [200, 200, 403]
 
 
+def test_a_secret_that_is_rotated_twice_opens_as_long_as_no_newer_one_is_used(new_site: Site) -> None:
+    """The second rotation once shut out the secret that the provider still had, and so its unsubscribes."""
+    deployed = secret_of(add(new_site, "postmark"))
+    rotate = new_site.installation.run
+    unused, newest = (secret_of(rotate("providers", "rotate", "postmark", "--json").json()["url"]) for _ in range(2))
+    post = posts.postmark("Open", "x@twice.example.com")
+    assert [call(new_site, "postmark", post, one)[0] for one in (deployed, unused, newest)] == [200, 200, 200]
+    assert [call(new_site, "postmark", post, one)[0] for one in (deployed, unused, newest)] == [403, 403, 200]
+
+
 def test_a_thousand_events_in_one_call_are_taken(new_site: Site) -> None:
     secret = secret_of(add(new_site, "sendgrid"))
     events = [posts.sendgrid_event("unsubscribe", f"p{n}@thousand.example.com") for n in range(1000)]

@@ -162,8 +162,9 @@ def drop(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str,
 
 
 def _open(conn: psycopg.Connection, direction: str, origin: str, org_id: int | None) -> int:
-    row = conn.execute(sql("optsync.ledger", "open_hold"), [direction, origin, org_id]).fetchone()
-    assert row is not None  # INSERT ... RETURNING
+    values = {"direction": direction, "origin": origin, "org": org_id}
+    row = conn.execute(sql("optsync.ledger", "open_hold"), values).fetchone()
+    assert row is not None  # the statement answers with the row it made
     return int(row[0])
 
 

@@ -57,8 +57,12 @@ COPY (SELECT CASE WHEN a.normal ~ '^['' \uFEFF]*[=+@\t\r-]' THEN '''' || a.norma
       WHERE i.hold_id = %s AND h.decided_at IS NULL ORDER BY a.normal, i.record_id, i.field) TO STDOUT WITH (FORMAT csv, HEADER);
 
 -- name: open_hold
--- Begins a hold.
-INSERT INTO hold (direction, origin, org_id) VALUES (%s, %s, %s) RETURNING hold_id;
+-- Begins a hold, with the event that programs hear of; a sync run has its own way, and tells it at its end.
+WITH made AS (INSERT INTO hold (direction, origin, org_id) VALUES (%(direction)s, %(origin)s, %(org)s)
+    RETURNING hold_id, origin, org_id),
+told AS (INSERT INTO event (kind, org_id, reason, evidence)
+    SELECT 'sync held', org_id, 'held', jsonb_build_object('hold', hold_id, 'origin', origin) FROM made)
+SELECT hold_id FROM made;
 
 -- name: lock_for_holds
 -- Before any row, as addresses_locked does it.
