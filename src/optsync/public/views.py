@@ -122,7 +122,10 @@ def record(
     """
     try:
         came_from = (network_of(request.META, desk().proxies), agent_of(request.META))
-        recording.record(link, source, *came_from, by_link=bool(token), only_sender=only_sender)
+        if token:
+            recording.record(link, source, *came_from, only_sender=only_sender)
+        else:
+            recording.record_typed(link.address, *came_from)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
         return later(request, 503, asked)
