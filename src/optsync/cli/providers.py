@@ -139,6 +139,7 @@ def answer_of(source: "Source") -> dict[str, Any]:
         "rejected_at": source.rejected_at,
         "rejected_why": source.rejected_why,
         "unreadable": source.unreadable,
+        "put_off": source.put_off,
     }
 
 
@@ -153,4 +154,6 @@ def lines_of(source: "Source") -> list[str]:
         lines.append(f"{WARN}   last call rejected {source.rejected_at:%Y-%m-%d %H:%M:%S} UTC: {source.rejected_why}")
     if source.unreadable:
         lines.append(f"{BAD}   {source.unreadable:,} events could not be read: see the provider's page")
+    if source.put_off:
+        lines.append(f"{WARN}   {source.put_off:,} events could not be recorded yet; they are tried again within 5 min")
     return lines

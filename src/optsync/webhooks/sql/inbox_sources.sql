@@ -1,12 +1,14 @@
 -- The mail providers that may call.
 
 -- name: sources
--- Every one, with how many of its events nobody could read.
+-- Every one, with how many of its events nobody could read, and how many were tried in vain so far.
 SELECT s.provider, s.secret_hash, s.signing_key, s.topic, s.takes_complaints, s.takes_bounces, s.takes_groups, s.added_at,
        s.added_by, s.last_event_at, s.rejected_at, s.rejected_why,
        CASE WHEN s.old_secret_until > clock() THEN s.old_secret_hash END AS old_secret_hash,
        (SELECT count(*) FROM inbox i WHERE i.provider = s.provider AND i.deed = 'unreadable' AND i.taken_at IS NULL)
-           AS unreadable
+           AS unreadable,
+       (SELECT count(*) FROM inbox i WHERE i.provider = s.provider AND i.tries > 0 AND i.taken_at IS NULL
+           AND i.deed <> 'unreadable') AS put_off
 FROM mail_source s WHERE s.provider = coalesce(%s, s.provider) ORDER BY s.provider;
 
 -- name: add_source
