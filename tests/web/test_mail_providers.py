@@ -28,6 +28,7 @@ from optsync.webhooks.sources import Source
 from tests.installation import Installation, Site, served
 from tests.servers import Servers
 from tests.web import provider_posts as posts
+from tests.web.conftest import read, sign_in
 from tests.web.provider_posts import MakePost, Post
 
 KEY = "a-signing-key-0123456789"
@@ -356,10 +357,17 @@ def test_an_event_that_cannot_be_recorded_now_keeps_nobody_waiting_and_is_tried_
             row = conn.execute("SELECT try_at - clock() FROM inbox WHERE address = '0@busy.example.com'").fetchone()
             assert row is not None
             assert seconds - 2 < row[0].total_seconds() <= seconds
+        add(new_site, "brevo")
+        assert state_of(new_site, "brevo").put_off == 1
+        assert "1 event could not be recorded yet" in read(
+            new_site, sign_in(new_site), "/settings/unsubscribes/sources/brevo"
+        )
+        assert "1 events could not be recorded yet" in new_site.installation.run("providers", "list").out
     with new_site.installation.database.connect() as conn:
         conn.execute("UPDATE inbox SET try_at = clock() WHERE address = '0@busy.example.com'")
         inbox.take_waiting(conn, key)
         assert allowed(conn, key, said) == [False] * 4
+    assert state_of(new_site, "brevo").put_off == 0
 
 
 def test_an_event_that_makes_our_own_code_fail_costs_no_other(new_site: Site) -> None:

@@ -34,7 +34,8 @@ KEY_CHARACTERS_MAX: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A provider that may call. `unreadable` counts events that wait for a person because nobody could read them."""
+    """A provider that may call. `unreadable` counts events that wait for a person because nobody could read them,
+    `put_off` those that could not be recorded so far and are tried again."""
 
     provider: Provider
     secret_hash: bytes = field(repr=False)
@@ -48,6 +49,7 @@ class Source:
     rejected_at: datetime | None
     rejected_why: str | None
     unreadable: int
+    put_off: int
 
 
 def listing(conn: psycopg.Connection, slug: str | None = None) -> list[Source]:

@@ -1,13 +1,15 @@
 -- The mail providers that may call.
 
 -- name: sources
--- Every one, with how many of its events nobody could read.
+-- Every one, with how many of its events nobody could read, and how many were tried in vain so far.
 SELECT s.provider, s.secret_hash, s.signing_key, s.topic, s.takes_complaints, s.takes_bounces, s.takes_groups, s.added_at,
        s.added_by, s.last_event_at, s.rejected_at, s.rejected_why,
        array(SELECT o.secret_hash FROM mail_source_old_secret o WHERE o.provider = s.provider AND o.until > clock())
            AS old_secret_hashes,
        (SELECT count(*) FROM inbox i WHERE i.provider = s.provider AND i.deed = 'unreadable' AND i.taken_at IS NULL)
-           AS unreadable
+           AS unreadable,
+       (SELECT count(*) FROM inbox i WHERE i.provider = s.provider AND i.tries > 0 AND i.taken_at IS NULL
+           AND i.deed <> 'unreadable') AS put_off
 FROM mail_source s WHERE s.provider = coalesce(%s, s.provider) ORDER BY s.provider;
 
 -- name: add_source
