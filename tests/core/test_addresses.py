@@ -188,3 +188,8 @@ def test_sql_can_compute_the_subject_from_the_pads(text: str, key: bytes) -> Non
 )
 def test_a_mask_shows_the_domain_and_two_letters_at_most(normal: str, masked: str) -> None:
     assert mask(normal) == masked
+
+
+@given(st.from_regex(addresses._SURE, fullmatch=True) | odd.map(normalize))
+def test_the_short_way_to_an_address_takes_what_the_long_one_takes(normal: str) -> None:
+    assert is_address(normal) == addresses._is_address_whole(normal)

@@ -1,10 +1,11 @@
 """The layouts that mail tools and Salesforce export, and what each row of them says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from optsync.core.addresses import is_address, normalize
 from optsync.core.problems import Problem
@@ -24,8 +25,10 @@ REJECT_COLUMNS = ("optsync_row", "optsync_reason")
 UNIX_SECONDS = range(10**8, 10**10)
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Parsed(NamedTuple):
     """What one row says. `problem` keeps the row out; `note` goes to the rejects too, but the opt-out is recorded.
 
     `skipped` rows say that nobody opted out. `evidence` is kept with the event: the original time, campaign and so on.
@@ -35,7 +38,7 @@ class Parsed:
     record_id: str | None = None
     kind: Kind | None = None
     reason: str | None = None
-    evidence: dict[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, str] = NOTHING
     problem: str = ""
     note: str = ""
     skipped: bool = False
@@ -170,6 +173,8 @@ class Reader:
         return Parsed(normal, record_id, kind, self._reason(cells), self._evidence(cells), note=note)
 
     def _record(self, cells: Sequence[str]) -> tuple[str | None, Kind | None, str]:
+        if not self.ids:
+            return None, None, ""
         given = next((cell for column in self.ids if (cell := _cell(cells, column))), "")
         if not given:
             return None, None, ""
@@ -183,6 +188,8 @@ class Reader:
         return record_id, kind, ""
 
     def _reason(self, cells: Sequence[str]) -> str | None:
+        if not self.reasons:
+            return None
         said = [cell for column in self.reasons if (cell := _cell(cells, column))]
         return ": ".join(said) or None
 
@@ -337,4 +344,7 @@ def _unknown(file_name: str, header: list[str]) -> Problem:
 
 
 def _cell(cells: Sequence[str], column: int) -> str:
-    return plain_cell(cells[column].strip()) if column < len(cells) else ""
+    if column >= len(cells):
+        return ""
+    cell = cells[column].strip()
+    return plain_cell(cell) if cell.startswith("'") else cell

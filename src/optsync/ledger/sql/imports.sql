@@ -32,7 +32,7 @@ FROM (SELECT DISTINCT ON (record_id) record_id, kind, normal, subject FROM impor
 
 -- name: index_stage
 CREATE INDEX ON import_person (nth); CREATE INDEX ON import_link (nth); CREATE INDEX ON import_link (normal);
-ANALYZE import_person; ANALYZE import_link;
+ANALYZE import_person (nth, normal); ANALYZE import_link;
 
 -- name: drop_stage
 DROP TABLE IF EXISTS import_row, import_person, import_link;
