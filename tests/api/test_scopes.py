@@ -48,6 +48,7 @@ TABLE: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/webhooks/{endpoint_id}/disable"): "admin",
     ("POST", "/v1/webhooks/{endpoint_id}/rotate"): "admin",
     ("POST", "/v1/webhooks/{endpoint_id}/test"): "admin",
+    ("POST", "/v1/webhooks/{endpoint_id}/replay"): "admin",
     ("GET", "/v1/webhooks/{endpoint_id}/deliveries"): "admin",
     ("POST", "/v1/webhooks/{endpoint_id}/deliveries/{delivery_id}/resend"): "admin",
     ("GET", "/v1/keys"): "admin",

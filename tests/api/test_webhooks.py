@@ -1,5 +1,7 @@
 """Events and webhooks for programs: read in order, added with a secret, tried, resent, ended."""
 
+from datetime import UTC, datetime, timedelta
+
 from optsync.ledger import chain
 from optsync.ledger.record import opt_out
 from tests.api.conftest import World
@@ -38,7 +40,9 @@ def test_what_means_nothing_is_refused(admin: Program) -> None:
         assert admin.get(f"/v1/events?cursor={cursor}").status == 404, cursor
 
 
-def test_a_webhook_from_its_making_to_its_end(admin: Program) -> None:
+def test_a_webhook_from_its_making_to_its_end(admin: Program, world: World) -> None:
+    with world.site.installation.database.connect() as conn:
+        chain.seal(conn)
     made = admin.ask("POST", "/v1/webhooks", {"url": URL, "types": ["unsubscribe.created"]})
     assert made.status == 201
     assert made.json["secret"].startswith("whsec_")
@@ -50,6 +54,12 @@ def test_a_webhook_from_its_making_to_its_end(admin: Program) -> None:
     assert (delivery["id"], delivery["type"], delivery["state"]) == (due, "webhook.test", "pending")
     assert admin.ask("POST", f"{here}/deliveries/{due}/resend").json == {"delivery": due}
     assert admin.ask("POST", f"{here}/rotate").json["secret"] != made.json["secret"]
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    replayed = admin.ask("POST", f"{here}/replay", {"since": since.isoformat()})
+    assert (replayed.status, datetime.fromisoformat(replayed.json["replays_since"])) == (202, since)
+    for wrong in ((since - timedelta(days=31)).isoformat(), "2026-11-28T09:12:44", "yesterday", 1, None):
+        refused = admin.ask("POST", f"{here}/replay", {"since": wrong})
+        assert (refused.status, refused.code) == (422, "invalid"), wrong
     assert admin.ask("POST", f"{here}/disable").json["disabled_why"] == "by hand"
     assert admin.ask("POST", f"{here}/test").status == 409
     assert admin.ask("POST", f"{here}/enable").json["state"] == "active"

@@ -11,9 +11,12 @@ from optsync import seams
 from optsync.config import desk as desks
 from optsync.config.database import Connection, Database
 from optsync.config.vault import Vault
+from optsync.ledger import holds
+from optsync.ledger.check import may_mail
 from optsync.ledger.record import opt_out
+from optsync.public.acts import UNPROVED_AN_HOUR
 from optsync.public.flood import ANSWER_SECONDS, rest_of_the_slot
-from optsync.public.recording import record
+from optsync.public.recording import record, record_typed
 from optsync.public.tokens import UnsubscribeLink
 from tests.servers import environment
 
@@ -53,10 +56,19 @@ def test_r33_known_unknown_and_opted_out_cost_the_same_statements(conn: Connecti
     asked = []
     for who in ("known", "unknown", "out", "out", "unknown"):
         TOLD.clear()
-        record(UnsubscribeLink(f"{who}@example.com"), "clicked link", "198.51.100.0/24", by_link=False)
+        record_typed(f"{who}@example.com", "198.51.100.0/24", "")
         asked.append(tuple(TOLD))
     assert len(set(asked)) == 1
-    assert len(asked[0]) == 1, "one statement, one round trip"
+
+
+def test_many_typed_addresses_are_blocked_and_kept_from_salesforce(conn: Connection, vault: Vault) -> None:
+    people = [f"p{number}@example.com" for number in range(UNPROVED_AN_HOUR + 3)]
+    for address in people:
+        record_typed(address, "198.51.100.0/24", "")
+    record(UnsubscribeLink("linked@example.com"), "clicked link", "198.51.100.0/24")
+    assert not any(verdict.allowed for verdict in may_mail(conn, vault.subject_key, [*people, "linked@example.com"]))
+    (held,) = holds.undecided(conn)
+    assert (held.origin, held.addresses) == ("the form for damaged links", 3)
 
 
 def test_an_answer_waits_for_the_end_of_a_tenth_of_a_second_also_when_the_work_took_longer() -> None:

@@ -57,7 +57,8 @@ STATES = [
     *[f"/people?address={quote(address)}" for address in ["ann@example.com", *HOSTILE[:3], *HOSTILE[4:]]],
     *(
         "/people?record=00Q000000000999EAA",
-        "/unsubscribes?state=held",
+        "/people?address=refused@example.com",
+        "/unsubscribes?state=held&source=manual&by=me&since=2026-01-01",
         "/nowhere",
         "/settings/unsubscribes/sources/sendgrid",
     ),
@@ -83,6 +84,7 @@ PRESSED = [
     ("/settings/salesforce/install", ("button[value=undo]",)),
     ("/unsubscribes", ("[name=address]", "form.row button >> nth=0")),
     ("/unsubscribes/import", ("button",)),
+    ("/unsubscribes/many", ("[name=lines]", "button[value=preview]")),
     ("/holds", ("a[href*='decide=apply']",)),
     ("/holds", ("a[href*='decide=apply']", "[name=people]", "button[value=apply]")),
     ("/holds", ("a[href*='decide=drop']", "[name=note]", "button[value=drop]")),

@@ -28,6 +28,7 @@ from optsync.webhooks.sources import Source
 from tests.installation import Installation, Site, served
 from tests.servers import Servers
 from tests.web import provider_posts as posts
+from tests.web.conftest import read, sign_in
 from tests.web.provider_posts import MakePost, Post
 
 KEY = "a-signing-key-0123456789"
@@ -132,7 +133,7 @@ def test_the_evidence_names_the_provider_the_event_the_time_and_the_campaign(new
         (entry,) = people.timeline(conn, new_site.installation.vault.subject_key, "proof@told.example.com")
     assert entry.evidence == {
         "provider": "SendGrid",
-        "event": "sg-unsubscribe-proof@told.example.com-1",
+        "event": "sg-unsubscribe-[address]-1",
         "type": "unsubscribe",
         "at": "2026-09-21T14:13:20+00:00",
         "message": "<m1@sg.example>",
@@ -311,6 +312,16 @@ def test_a_rotated_secret_opens_until_the_new_one_is_used(new_site: Site) -> Non
     assert [call(new_site, "brevo", post, one)[0] for one in (old, new, old)] == [200, 200, 403]
 
 
+def test_a_secret_that_is_rotated_twice_opens_as_long_as_no_newer_one_is_used(new_site: Site) -> None:
+    """The second rotation once shut out the secret that the provider still had, and so its unsubscribes."""
+    deployed = secret_of(add(new_site, "postmark"))
+    rotate = new_site.installation.run
+    unused, newest = (secret_of(rotate("providers", "rotate", "postmark", "--json").json()["url"]) for _ in range(2))
+    post = posts.postmark("Open", "x@twice.example.com")
+    assert [call(new_site, "postmark", post, one)[0] for one in (deployed, unused, newest)] == [200, 200, 200]
+    assert [call(new_site, "postmark", post, one)[0] for one in (deployed, unused, newest)] == [403, 403, 200]
+
+
 def test_a_thousand_events_in_one_call_are_taken(new_site: Site) -> None:
     secret = secret_of(add(new_site, "sendgrid"))
     events = [posts.sendgrid_event("unsubscribe", f"p{n}@thousand.example.com") for n in range(1000)]
@@ -346,10 +357,17 @@ def test_an_event_that_cannot_be_recorded_now_keeps_nobody_waiting_and_is_tried_
             row = conn.execute("SELECT try_at - clock() FROM inbox WHERE address = '0@busy.example.com'").fetchone()
             assert row is not None
             assert seconds - 2 < row[0].total_seconds() <= seconds
+        add(new_site, "brevo")
+        assert state_of(new_site, "brevo").put_off == 1
+        assert "1 event could not be recorded yet" in read(
+            new_site, sign_in(new_site), "/settings/unsubscribes/sources/brevo"
+        )
+        assert "1 events could not be recorded yet" in new_site.installation.run("providers", "list").out
     with new_site.installation.database.connect() as conn:
         conn.execute("UPDATE inbox SET try_at = clock() WHERE address = '0@busy.example.com'")
         inbox.take_waiting(conn, key)
         assert allowed(conn, key, said) == [False] * 4
+    assert state_of(new_site, "brevo").put_off == 0
 
 
 def test_an_event_that_makes_our_own_code_fail_costs_no_other(new_site: Site) -> None:

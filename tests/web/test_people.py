@@ -79,6 +79,7 @@ def test_a_refused_box_is_told_in_plain_words_with_salesforces_own_and_tried_aga
     assert (status, "Boxes that are due now: 1." in text, ann.address in text) == (302, True, True)
     assert ann.due_in_hours() < 0.1
     assert "Eine Validierungsregel" in ann.page(cookie, "de")
+    assert "A validation rule blocks the update. Exempt the" in site.installation.run("who", ann.address).out
 
 
 @pytest.mark.usefixtures("paused")
@@ -164,9 +165,8 @@ def test_the_history_is_evidence_network_message_campaign_and_how_long_it_took(s
     assert re.search(re.escape(confirmed) + r" \(\d\.\d\d\ss\)", letter)
     told = json.loads(read(site, cookie, f"/people/evidence?address={address}"))
     assert told["blocked"]
-    assert told["records"][0]["boxes"] == [
-        {"field": "Email Opt Out", "state": "confirmed", "shown": "ticked in Salesforce"}
-    ]
+    (box,) = told["records"][0]["boxes"]
+    assert (box["field"], box["state"], box["shown"]) == ("Email Opt Out", "confirmed", "ticked in Salesforce")
     first, last = told["events"]
     assert first["evidence"] == kept
     assert last["details"] == confirmed
@@ -190,3 +190,32 @@ def test_r35_conversions_removals_and_who_did_them_and_why_stay_in_the_history(s
         assert said in text, said
     assert f"<del>Lead <code>{gone}</code></del>" in text
     assert "deleted in Salesforce on" in text
+    told = json.loads(read(site, cookie, f"/people/evidence?address={ann.address}"))
+    assert [one["record_id"] for one in told["deleted_records"]] == [gone]
+    assert re.search(rf"Lead {ann.record_id} → {contact}: nothing owed\nLead {gone}: deleted in Salesforce on 2", text)
+
+
+def test_a_mass_change_that_alone_blocks_a_person_is_one_press_away(site: Site, cookie: str) -> None:
+    address, key = "inbound@person.example.com", site.installation.vault.subject_key
+    with site.installation.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        people.link(conn, key, org_id, [Link(LEAD.format("0009"), "Lead", address)], "n")
+        found = people.find(conn, key, address)
+        assert found is not None
+        row = conn.execute("INSERT INTO hold (org_id, direction, origin) VALUES (1, 'i', 'run 0') RETURNING hold_id")
+        (hold,) = row.fetchone() or (0,)
+        conn.execute(
+            "INSERT INTO hold_item (hold_id, address_id, org_id, field, record_id) VALUES (%s, %s, %s, 1, %s)",
+            [hold, found.address_id, org_id, LEAD.format("0009")],
+        )
+        text = read(site, cookie, f"/people?address={address}")
+        conn.execute("UPDATE hold SET decided_at = clock(), decision = 'dropped' WHERE hold_id = %s", [hold])
+    assert "In a mass change that waits for a decision." in text
+    assert f'href="/holds/{hold}"' in text
+
+
+def test_without_an_org_the_page_says_so(new_site: Site, admin: str) -> None:
+    key, address = new_site.installation.vault.subject_key, "orgless@person.example.com"
+    with new_site.installation.database.connect() as conn:
+        record.opt_out(conn, key, address, "manual")
+    assert "No Salesforce org is connected yet." in read(new_site, admin, f"/people?address={address}")

@@ -122,6 +122,8 @@ SAID: Final[dict[str, Any]] = {
     "Run.state": "finished",
     "RowResult.why": "",
     "Webhook.disabled_why": None,
+    "Webhook.failing_since": None,
+    "Webhook.replays_since": None,
     "Webhook.url": "https://example.com/hooks/optsync",
 }
 SAID.update({f"Sums.{name}": count for name, count in SUMS.items()})

@@ -11,7 +11,7 @@ from optsync.api.cursors import NUMBER_MAX, Cursor, Limit, cut, number_in
 from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, made_once, once
 from optsync.api.problems import Refusal
-from optsync.api.shapes import Asked, Told
+from optsync.api.shapes import Asked, Instant, Told
 from optsync.config.desk import desk
 from optsync.config.environment import read_environment
 from optsync.core.problems import Problem
@@ -30,9 +30,14 @@ class Webhook(Told):
     url: str
     types: list[str]
     state: Literal["active", "failing", "disabled"]
-    disabled_why: Literal["by hand", "gone", "failing"] | None
+    disabled_why: Literal["by hand", "gone", "failing", "secret"] | None = Field(
+        description="gone: it answered 410; failing: five days of attempts failed; secret: none of our keys opens it."
+    )
     failing_since: datetime | None
     made_at: datetime
+    replays_since: datetime | None = Field(
+        description="What happened since then is being sent again; null = nothing is."
+    )
     waiting: int = Field(description="Deliveries to come, up to 10,001.")
 
 
@@ -85,6 +90,12 @@ class Deliveries(Told):
 
     deliveries: list[Delivery]
     next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+class Since(Asked):
+    """From when on."""
+
+    since: Instant = Field(description="Within the last 30 days; with an offset, or Z.")
 
 
 class Due(Told):
@@ -179,6 +190,21 @@ def test_webhook(request: HttpRequest, endpoint_id: EndpointId) -> HttpResponse:
     return made_once(request, test)
 
 
+@router.post("/{endpoint_id}/replay", auth=ApiKey("admin"), response={202: Webhook}, openapi_extra=DOCUMENTED)
+def replay_events(request: HttpRequest, endpoint_id: EndpointId, wanted: Since) -> HttpResponse:
+    """Sends again all that happened since a moment, also what it never was told; what is new does not wait for it."""
+
+    def replay() -> tuple[int, Webhook]:
+        found(endpoint_id)
+        try:
+            endpoints.replay(desk().connection(), endpoint_id, wanted.since, actor=caller_of(request).actor)
+        except Problem as problem:
+            raise Refusal("invalid", problem.what, means=problem.means, next=problem.next) from None
+        return 202, shown(found(endpoint_id))
+
+    return made_once(request, replay)
+
+
 @router.get("/{endpoint_id}/deliveries", auth=ApiKey("admin"), response=Deliveries)
 def list_deliveries(
     request: HttpRequest, endpoint_id: EndpointId, limit: Limit = 100, cursor: Cursor = ""
@@ -223,6 +249,7 @@ def shown(one: endpoints.Endpoint) -> Webhook:
         disabled_why=one.disabled_why,
         failing_since=one.failing_since,
         made_at=one.made_at,
+        replays_since=one.replays_since,
         waiting=one.waiting,
     )
 

@@ -91,6 +91,7 @@ def lines_about(address: str, answer: dict[str, Any], history: "Sequence[Told]")
         boxes = ", ".join(f"{box['field']}: {box['shown']}" for box in record["boxes"]) or "nothing owed"
         became = f" -> {record['successor']}" if record["successor"] else ""
         lines.append(f"  {record['kind']:8} {record['record_id']}{became}   {boxes}")
+        lines += [f"      {box['means']}. {box['next']}" for box in record["boxes"] if "means" in box]
     if history:
         lines.append("")
     return lines + [line for told in reversed(history) for line in lines_about_event(told)]

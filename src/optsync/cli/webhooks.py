@@ -1,6 +1,7 @@
 """What programs elsewhere hear from us: endpoints, their deliveries, and events on this terminal."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,6 +102,33 @@ def resend(out: Output, number: int, delivery: int) -> None:
         if not endpoints.resend(house.conn, number, delivery, actor=operator()):
             raise none_such(f"webhook {number} has no delivery {delivery}", f"optsync webhooks deliveries {number}")
     out.show({"delivery": delivery}, f"{OK} Delivery {delivery} is due again.")
+
+
+@webhooks.command()
+@click.argument("number", type=NUMBER)
+@click.option("--since", required=True, help="Such as 2026-11-27T09:30; UTC unless it names an offset.")
+@with_output
+def replay(out: Output, number: int, since: str) -> None:
+    """Send endpoint NUMBER again all that happened since a moment of the last 30 days.
+
+    What is new does not wait for it. Each event has the webhook-id that it had before.
+    """
+    from optsync.webhooks import endpoints
+
+    moment = moment_in(since)
+    with opened(out) as house:
+        endpoints.replay(house.conn, number, moment, actor=operator())
+    told = f"{OK} What happened since {moment:%Y-%m-%d %H:%M:%S} UTC is sent again."
+    out.show({"endpoint": number, "since": moment}, told)
+
+
+def moment_in(text: str) -> datetime:
+    """An instant in UTC as somebody typed it. Raises Problem, exit code 2."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Problem(f"{text[:40]} is no moment", "nothing was done", "type it as 2026-11-27T09:30", 2) from None
 
 
 @webhooks.command()

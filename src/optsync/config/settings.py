@@ -107,6 +107,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
         "trusted-types": ["htmx"],
+        "report-uri": ["/csp-reports"],  # every browser knows it; report-to needs a further header of each answer
     },
 }
 
@@ -191,5 +192,7 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10  # one is ever taken: that of an import
 FILE_UPLOAD_HANDLERS = ["optsync.web.uploading.ImportedFile"]
 LOGGING_CONFIG = None  # config.logging owns the handlers

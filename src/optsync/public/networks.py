@@ -25,8 +25,9 @@ def network_of(meta: Mapping[str, Any], proxies: Sequence[Network] = INSIDE) -> 
 def agent_of(meta: Mapping[str, Any]) -> str:
     """What the program calls itself (User-Agent), fit for an event: printable, short, without e-mail addresses."""
     said = storable(str(meta.get("HTTP_USER_AGENT", ""))[: 4 * AGENT_CHARACTERS_MAX])
-    printable = "".join(character if character.isprintable() else " " for character in said)
-    return without_addresses(" ".join(printable.split()))[:AGENT_CHARACTERS_MAX]
+    if not said.isprintable():
+        said = "".join(character if character.isprintable() else " " for character in said)
+    return without_addresses(" ".join(said.split()))[:AGENT_CHARACTERS_MAX]
 
 
 def is_public(network: str, proxies: Sequence[Network] = INSIDE) -> bool:

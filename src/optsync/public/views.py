@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 
 import psycopg
+from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -27,7 +28,7 @@ from optsync.public.look import Look, look_for
 from optsync.public.networks import agent_of, network_of
 from optsync.public.tokens import UnsubscribeLink, read_token
 
-UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
+UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError, ValueError)
 """What a body that is no form makes Django raise: a broken boundary, too many fields, too many bytes."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError)
 FLOOD = Flood()
@@ -121,7 +122,10 @@ def record(
     """
     try:
         came_from = (network_of(request.META, desk().proxies), agent_of(request.META))
-        recording.record(link, source, *came_from, by_link=bool(token), only_sender=only_sender)
+        if token:
+            recording.record(link, source, *came_from, only_sender=only_sender)
+        else:
+            recording.record_typed(link.address, *came_from)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
         return later(request, 503, asked)
@@ -138,8 +142,13 @@ def later(request: HttpRequest, status: int, fields: dict[str, str], retry_secon
 
 
 def fields_of(request: HttpRequest) -> dict[str, str]:
-    """The fields of a form; none of a body that is no form, whatever it is instead."""
+    """The fields of a form; none of a body that is no form, whatever it is instead, or too long for one.
+
+    Django counts only the fields: files of any size could keep it busy, and then not be kept.
+    """
     try:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise BadRequest("too long for a form")
         return {name: str(value) for name, value in request.POST.items()}
     except UNREADABLE:
         drain(request)

@@ -125,8 +125,10 @@ def to_minute(at: datetime | None) -> datetime | None:
 
 
 def not_linked(found: Person) -> list[str]:
-    """For each connected org in which no Lead or Contact has the address: when it was looked for, and when next."""
+    """For each org in which no Lead or Contact has the address: when it was looked for, and when next."""
     orgs = connections(desk().connection())
+    if not orgs:
+        return [_("No Salesforce org is connected yet.")]
     linked = {record.org_id for record in found.records if record.is_live}
     lookups = lookups_of(found)
     return [

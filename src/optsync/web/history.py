@@ -3,7 +3,7 @@
 No Django here: `optsync who` tells the same. Pages hand in gettext as `translate`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from optsync.web.words import (
 )
 
 if TYPE_CHECKING:
-    from optsync.ledger.people import Record, TimelineEntry
+    from optsync.ledger.people import BoxMark, Record, TimelineEntry
 
 Labels = Mapping[tuple[int, int], str]
 """The labels of opt-out fields by (org number, field number)."""
@@ -150,14 +150,19 @@ def as_json(told: Told, labels: Labels) -> dict[str, Any]:
 
 def record_as_json(record: "Record", labels: Labels) -> dict[str, Any]:
     """A record and its boxes, as `optsync who` and the evidence tell them."""
-    boxes: Sequence[Mapping[str, str]] = [
-        {"field": labels.get((record.org_id, mark.field), "?"), "state": mark.state, "shown": state_of_box(mark)}
-        for mark in record.marks
-    ]
     return {
         "record_id": record.record_id,
         "kind": record.kind,
         "linked_by": record.provenance,
         "successor": record.successor,
-        "boxes": boxes,
+        "boxes": [box_as_json(mark, labels.get((record.org_id, mark.field), "?")) for mark in record.marks],
     }
+
+
+def box_as_json(mark: "BoxMark", label: str) -> dict[str, Any]:
+    """A box: what it is owed, and of one that Salesforce refused or put off what that means and what to do."""
+    box = {"field": label, "state": mark.state, "shown": state_of_box(mark), "due_at": mark.due_at}
+    if mark.state in ("owed", "parked") and mark.reason:
+        why = refusal_of(*parts_of(mark.reason))
+        box["means"], box["next"] = why.title, why.next
+    return box

@@ -1,7 +1,8 @@
 """One person: blocked or not and why, the records with their boxes, the history, removing an unsubscribe."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from optsync.connection import settings as org_settings
 from optsync.core.addresses import normalize, without_addresses
 from optsync.core.record_ids import BadRecordId, kind_of, to_18
 from optsync.ledger import check, marks, people, targets, uploads
+from optsync.ledger import compliance as kept
 from optsync.ledger.lifts import Mode
 from optsync.ledger.people import BoxMark, Person, TimelineEntry
 from optsync.ledger.queries import sql
@@ -26,11 +28,12 @@ from optsync.sync import lifting
 from optsync.sync.lifting import Box
 from optsync.web import boxes, compliance, listing
 from optsync.web.causes import said_of_retry
-from optsync.web.history import Labels, Told, as_json, record_as_json, tell
+from optsync.web.history import Labels, as_json, record_as_json, tell
+from optsync.web.letter import letter_of
 from optsync.web.middleware import actor_of, needs
-from optsync.web.record_links import record_links
+from optsync.web.record_links import RecordLink, record_links
 from optsync.web.shell import REFUSED, page
-from optsync.web.templatetags.web import figure, took
+from optsync.web.templatetags.web import figure
 from optsync.web.words import BOX_STATES, linked_by, state_of_box, why_blocked
 
 BUSY = 409
@@ -115,20 +118,19 @@ def hindrances(found: Person | None) -> dict[str, Any]:
     """What stands between the unsubscribe and Salesforce, and whether trying again may help."""
     if found is None or found.opt_out is None or not found.opt_out.is_active:
         return {}
-    causes, unlinked, labels = boxes.causes_of(found), boxes.not_linked(found), labels_of(found)
+    causes, unlinked = boxes.causes_of(found), boxes.not_linked(found)
+    labels, link = labels_of(found), record_links()
     owed = any(mark.state == "owed" for record in found.records for mark in record.marks)
     return {
-        "causes": [shown_cause(cause, labels) for cause in causes],
+        "causes": [shown_cause(cause, labels, link) for cause in causes],
         "unlinked": unlinked,
-        "hold_ids": found.hold_ids,
         "nobody_works": (owed or bool(unlinked)) and not uploads.is_any_worker_alive(desk().connection()),
-        "can_retry": bool(unlinked) or any(cause.can_retry for cause in causes),
+        "can_retry": bool(boxes.lookups_of(found)) or any(cause.can_retry for cause in causes),
     }
 
 
-def shown_cause(cause: boxes.Cause, labels: Labels) -> dict[str, Any]:
+def shown_cause(cause: boxes.Cause, labels: Labels, link: RecordLink) -> dict[str, Any]:
     """A cause with the boxes that it is about, the first of them."""
-    link = record_links()
     shown = [
         {
             "kind": record.kind,
@@ -139,32 +141,6 @@ def shown_cause(cause: boxes.Cause, labels: Labels) -> dict[str, Any]:
         for record, mark in cause.boxes[:BOXES_SHOWN]
     ]
     return {"about": cause, "boxes": shown, "more": len(cause.boxes) - len(shown)}
-
-
-def letter_of(person: dict[str, Any]) -> str:
-    """The evidence as plain text, to be copied into a letter or a ticket; newest first, to the millisecond, in UTC."""
-    state = _("Blocked") if person["blocked"] else _("Mail allowed")
-    lines = [person["normal"], f"{state}: {person['why']}"]
-    lines += [_("Wants no e-mails from: %(senders)s") % {"senders": person["stopped"]}] if person["stopped"] else []
-    lines.append("")
-    for record in person["records"]:
-        boxes = ", ".join(f"{box['field']}: {box['state']}" for box in record["boxes"])
-        lines.append(f"{record['kind']} {record['record_id']}: {boxes or _('nothing owed')}")
-    lines += [""] * bool(person["records"])
-    for told in person["timeline"]:
-        lines += lines_of(told)
-    return "\n".join(lines)
-
-
-def lines_of(told: Told) -> list[str]:
-    """One event of the letter: what happened, and below it what was kept as proof."""
-    at = told.entry.at.astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", " UTC")
-    duration = "" if told.took_seconds is None else f" ({took(told.took_seconds)})"
-    run = f" · {_('Sync run %(n)s') % {'n': told.entry.run_id}}" if told.entry.run_id else ""
-    return [
-        f"{at} · {told.details}{duration} · {told.source}{run}",
-        *(f"    {name}: {value}" for name, value in told.facts),
-    ]
 
 
 def records_of(found: Person) -> list[dict[str, Any]]:
@@ -253,6 +229,9 @@ def evidence(request: HttpRequest) -> HttpResponseBase:
         "why": verdict.why,
         "since": since_of(found),
         "records": [record_as_json(record, labels) for record in found.records] if found else [],
+        "deleted_records": gone_of(found, history),
+        "proofs": proofs_of(found),
+        "compliance": asdict(kept.find(conn, found.address_id)) if found else None,
         "events": [as_json(told, labels) for told in tell(history, labels)],
     }
     headers = {"Content-Disposition": 'attachment; filename="evidence.json"', "Cache-Control": "no-store"}
@@ -268,8 +247,9 @@ def retry(request: HttpRequest) -> HttpResponse:
     found = people.find(conn, desk_.subject_key, address) if address else None
     if request.method != "POST" or found is None:
         return redirect("web:people")
-    owed = {record.org_id for record in found.records if any(mark.state == "owed" for mark in record.marks)}
-    for org_id in owed | set(boxes.lookups_of(found)):
+    waiting = {"owed", "parked"}
+    orgs = {record.org_id for record in found.records if any(mark.state in waiting for mark in record.marks)}
+    for org_id in orgs | set(boxes.lookups_of(found)):
         marks.clear_pauses(conn, org_id)
     due = marks.retry_people(conn, [found.address_id])
     return redirect(f"{reverse('web:people')}?{urlencode({'address': normalize(address), 'due': due})}")

@@ -42,8 +42,9 @@ SELECT t.org_id, c.org_name AS org, t.p99 FROM (
 WHERE c.disconnected_at IS NULL AND t.n >= %(least)s AND t.p99 > %(seconds)s;
 
 -- name: webhooks_ended
--- Endpoints that were disabled because of what they answered.
-SELECT endpoint_id, disabled_why AS why FROM webhook_endpoint WHERE disabled_why IN ('gone', 'failing');
+-- Endpoints that were disabled because of what they answered, or because nothing can be signed for them.
+SELECT endpoint_id, CASE disabled_why WHEN 'secret' THEN 'without a readable secret' ELSE disabled_why END AS why
+FROM webhook_endpoint WHERE disabled_why IN ('gone', 'failing', 'secret');
 
 -- name: open_alerts
 -- The problems there are, whether told or not.
