@@ -345,6 +345,23 @@ def test_every_moment_of_a_page_is_in_one_zone_with_its_name(alone: Site, conn: 
     assert re.search(r'class="dim">\w+ [^<]* 20:00 P[SD]T = \w+ [^<]* 0[45]:00 CES?T<', text)
 
 
+def test_a_box_that_is_tried_again_and_again_is_as_old_as_its_unsubscribe(alone: Site, conn: Connection) -> None:
+    """Each try puts the next one off; the sentence must not begin anew with it."""
+    owed("0 s", "UPDATE opt_out SET since = clock() - interval '100 minutes'")(conn)
+    put_off = (
+        "UPDATE mark SET due_at = clock() + interval '5 minutes', attempts = %s, reason = 'UNABLE_TO_LOCK_ROW:busy'"
+    )
+    cookie = sign_in(alone)
+    with Desk(conn, alone.installation.database, 1).worker():
+        conn.execute(put_off, [1])
+        assert "Catching up: 1 box is on its way, for 0" in hero_in(read(alone, cookie, "/"))
+        conn.execute(put_off, [7])
+        hero = hero_in(read(alone, cookie, "/"))
+    said = "Slow: the oldest has been on its way for 100\N{NO-BREAK SPACE}min (Someone was editing this record)."
+    assert said in hero
+    assert "Nobody needs to act: optsync tries again by itself." in hero
+
+
 def test_a_day_of_a_filter_is_a_day_of_the_page(alone: Site, conn: Connection) -> None:
     """Ann's evening of 3 October in Los Angeles is the 4th in UTC, and in Berlin."""
     one_box(conn)

@@ -39,20 +39,20 @@ STATES: list[tuple[Standing, Verdict, str]] = [
     (replace(FINE, knows_any=False), "nothing yet", "Connected. No unsubscribe has been recorded yet;"),
     (replace(FINE, looked_for=1), "looked for", "Catching up. 1 person is still to be looked for in Salesforce."),
     (replace(FINE, sync_on=False, looked_for=2), "looked for", "2 people are still to be looked for"),
-    (replace(FINE, owed=1, oldest_due_seconds=3.2), "on the way", "Catching up: 1 box is on its way, for 3 s now."),
-    (replace(FINE, owed=14, oldest_due_seconds=3.2), "on the way", "14 boxes are on their way, the oldest for 3 s."),
+    (replace(FINE, owed=1, oldest_seconds=3.2), "on the way", "Catching up: 1 box is on its way, for 3 s now."),
+    (replace(FINE, owed=14, oldest_seconds=3.2), "on the way", "14 boxes are on their way, the oldest for 3 s."),
     (
-        replace(FINE, owed=1, oldest_due_seconds=400.0),
+        replace(FINE, owed=1, oldest_seconds=400.0),
         "slow",
         "Slow: the oldest has been on its way for 6 min (there is",
     ),
-    (replace(FINE, owed=1, oldest_due_seconds=61.0, slowed_by="no worker"), "slow", "for 61 s (no worker is running)."),
+    (replace(FINE, owed=1, oldest_seconds=61.0, slowed_by="no worker"), "slow", "for 61 s (no worker is running)."),
     (
-        replace(FINE, owed=1, oldest_due_seconds=61.0, slowed_by="UNABLE_TO_LOCK_ROW"),
+        replace(FINE, owed=1, oldest_seconds=61.0, slowed_by="UNABLE_TO_LOCK_ROW"),
         "slow",
         "Slow: the oldest has been on its way for 61 s (Someone was editing this record). 1 box waits here.",
     ),
-    (replace(FINE, looked_for=1, oldest_due_seconds=61.0), "slow", "1 person is still to be looked for in Salesforce."),
+    (replace(FINE, looked_for=1, oldest_seconds=61.0), "slow", "1 person is still to be looked for in Salesforce."),
     (replace(FINE, paused="SERVER_UNAVAILABLE"), "in Salesforce", "Every opt-out is in Salesforce."),
     (
         replace(FINE, paused="SERVER_UNAVAILABLE", owed=2),
@@ -105,7 +105,7 @@ def test_the_strongest_of_all_that_is_true_comes_first() -> None:
         owed=1,
         carried=1,
         looked_for=1,
-        oldest_due_seconds=61.0,
+        oldest_seconds=61.0,
     )
     seen: list[Verdict] = []
     for better in (
@@ -114,7 +114,7 @@ def test_the_strongest_of_all_that_is_true_comes_first() -> None:
         {"held_people": 0},
         {"refused": 0},
         {"paused": ""},
-        {"oldest_due_seconds": 1.0},
+        {"oldest_seconds": 1.0},
         {"owed": 0},
         {"carried": 0},
         {"looked_for": 0},

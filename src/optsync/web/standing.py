@@ -36,6 +36,8 @@ Tone = Literal["ok", "info", "warn", "bad"]
 SLOW_AFTER_SECONDS = 60.0
 PROOF_HOURS = 26
 """A night and two hours: the run after a missed one has ended by then."""
+TRIES: Final = 3
+"""So often tried, a box is being refused for now, not on its way."""
 MOST: Final = 1_000
 """How far a look counts what waits; a larger figure is that of the tally, or "1,000+"."""
 
@@ -199,7 +201,8 @@ class Standing:
     looked_for: int = 0
     knows_any: bool = False
     """Whether there is any opt-out or box at all."""
-    oldest_due_seconds: float = 0.0
+    oldest_seconds: float = 0.0
+    """For how long the oldest box is due, or since its unsubscribe where it was tried again and again."""
     slowed_by: str = ""
     """What the oldest boxes on their way met most: Salesforce's code, "no worker", or nothing."""
     proved_at: datetime | None = None
@@ -231,7 +234,7 @@ class Standing:
             (self.held_people > 0, "held"),
             (self.refused > 0, "parked"),
             (bool(self.paused) and waits, "paused"),
-            (waits and self.oldest_due_seconds >= SLOW_AFTER_SECONDS, "slow"),
+            (waits and self.oldest_seconds >= SLOW_AFTER_SECONDS, "slow"),
             (self.owed > 0, "on the way"),
             (self.carried > 0, "carried"),
             (self.looked_for > 0, "looked for"),
@@ -245,7 +248,7 @@ class Standing:
     def figures(self) -> dict[str, Figure]:
         """The figures of the sentences by name, as far as they are known."""
         known: dict[str, Figure | None] = {
-            "oldest": timedelta(seconds=self.oldest_due_seconds),
+            "oldest": timedelta(seconds=self.oldest_seconds),
             "slowed_by": SLOWED_BY.get(self.slowed_by) or refusal_of(self.slowed_by, "").title,
             "refused_since": self.refused_since,
             "proved_at": self.proved_at,
@@ -369,7 +372,9 @@ def look(conn: psycopg.Connection, org_id: int | None, counted: Counted | None) 
     if org_id is None:
         return Standing(connected=False, at=now(conn), counted=counted)
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(sql("optsync.web", "standing"), {"org": org_id, "most": MOST + 1}).fetchone()
+        row = cursor.execute(
+            sql("optsync.web", "standing"), {"org": org_id, "most": MOST + 1, "tries": TRIES}
+        ).fetchone()
         groups = cursor.execute(sql("optsync.web", "parked"), {"org": org_id, "most": MOST + 1}).fetchall()
     assert row is not None
     return Standing(

@@ -15,7 +15,8 @@ RETURNING user_id;
 -- name: standing
 -- What decides the verdict on one org, at this moment: nothing here counts further than `most`. The errors of a sign-in
 -- (OAuth's) are in lower case, all other codes are not. A hold without an org is of all of them; one of a scanner's list
--- keeps nothing back. `unproved` is the newest run that was to prove, if it did not.
+-- keeps nothing back. The oldest is as old as it is due; what was tried again and again is due later, and as old as its
+-- unsubscribe. `unproved` is the newest run that was to prove, if it did not.
 SELECT clock() AS at, s.sync_on_since IS NOT NULL AS sync_on, refused.since AS refused_since,
        coalesce((SELECT min(p.code) FROM pause p WHERE p.org_id = s.org_id AND p.until > clock()), '') AS paused,
        (SELECT count(*)::int FROM (SELECT DISTINCT i.address_id FROM hold h, LATERAL (
@@ -34,7 +35,12 @@ SELECT clock() AS at, s.sync_on_since IS NOT NULL AS sync_on, refused.since AS r
            OR EXISTS (SELECT FROM mark m WHERE m.org_id = s.org_id) AS knows_any,
        greatest(0, extract(epoch FROM clock() - least(
            (SELECT min(m.due_at) FROM mark m WHERE m.org_id = s.org_id AND m.state = 'o'),
-           (SELECT min(l.due_at) FROM lookup l WHERE l.org_id = s.org_id))))::float8 AS oldest_due_seconds,
+           (SELECT min(l.due_at) FROM lookup l WHERE l.org_id = s.org_id),
+           (SELECT min(o.since) FROM (
+                SELECT m.org_id, m.record_id FROM mark m WHERE m.org_id = s.org_id AND m.state = 'o' AND m.due_at > clock()
+                    AND m.attempts >= %(tries)s ORDER BY m.due_at LIMIT %(most)s) m
+            JOIN record r USING (org_id, record_id) JOIN opt_out o ON o.address_id = r.address_id AND o.scope = 0))))::float8
+           AS oldest_seconds,
        CASE WHEN NOT EXISTS (SELECT FROM live_workers()) THEN 'no worker'
             ELSE coalesce((SELECT mode() WITHIN GROUP (ORDER BY split_part(m.reason, ':', 1))
                            FROM (SELECT reason FROM mark WHERE org_id = s.org_id AND state = 'o' ORDER BY due_at LIMIT 100) m
