@@ -18,6 +18,7 @@ from optsync.web.sign_in import make_link
 TIMES = 40
 TARGET_MS = 50.0
 PAGES = {
+    "/ (Overview)": "/",
     "/unsubscribes": "/unsubscribes",
     "/unsubscribes by source": "/unsubscribes?source=complaint",
     "/unsubscribes since a day": "/unsubscribes?since=2026-02-01",
@@ -31,6 +32,7 @@ PAGES = {
     "/unsubscribes beginning rarely": "/unsubscribes?q=person99999",
     "/unsubscribes beginning often": "/unsubscribes?q=person",
     "/unsubscribes beginning with nobody": "/unsubscribes?q=zzz",
+    "/unsubscribes of a bar of the histogram": "/unsubscribes?took=0-1",
     "/unsubscribes of a record": "/unsubscribes?q=003000000500001AAA",
     "/unsubscribes far back": "/unsubscribes?before=2025-12-01T00:00:00%2B00:00~500000",
     "/unsubscribes, all filters": "/unsubscribes?q=person1&state=parked&source=import&since=2025-01-01",
@@ -42,10 +44,17 @@ PAGES = {
     "/issues": "/issues",
     "/holds": "/holds",
     "/runs": "/runs",
+    "one run": "/runs/1",
     "/unsubscribes/import": "/unsubscribes/import",
+    "/audit": "/audit",
+    "/audit of a day": "/audit?since=2026-11-01",
+    "/settings/unsubscribes/sources": "/settings/unsubscribes/sources",
+    "/settings/unsubscribes/integrations": "/settings/unsubscribes/integrations",
+    "/settings/alerts": "/settings/alerts",
+    "/settings/webhooks": "/settings/webhooks",
+    "/settings/users": "/settings/users",
+    "/settings/api-keys": "/settings/api-keys",
 }
-SLOW_PAGES = {"/ (Overview)": "/"}
-"""Measured without a target: it counts both sums over every row on purpose."""
 
 FILL = Path(__file__).with_suffix(".sql")
 
@@ -57,12 +66,11 @@ def run() -> Result:
         fill(conn)
         with served(our) as url:
             browser = Browser(our, conn, url)
+            result.plain("the sums of the Overview, counted in the background", browser.seconds_until_counted(), "s")
             for name, path in PAGES.items():
                 taken = browser.milliseconds(path)
                 result.plain(f"{name}, p50", percentile(taken, 50), "ms")
                 result.at_most(f"{name}, p95", percentile(taken, 95), "ms", TARGET_MS)
-            for name, path in SLOW_PAGES.items():
-                result.plain(f"{name}, p50", percentile(browser.milliseconds(path, 5), 50), "ms")
     return result
 
 
@@ -101,6 +109,13 @@ class Browser:
         new = [value.partition(";")[0] for value in response.headers.get_all("set-cookie") or []]
         self.cookie = "; ".join([*filter(None, [self.cookie]), *new])
         return text
+
+    def seconds_until_counted(self) -> float:
+        """How long a fresh process shows the Overview without its sums."""
+        started = time.perf_counter()
+        while "being counted" in self.read("GET", "/"):
+            time.sleep(0.1)
+        return time.perf_counter() - started
 
     def milliseconds(self, path: str, times: int = TIMES) -> list[float]:
         """How long each answer took, after two that warm up."""

@@ -68,8 +68,12 @@ class Program:
         """POST with a JSON body."""
         return self.ask("POST", path, body, **headers)
 
+    def put(self, path: str, body: object, **headers: str) -> Answer:
+        """PUT with a JSON body."""
+        return self.ask("PUT", path, body, **headers)
 
-def program(site: Site, *scopes: Scope, days: int | None = None) -> Program:
+
+def program(site: Site, *scopes: Scope, days: int | None = None, name: str = "test") -> Program:
     """A program with a key of its own, and so with limits of its own."""
     installation = site.installation
     with installation.database.connect() as conn:
@@ -77,7 +81,7 @@ def program(site: Site, *scopes: Scope, days: int | None = None) -> Program:
             conn,
             installation.vault.subject_key,
             seams.real().token_bytes,
-            "test",
+            name,
             scopes,
             days=days,
             actor="test",

@@ -61,3 +61,26 @@ def test_an_erased_person_keeps_state_and_history_without_an_address(admin: Prog
     kinds = [event["kind"] for event in admin.get(f"/v1/people/{made['id']}/timeline").json["events"]]
     assert kinds == ["opted out", "erased"]
     assert admin.post("/v1/people/find", {"address": "gone.person@example.org"}).json["id"] == made["id"]
+
+
+def test_r43_compliance_data_are_put_as_a_whole_and_opt_nobody_in(admin: Program, world: World) -> None:
+    number = admin.post("/v1/unsubscribes", {"address": "compliance@example.org"}).json["id"]
+    path = f"/v1/people/{number}/compliance"
+    assert set(admin.get(path).json.values()) == {None}
+    consent = {"authorization_type": "consent", "consent_date": "2024-05-01", "consent_purpose": "Newsletter"}
+    put = admin.put(path, consent | {"source_type": "crm sync"}).json
+    assert put | consent == put
+    assert put["set_by"].startswith("API key ")
+    assert admin.get(path).json == put
+    assert admin.put(path, {"source_type": "import"}).json["consent_purpose"] is None
+    assert admin.get(f"/v1/people/{number}").json["blocked"]
+
+
+def test_compliance_data_that_do_not_go_together_change_nothing(admin: Program, world: World) -> None:
+    number = admin.post("/v1/unsubscribes", {"address": "wrong.compliance@example.org"}).json["id"]
+    path = f"/v1/people/{number}/compliance"
+    for wrong in ({"authorization_type": "consent"}, {"authorization_type": "whim"}, {"consent_date": "1.5.2024"}):
+        answer = admin.put(path, wrong)
+        assert (answer.status, answer.code) == (422, "invalid"), wrong
+    assert set(admin.get(path).json.values()) == {None}
+    assert admin.get("/v1/people/999999999/compliance").status == 404

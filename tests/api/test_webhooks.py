@@ -58,6 +58,28 @@ def test_a_webhook_from_its_making_to_its_end(admin: Program) -> None:
         assert admin.ask(method, path).status == 404
 
 
+def test_asked_twice_with_one_idempotency_key_each_thing_is_made_once(admin: Program, world: World) -> None:
+    body = {"url": f"{URL}/once", "types": ["sync.held"]}
+    first = admin.ask("POST", "/v1/webhooks", body, Idempotency_Key="hook")
+    again = admin.ask("POST", "/v1/webhooks", body, Idempotency_Key="hook")
+    assert (first.status, again.status) == (201, 201)
+    assert again.json == {"id": first.json["id"], "secret": None}
+    here = f"/v1/webhooks/{first.json['id']}"
+    tests = [admin.ask("POST", f"{here}/test", Idempotency_Key="try").json["delivery"] for _ in range(2)]
+    assert tests[0] == tests[1]
+    assert len(admin.get(f"{here}/deliveries").json["deliveries"]) == 1
+    secrets = [admin.ask("POST", f"{here}/rotate", Idempotency_Key="new").json["secret"] for _ in range(2)]
+    assert secrets[0].startswith("whsec_")
+    assert secrets[1] is None
+    refused = [admin.ask("POST", "/v1/webhooks", body | {"types": []}, Idempotency_Key="bad").status for _ in range(2)]
+    assert refused == [422, 422]
+    with world.site.installation.database.connect() as conn:
+        kept = str(conn.execute("SELECT answer FROM kept_answer").fetchall())
+    assert first.json["secret"] not in kept
+    assert secrets[0] not in kept
+    admin.ask("DELETE", here)
+
+
 def test_a_wrong_webhook_is_refused_with_what_to_do(admin: Program) -> None:
     for body in (
         {"url": "http://hooks.example.com/", "types": ["sync.held"]},

@@ -19,6 +19,21 @@ def test_connect_tells_the_org_and_what_is_missing(optsync: Installation, org: P
     assert "Contact" in done.json()["findings"][0]
 
 
+def test_disconnect_needs_a_yes_and_connecting_again_pushes_what_was_recorded_meanwhile(
+    connected: Installation, org: PracticeOrg
+) -> None:
+    done = connected.run("disconnect")
+    assert (done.code, "waits for a yes" in done.error["error"], "--yes" in done.error["next"]) == (5, True, True)
+    done = connected.run("disconnect", "--yes")
+    assert (done.code, "its credential is destroyed" in done.out) == (0, True)
+    assert connected.run("disconnect", "--yes").code == 4, "there is none any more"
+    assert connected.run("unsubscribe", "kept@example.com").code == 0
+    assert connected.run("status").code == 4
+    assert connected.run("doctor").code == 4
+    done = connected.run("connect", "--credentials", str(org.credentials_file), "--json")
+    assert (done.code, done.json()["new"]) == (0, False)
+
+
 def test_r01_the_switch_is_off_by_default_and_sync_says_why_it_does_not_run(connected: Installation) -> None:
     assert connected.run("settings", "--json").json()["sync"] == "off"
     done = connected.run("sync")
@@ -84,7 +99,7 @@ def test_status_is_not_green_while_somebody_is_still_looked_for(connected: Insta
     connected.run("unsubscribe", "nobody.knows@example.com")
     answer = connected.run("status", "--json").json()
     assert (answer["verdict"], answer["looked_for"]) == ("looked for", 1)
-    assert "People still to be looked for in Salesforce: 1." in connected.run("status").out
+    assert "1 person is still to be looked for in Salesforce." in connected.run("status").out
 
 
 def test_status_tells_the_next_run_in_both_zones(connected: Installation) -> None:

@@ -13,6 +13,8 @@ from optsync.config.database import Database
 from optsync.config.environment import Environment
 from optsync.config.vault import Vault, read_vault
 from optsync.core.problems import Problem
+from optsync.ledger.check import may_mail
+from optsync.ledger.people import erase
 from optsync.ledger.record import opt_out
 from tests.servers import Servers, environment
 
@@ -64,6 +66,21 @@ def test_what_was_backed_up_comes_back_with_its_key(
         assert before.execute(query).fetchall() == after.execute(query).fetchall()
         assert opt_out(after, vault.subject_key, "person7@example.com", "manual").outcome == "already"
         assert opt_out(after, vault.subject_key, "new@example.com", "manual").outcome == "new"
+
+
+def test_r43_who_was_erased_is_recognised_after_a_restore_because_the_key_came_along(
+    full: Database, empty: Database, vault: Vault, there: Environment, tmp_path: Path
+) -> None:
+    address = "person7@example.com"
+    with full.connect() as conn:
+        assert erase(conn, vault.subject_key, address, actor="kim", reason="asked")
+    backup(full, vault, tmp_path / "all.backup")
+    restore(empty, there, tmp_path / "all.backup")
+    key = read_vault(there.key_file).subject_key
+    with empty.connect() as conn:
+        assert not may_mail(conn, key, [address])[0].allowed
+        assert opt_out(conn, key, address, "manual").outcome == "already"
+        assert conn.execute("SELECT count(*) FROM address WHERE normal = %s", [address]).fetchone() == (0,)
 
 
 def test_a_migrated_database_without_records_counts_as_empty(

@@ -19,6 +19,7 @@ from optsync.core.addresses import (
     mask,
     normalize,
     subject_of,
+    without_person,
 )
 
 BTRIM = " \t\r\n\f\v"
@@ -188,3 +189,17 @@ def test_sql_can_compute_the_subject_from_the_pads(text: str, key: bytes) -> Non
 )
 def test_a_mask_shows_the_domain_and_two_letters_at_most(normal: str, masked: str) -> None:
     assert mask(normal) == masked
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<b+Ann=Example.com@mail.example>", "<b+[address]@mail.example>"),
+        ("https://x.example/?e=ann%40example.com&c=1", "https://x.example/?e=[address]&c=1"),
+        ("<5f1@mail.example>", "<5f1@mail.example>"),
+        (12, 12),
+    ],
+)
+def test_evidence_loses_the_address_of_the_person_and_nothing_else(said: object, kept: object) -> None:
+    assert without_person({"message": said}, "ann@example.com") == {"message": kept}
+    assert without_person({"message": said}, "no address") == {"message": said}

@@ -109,6 +109,14 @@ def read(site: Site, cookie: str, path: str, language: str = "en") -> str:
 
 def press(site: Site, cookie: str, path: str, **values: str) -> tuple[int, str]:
     """Presses the button of a form; the status and the page that comes of it, its redirect followed."""
+    answer, text = post(site, cookie, path, **values)
+    if answer.status == 302:
+        return 302, read(site, cookie, answer.headers["Location"])
+    return answer.status, text
+
+
+def post(site: Site, cookie: str, path: str, **values: "str | list[str]") -> "tuple[http.client.HTTPResponse, str]":
+    """Presses the button of a form; the answer itself."""
     page, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
     token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
     headers = {
@@ -117,10 +125,7 @@ def press(site: Site, cookie: str, path: str, **values: str) -> tuple[int, str]:
         "Origin": site.url,
         "Accept-Language": "en",
     }
-    answer, text = site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
-    if answer.status == 302:
-        return 302, read(site, cookie, answer.headers["Location"])
-    return answer.status, text
+    return site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}, doseq=True), headers)
 
 
 @pytest.fixture

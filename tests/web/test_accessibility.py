@@ -119,6 +119,9 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
             apply_change(conn, session, org_id, Change(sync_on=True))
             report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
             apply_change(conn, session, org_id, Change(sync_on=False))
+        found = conn.execute("SELECT cause_of(reason, record_id) FROM mark WHERE record_id = %s", [refused]).fetchone()
+        assert found is not None
+        (cause,) = found
         secret = make_link(conn, seams.real().token_bytes)
         key, _ = keys.make(
             conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
@@ -131,7 +134,7 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
-    values["<str:kind>"] = "Contact"
+    values |= {"<str:kind>": "Contact", "<slug:cause>": cause}
     paths = [filled(route, values) for route in every_route(site) if not route.startswith("/v1/")]
     paths += STATES + [f"/unsubscribes/import/{number}" for number in files[1:]]
     cookie = sign_in(site)

@@ -12,7 +12,7 @@ from optsync.connection.connect import connections
 from optsync.ledger import holds, imports, lifts, people, record
 from optsync.ledger.people import Link
 from tests.installation import Site
-from tests.web.conftest import press, read
+from tests.web.conftest import post, press, read
 from tests.web.test_unsubscribes import listed
 
 HOSTILE = [
@@ -82,7 +82,7 @@ def test_unsubscribes_are_found_by_prefix_and_by_record_id(site: Site, cookie: s
 def test_an_export_says_its_size_and_holds_what_the_filters_leave(site: Site, cookie: str, number: int) -> None:
     text = read(site, cookie, "/unsubscribes?source=bounce&q=")
     assert re.search(r"4 rows, about \d+\xa0bytes", text)
-    answer, content = site.request("GET", "/unsubscribes/export?source=bounce", headers={"Cookie": cookie})
+    answer, content = post(site, cookie, "/unsubscribes/export?source=bounce")
     assert (answer.getheader("content-disposition") or "").endswith('.csv"')
     rows = list(csv.DictReader(StringIO(content)))
     assert {row["address"] for row in rows} == {"alone@lists.example", *(f"listed{n}@lists.example" for n in range(3))}
@@ -151,7 +151,7 @@ def test_forty_hostile_names_do_nothing_bad_in_any_list(site: Site, cookie: str,
             assert "\0" not in text, path
             assert max(map(len, re.findall(r"<bdi>([^<]*)</bdi>", text)), default=0) < 700, path
             assert "</html>" in text, path
-        _, content = site.request("GET", "/unsubscribes/export?source=follows+record&q=%3C", headers={"Cookie": cookie})
+        _, content = post(site, cookie, "/unsubscribes/export?source=follows+record&q=%3C")
         cells = [cell for row in csv.reader(StringIO(content)) for cell in row]
         assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
     finally:

@@ -32,6 +32,8 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/unsubscribes/import/<int:upload_id>/rejects": (IN, IN),
     "/people": (IN, IN),
     "/people/evidence": (IN, IN),
+    "/people/compliance": (OPERATE, OPERATE),
+    "/people/export": (OPERATE, OPERATE),
     "/people/erase": (ADMIN, ADMIN),
     "/people/lift": (ADMIN, ADMIN),
     "/people/retry": (IN, OPERATE),
@@ -40,11 +42,15 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/runs/start": (IN, OPERATE),
     "/runs/<int:run_id>/progress": (IN, IN),
     "/runs/<int:run_id>/cancel": (IN, OPERATE),
+    "/runs/<int:run_id>/rejected/<slug:cause>.csv": (OPERATE, OPERATE),
     "/runs/<int:run_id>/undo": (IN, ADMIN),
     "/runs/<int:run_id>/untick/<str:kind>.csv": (IN, IN),
     "/issues": (IN, IN),
     "/issues/scanner/<int:hold_id>": (IN, ADMIN),
     "/issues/retry": (IN, OPERATE),
+    "/issues/<slug:cause>": (IN, IN),
+    "/issues/<slug:cause>/mute": (IN, OPERATE),
+    "/issues/<slug:cause>/boxes.csv": (OPERATE, OPERATE),
     "/holds": (IN, IN),
     "/holds/<int:hold_id>": (IN, ADMIN),
     "/holds/<int:hold_id>/people.csv": (OPERATE, OPERATE),
@@ -70,6 +76,8 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/settings/salesforce": (IN, IN),
     "/settings/salesforce/doctor": (IN, ADMIN),
     "/settings/salesforce/install": (IN, ADMIN),
+    "/settings/salesforce/disconnect": (ADMIN, ADMIN),
+    "/settings/salesforce/reconnect": (ADMIN, ADMIN),
     "/settings/salesforce/connect": (ADMIN, ADMIN),
     "/settings/salesforce/connect/sign-in": (ADMIN, ADMIN),
     "/settings/salesforce/connect/certificate": (ADMIN, ADMIN),
@@ -104,7 +112,12 @@ def path_of(route: str) -> str:
     """An address of the route that finds nothing, so that pressing its button does nothing either."""
     for name in NUMBERS:
         route = route.replace(f"<int:{name}>", "999999")
-    return route.replace("<str:handle>", "0" * 12).replace("<slug:provider>", "none").replace("<str:kind>", "Lead")
+    return (
+        route.replace("<str:handle>", "0" * 12)
+        .replace("<slug:provider>", "none")
+        .replace("<str:kind>", "Lead")
+        .replace("<slug:cause>", "1-0")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +168,9 @@ BUTTONS: Final[list[tuple[str, str, Role]]] = [
     ("/settings/salesforce/doctor", "Try a test Lead", "admin"),
     ("/settings/salesforce/install", 'name="step" value="preview"', "admin"),
     ("/people?address=shown@example.com", "/people/lift", "admin"),
+    ("/people?address=shown@example.com", "/people/compliance", "operator"),
+    ("/people", "/people/export", "operator"),
+    ("/people", 'name="pick"', "operator"),
 ]
 
 

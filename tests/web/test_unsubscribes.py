@@ -11,7 +11,7 @@ from optsync.connection.connect import connections
 from optsync.ledger import lifts, marks, people, record
 from optsync.ledger.people import Link
 from tests.installation import Site
-from tests.web.conftest import press, read
+from tests.web.conftest import post, press, read
 
 FORMULA = "=cmd|calc@example.com"
 HOSTILE = "<script>document.title='taken'</script>@list.example.com"
@@ -127,7 +127,7 @@ def test_a_form_of_another_site_records_nobody(site: Site, cookie: str) -> None:
 
 
 def test_the_export_is_that_of_the_command_line(site: Site, cookie: str, org_id: int) -> None:
-    answer, text = site.request("GET", "/unsubscribes/export", headers={"Cookie": cookie})
+    answer, text = post(site, cookie, "/unsubscribes/export")
     assert answer.getheader("content-type") == "text/csv; charset=utf-8"
     assert (answer.getheader("content-disposition") or "").startswith('attachment; filename="unsubscribes-')
     assert text == site.installation.run("export").out

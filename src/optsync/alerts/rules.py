@@ -45,6 +45,7 @@ class Rule:
 
 
 SAFE: Final = "Whoever is unsubscribed stays blocked here: nobody of them is mailed meanwhile."
+OVER: Final = "Salesforce (%(org)s) is disconnected, so nobody looks at this any more."
 RULES: Final[dict[str, Rule]] = {
     "sign-in": Rule(
         "Salesforce refuses our sign-in",

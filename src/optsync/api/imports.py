@@ -24,7 +24,19 @@ from optsync.ledger.uploads import BLOCK_BYTES, BYTES_MAX, NAME_CHARS_MAX, State
 router = Router()
 INT_MAX: Final = 2**31 - 1
 MEDIA_TYPES: Final = ("text/csv", "text/plain", "application/octet-stream")
-COUNTS: Final = ("rows", "new", "again", "already", "linked", "owed", "bad", "skipped", "duplicates")
+COUNTS: Final = (
+    "rows",
+    "new",
+    "again",
+    "already",
+    "linked",
+    "owed",
+    "compliance",
+    "erased",
+    "bad",
+    "skipped",
+    "duplicates",
+)
 ImportId = Annotated[int, Path(ge=1, le=INT_MAX, description="The number of the import.")]
 Name = Annotated[str, Query(max_length=NAME_CHARS_MAX, description="The file's name; kept as evidence.")]
 DryRun = Annotated[bool, Query(description="Read and count only; nothing is recorded, and the file is forgotten.")]
@@ -144,7 +156,7 @@ def shown(upload: Upload) -> Import:
         name=upload.name,
         state=upload.state,
         layout=report.get("layout"),
-        counts={count: report[count] for count in COUNTS} if report else None,
+        counts={count: report.get(count, 0) for count in COUNTS} if report else None,
         reasons=report.get("reasons", {}),
         held=report.get("held", False),
         hold_id=report.get("hold_id"),

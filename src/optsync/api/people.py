@@ -1,6 +1,6 @@
 """/v1/people: one person, blocked or not and why, the records with their boxes, and what happened."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import psycopg
@@ -9,13 +9,15 @@ from ninja import Router
 from pydantic import Field
 
 from optsync.api.cursors import Cursor, Limit, cut, number_in
-from optsync.api.door import ApiKey
+from optsync.api.door import ApiKey, caller_of
+from optsync.api.examples import RECORD
 from optsync.api.orgs import orgs_by_number
 from optsync.api.problems import Refusal
 from optsync.api.shapes import Address, Asked, Told
 from optsync.api.unsubscribes import PersonId
 from optsync.config.desk import desk
-from optsync.ledger import check, people, targets
+from optsync.core.compliance import TEXT_CHARS_MAX, Authorization, BadCompliance, SourceType
+from optsync.ledger import check, compliance, people, targets
 from optsync.ledger.people import Person, Record, TimelineEntry
 from optsync.ledger.targets import OptOutField
 from optsync.web.history import detail_of
@@ -44,10 +46,10 @@ class LinkedRecord(Told):
     """A Lead, Contact or Account of the person."""
 
     org: str = Field(description="The Salesforce id of the org.")
-    id: str
+    id: str = Field(examples=[RECORD])
     kind: Literal["Lead", "Contact", "Account"]
     linked_by: str
-    successor: str | None = Field(description="What a converted or merged record became.")
+    successor: str | None = Field(description="What a converted or merged record became.", examples=[None])
     boxes: list[Box]
 
 
@@ -67,7 +69,7 @@ class PastEvent(Told):
 
     id: int
     at: datetime
-    kind: str
+    kind: str = Field(examples=["opted out"])
     what: str = Field(description="The kind in words, with record and reason.")
     source: str | None
     actor: str | None
@@ -83,6 +85,30 @@ class Timeline(Told):
 
     events: list[PastEvent]
     next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+class WantedCompliance(Asked):
+    """Why a person's data may be used, and where they came from, as a whole: what is left out or null is emptied."""
+
+    authorization_type: Authorization | None = Field(None, description="A consent needs its date and its purpose.")
+    authorization_note: str | None = Field(None, max_length=TEXT_CHARS_MAX, description="Of other only.")
+    consent_date: date | None = Field(None, strict=False, examples=["2026-03-31"])
+    consent_purpose: str | None = Field(None, max_length=TEXT_CHARS_MAX, examples=["Newsletter"])
+    source_type: SourceType | None = None
+    source_note: str | None = Field(None, max_length=TEXT_CHARS_MAX, description="Of other only.")
+
+
+class ComplianceData(Told):
+    """What is recorded; null: nothing. It never changes an unsubscribe."""
+
+    authorization_type: Authorization | None
+    authorization_note: str | None
+    consent_date: date | None
+    consent_purpose: str | None
+    source_type: SourceType | None
+    source_note: str | None
+    set_at: datetime | None
+    set_by: str | None
 
 
 @router.post("/find", auth=ApiKey("read"), response=FoundPerson)
@@ -105,6 +131,36 @@ def get_person(request: HttpRequest, person_id: PersonId) -> FoundPerson:
         raise Refusal("not-found", f"there is no person {person_id}")
     why = check.ask(conn, desk().subject_key, [person.normal])[0] if person.normal else person.why
     return shown(conn, person, why)
+
+
+@router.get("/{person_id}/compliance", auth=ApiKey("read"), response=ComplianceData)
+def get_compliance(request: HttpRequest, person_id: PersonId) -> ComplianceData:
+    """Authorization type, consent and source type of one person; empty when nobody has recorded any."""
+    return compliance_of(person_id)
+
+
+@router.put("/{person_id}/compliance", auth=ApiKey("write"), response=ComplianceData)
+def put_compliance(request: HttpRequest, person_id: PersonId, wanted: WantedCompliance) -> ComplianceData:
+    """Records them as a whole. A consent opts nobody in: who is blocked stays blocked."""
+    conn, texts = desk().connection(), {name: str(value or "") for name, value in wanted.model_dump().items()}
+    compliance_of(person_id)
+    try:
+        change = compliance.understand(conn, texts, whole=True)
+    except BadCompliance as error:
+        raise Refusal("invalid", str(error), means="Nothing was changed.") from error
+    compliance.set_for(conn, desk().subject_key, [person_id], change, actor=caller_of(request).actor)
+    return compliance_of(person_id)
+
+
+def compliance_of(person_id: int) -> ComplianceData:
+    """Raises Refusal for somebody unknown or erased."""
+    conn = desk().connection()
+    person = people.find_by_id(conn, person_id)
+    if person is None:
+        raise Refusal("not-found", f"there is no person {person_id}")
+    if person.is_erased:
+        raise Refusal("refused", "this person was erased", means="Nothing is kept about them.", next="Nothing to do.")
+    return ComplianceData.model_validate(compliance.find(conn, person_id))
 
 
 @router.get("/{person_id}/timeline", auth=ApiKey("read"), response=Timeline)

@@ -2,12 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 ADDRESS_LENGTH_MAX = 1_000
 Address = Annotated[
     str, Field(pattern="@", min_length=3, max_length=ADDRESS_LENGTH_MAX, description="An e-mail address, as typed.")
 ]
+
+
+WHOLE = BeforeValidator(lambda one: int(one) if isinstance(one, float) and one.is_integer() else one)
+"""For a whole number as JSON has it: 4.0 is one, too. Behind its bounds, or the document loses them."""
 
 
 class Asked(BaseModel):

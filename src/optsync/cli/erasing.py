@@ -22,6 +22,7 @@ def erase(out: Output, address: str, reason: str, yes: bool) -> None:
     Salesforce is not changed, and backups made before still hold the address.
     """
     from optsync.ledger.people import erase as erase_person
+    from optsync.webhooks.inbox import take_waiting_of
 
     asked = address_of(address)
     if not reason.strip():
@@ -30,6 +31,7 @@ def erase(out: Output, address: str, reason: str, yes: bool) -> None:
         again = f"repeat the command with --yes: {with_yes()}"
         raise Problem("an erasure waits for a yes", "nothing was erased", again, WAITS)
     with opened(out) as house:
+        take_waiting_of(house.conn, house.subject_key, asked)
         done = erase_person(house.conn, house.subject_key, asked, actor=operator(), reason=reason)
     if not done:
         raise Problem(

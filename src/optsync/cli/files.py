@@ -11,12 +11,13 @@ from optsync.cli.output import OK, WARN, Output, Ticker, with_output
 from optsync.cli.people import operator
 
 if TYPE_CHECKING:
+    from optsync.ledger.exports import Format, What
     from optsync.ledger.imports import ImportReport
 
 WITH_REJECTS, HELD = 3, 5
 MEANINGS = {
     "opt-outs": "its people are opted out.",
-    "people": "its Salesforce records are linked; nobody is opted out.",
+    "people": "Salesforce records are linked and compliance data recorded; nobody is opted out.",
 }
 
 
@@ -72,13 +73,19 @@ def lines_of(report: "ImportReport") -> list[str]:
     if report.purpose == "people":
         linked = f"{counted(report.linked, 'Salesforce record')} {would}linked"
         lines.append(f"{OK} {linked}; nobody {would or 'was '}opted out: the file does not say so")
+        if report.compliance:
+            lines.append(f"{OK} compliance data of {report.compliance:,} {would or 'were '}recorded")
+        if report.erased:
+            lines.append(f"{WARN} {report.erased:,} were erased here: nothing {would or 'was '}recorded about them")
     else:
         lines.append(f"{OK} {report.new + report.again:,} {would}unsubscribed, {report.already:,} were already")
         lines += [f"{OK} {counted(report.linked, 'Salesforce record')} {would}linked"] if report.linked else []
     if report.duplicates:
         lines.append(f"  {report.duplicates:,} of the rows repeat an address")
     if report.skipped:
-        passed = "are no people: passed over" if report.purpose == "people" else "say that nobody opted out"
+        passed = (
+            "say nothing about a person: passed over" if report.purpose == "people" else "say that nobody opted out"
+        )
         lines.append(f"  {report.skipped:,} of the rows {passed}")
     lines += reject_lines(report)
     if report.held:
@@ -105,12 +112,25 @@ def counted(number: int, noun: str) -> str:
 
 
 @click.command()
+@click.argument("what", type=click.Choice(("opt-outs", "people", "ids", "evidence")), default="opt-outs")
+@click.option("--org", help="Whose ids, when several orgs are connected.")
 @with_output
-def export(out: Output) -> None:
-    """Print every active account-wide opt-out as CSV; with --json one object a line, with `address`."""
-    from optsync.ledger.exports import export_opt_outs
+def export(out: Output, what: "What", org: str | None) -> None:
+    """Print what is known as CSV; with --json one object a line, with `address`.
+
+    \b
+    opt-outs   every active account-wide opt-out; without a word, these
+    people     everybody, unsubscribed or not, with compliance data
+    ids        the Salesforce records of people with the state of their boxes
+    evidence   each person with the whole history, one JSON object a line
+
+    An import of opt-outs, people or ids restores them. Erased people are left out. Each export stands in the audit.
+    """
+    from optsync.ledger.exports import export as exported
 
     with opened(out) as house:
-        for block in export_opt_outs(house.conn, "json lines" if out.as_json else "csv"):
+        org_id = house.org_id(org) if what == "ids" else None
+        lines: Format = "json lines" if out.as_json else "csv"
+        for block in exported(house.conn, house.subject_key, what, actor=operator(), format=lines, org_id=org_id):
             sys.stdout.buffer.write(block)
         sys.stdout.flush()

@@ -25,6 +25,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Connect and set": {
         "connect": ("optsync.cli.connecting:connect", "Connect a Salesforce org."),
+        "disconnect": (
+            "optsync.cli.connecting:disconnect",
+            "End the connection of an org; everything recorded stays.",
+        ),
         "doctor": (
             "optsync.cli.connecting:doctor",
             "What stands between an opt-out and Salesforce, and how to fix it.",
@@ -60,8 +64,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "check": ("optsync.cli.people:check", "May these addresses be mailed?"),
         "erase": ("optsync.cli.erasing:erase", "Keep only a keyed hash of an address."),
         "domains": ("optsync.cli.domains:domains", "Domains at which nobody is mailed."),
-        "import": ("optsync.cli.files:import_", "Opt-outs from another tool's file."),
-        "export": ("optsync.cli.files:export", "Every active account-wide opt-out."),
+        "compliance": ("optsync.cli.compliance:compliance", "Why a person's data may be used, and where it came from."),
+        "import": ("optsync.cli.files:import_", "Opt-outs, or people with ids or compliance data, from a file."),
+        "export": ("optsync.cli.files:export", "Opt-outs, people, their ids or the evidence, as a file."),
     },
     "Proof and care": {
         "audit": ("optsync.cli.audit:audit", "Verify or export the hash chain of events."),

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from optsync.cli.house import House, opened
+from optsync.cli.house import opened
 from optsync.cli.output import BAD, OK, WARN, Output, with_output
 from optsync.cli.people import operator
 from optsync.core.problems import Problem
 
 if TYPE_CHECKING:
-    from optsync.webhooks.egress import Egress
     from optsync.webhooks.endpoints import Delivery, Endpoint
     from optsync.webhooks.types import Event
 
@@ -32,13 +31,14 @@ def webhooks() -> None:
 def add(out: Output, url: str, types: tuple[str, ...], everything: bool) -> None:
     """Tell URL what happens from now on, and print the secret that signs it. Nobody can show it again."""
     from optsync.webhooks import endpoints
+    from optsync.webhooks.egress import egress_of
     from optsync.webhooks.types import KIND_OF
 
     with opened(out) as house:
         number, secret = endpoints.add(
             house.conn,
             house.vault,
-            egress_of(house),
+            egress_of(house.seams, house.environment),
             house.seams.token_bytes,
             url,
             list(KIND_OF) if everything else types,
@@ -196,13 +196,6 @@ def listen(out: Output, url: str | None, types: tuple[str, ...], seconds: float 
 def as_line(event: "Event") -> dict[str, Any]:
     """An event with its id."""
     return {"id": event.id} | event.as_dict()
-
-
-def egress_of(house: House) -> "Egress":
-    """The door out, as the settings allow."""
-    from optsync.webhooks.egress import Egress
-
-    return Egress(house.seams, to_loopback=house.environment.webhooks_to_loopback)
 
 
 def none_such(what: str, see: str) -> Problem:

@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths do not tell a form's token (BREACH)
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "optsync.web.request_ids.RequestIds",
     "optsync.api.frame.ApiFrame",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "optsync.web.middleware.SignInRequired",
+    "optsync.web.shell.OneZone",
 ]
 
 ROOT_URLCONF = "optsync.config.urls"
@@ -156,8 +158,6 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
         else [],
     }
 }
-# With a proxy in front (see SECURE_PROXY_SSL_HEADER) its last entry names the client, for the limits on attempts.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_HTTPS else 0
 # The limits count in each worker process by itself: no table, no write for who only tries.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
 
@@ -179,6 +179,7 @@ SESSION_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
+CSRF_FAILURE_VIEW = "optsync.web.failing.form_too_old"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_COOKIE_HTTPONLY = True

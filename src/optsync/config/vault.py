@@ -256,11 +256,16 @@ def refuse_foreign(vault: Vault, conn: Connection) -> None:
         )
         row = conn.execute("SELECT fingerprint FROM subject_key").fetchone()
     if row != (vault.fingerprint,):
-        raise Problem(
-            f"the key file {vault.path} belongs to another database",
-            "people in the events could not be named, and erased people would be mailed again; nothing was started",
-            "bring the right key file back (it is in every backup), or point OPTSYNC_KEY_FILE at it",
-        )
+        raise foreign(vault)
+
+
+def foreign(vault: Vault) -> Problem:
+    """The events of the database were written with another subject key."""
+    return Problem(
+        f"the key file {vault.path} belongs to another database",
+        "people in the events could not be named, and erased people would be mailed again; nothing was started",
+        "bring the right key file back (it is in every backup), or point OPTSYNC_KEY_FILE at it",
+    )
 
 
 def refuse_readable(path: Path, found: os.stat_result) -> None:

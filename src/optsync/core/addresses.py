@@ -8,6 +8,8 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from optsync.core.texts import storable
@@ -76,6 +78,21 @@ def mask(normal: str) -> str:
 def without_addresses(text: str) -> str:
     """Free words fit for an event, which is kept for ever: e-mail addresses in them become `[address]` (rules 3, 4)."""
     return _ADDRESS.sub("[address]", text)
+
+
+def without_person(evidence: Mapping[str, Any], normal: str) -> dict[str, Any]:
+    """Evidence fit for an event about a person: their own address goes from its texts, also with the @ encoded or as =.
+
+    Other addresses stay, because most ids of messages look like one (rules 4).
+    """
+    local, at, domain = normal.rpartition("@")
+
+    def cleaned(said: Any) -> Any:
+        if not isinstance(said, str) or local not in said.lower():
+            return said
+        return re.sub(f"{re.escape(local)}(@|%40|=){re.escape(domain)}", "[address]", said, flags=re.IGNORECASE)
+
+    return {name: cleaned(said) for name, said in evidence.items()} if at else dict(evidence)
 
 
 def subject_of(normal: str, key: bytes) -> bytes:

@@ -101,6 +101,13 @@ def open_outbound(conn: psycopg.Connection, origin: str, org_id: int | None = No
     return _open(conn, "o", origin, org_id)
 
 
+def join_outbound(conn: psycopg.Connection, origin: str) -> int:
+    """The outbound hold that opt-outs of this origin join in the open transaction; begun where there is none."""
+    conn.execute(sql("optsync.ledger", "lock_for_holds"))
+    row = conn.execute(sql("optsync.ledger", "hold_to_join"), [origin]).fetchone()
+    return int(row[0]) if row else _open(conn, "o", origin, None)
+
+
 def apply(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str) -> int:
     """Releases a hold: its ticks become opt-outs, its marks are owed. Returns the addresses; Problem when decided."""
     inner, outer = hmac_pads(subject_key)

@@ -24,6 +24,7 @@ from optsync.core.problems import Problem
 from optsync.core.told import told
 from optsync.ledger import holds
 from optsync.ledger.balance import linked_addresses
+from optsync.ledger.compliance import latest_day, storable
 from optsync.ledger.files import Row, TableFile, digest_of, empty, open_table, safe_cell, shown_name
 from optsync.ledger.layouts import REJECT_COLUMNS, Columns, Layout, Parsed, Purpose, Reader, guess
 from optsync.ledger.queries import sql
@@ -33,7 +34,7 @@ PORTION_ADDRESSES = 20_000
 PROGRESS_ROWS = 5_000
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done ('reading', 'linking', 'recording'), how far, and of how much."""
+"""Told what is being done ('reading', 'linking', 'recording', 'compliance'), how far, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class ImportReport:
 
     `bad` rows came back with a reason (`reasons` counts them), `skipped` ones say that nobody opted out, `duplicates`
     repeat one.
-    `linked` counts new links to Salesforce records, `owed` boxes now owed. `hold_id` is set when the brake held it;
-    `seen_before_at` when the same bytes were imported before, so that nothing was changed.
+    `linked` counts new links to Salesforce records, `owed` boxes now owed, `compliance` people whose compliance data
+    are new or different, `erased` those about whom nothing is kept because they were erased. `hold_id` is set when the
+    brake held it; `seen_before_at` when the same bytes were imported before, so that nothing was changed.
     """
 
     name: str
@@ -55,6 +57,8 @@ class ImportReport:
     already: int = 0
     linked: int = 0
     owed: int = 0
+    compliance: int = 0
+    erased: int = 0
     bad: int = 0
     skipped: int = 0
     duplicates: int = 0
@@ -147,14 +151,16 @@ def import_file(
 ) -> ImportReport:
     """Imports one file: opt-outs are recorded with their original time and reason, Salesforce ids are linked.
 
-    A file of people with ids only links. More new opt-outs than the brake allows are recorded and blocked, but their
-    boxes are held, unless the preview was `confirmed` (rules 8). `org_id` is where ids belong; None = the only org.
+    A file of people only links their ids and sets their compliance data. More new opt-outs than the brake allows are
+    recorded and blocked, but their boxes are held, unless the preview was `confirmed` (rules 8). `org_id` is where ids
+    belong; None = the only org.
     With `dry_run` nothing is changed. `reject_path` receives the rows that were not taken, with a reason each, also
     when the file was imported before. `recognised` is told the layout before anything is done.
     Raises Problem for a file or an org that is not to be had; then nothing was changed.
     """
     _refuse_same_file(path, reject_path)
     table, reader, rows = read_file(path, columns)
+    reader = replace(reader, latest_day=latest_day(conn))
     report = ImportReport(shown_name(path), reader.layout.name, reader.layout.purpose, dry_run=dry_run)
     rejects = Rejects(reject_path, reader.header)
     digest = digest_of(path)
@@ -240,7 +246,8 @@ class _Import:
                     copy.write_row(self._staged(row.number, parsed))
                 if count % PROGRESS_ROWS == 0:
                     self.progress("reading", self.table.read_bytes, self.table.size_bytes)
-        distinct = self._count_stage()[report.purpose == "people"]
+        people, _links, distinct_rows, _compliance = self._count_stage()
+        distinct = distinct_rows if report.purpose == "people" else people
         return replace(
             report,
             rows=count,
@@ -255,7 +262,8 @@ class _Import:
         """What recording would change, and whether the brake holds it; the latest set decides about held ones."""
         linked = 0 if self.org_id is None else self._row("count_new_links", [self.org_id])[0]
         if report.purpose == "people":
-            return replace(report, linked=linked)
+            changed, erased = self._row("count_compliance")
+            return replace(report, linked=linked, compliance=changed, erased=erased)
         new, again, already, kept_back = self._row("count_changes")
         changed = new + again + kept_back
         held = not confirmed and is_held(changed, 0) and is_held(changed, linked_addresses(self.conn))
@@ -267,6 +275,8 @@ class _Import:
         if report.purpose == "opt-outs":
             hold_id = holds.open_outbound(self.conn, f"import {report.name}") if report.held else None
             report = self._record(replace(report, hold_id=hold_id))
+        else:
+            report = replace(report, compliance=self._set_compliance())
         report = replace(report, owed=report.owed + owed)
         counts = {name: value for name, value in report.as_dict().items() if isinstance(value, int)}
         told = {"file": report.name, "layout": report.layout, "digest": digest.hex(), **counts}
@@ -284,10 +294,11 @@ class _Import:
         evidence = json.dumps({"file": shown_name(self.table.path), "row": number, **kept})
         kind = parsed.kind[0] if parsed.kind else None
         record_id = parsed.record_id if self.org_id is not None else None
-        return number, parsed.normal, subject, record_id, kind, reason, evidence
+        change = json.dumps(storable(parsed.change)) if parsed.change else None
+        return number, parsed.normal, subject, record_id, kind, reason, evidence, change
 
     def _count_stage(self) -> tuple[int, ...]:
-        for name in ("stage_people", "stage_links", "index_stage"):
+        for name in ("stage_people", "stage_links", "stage_compliance", "index_stage"):
             self.conn.execute(sql("optsync.ledger", name))
         return self._row("count_stage")
 
@@ -307,6 +318,14 @@ class _Import:
             sums = [a + b for a, b in zip(sums, row, strict=True)]
             self.progress("recording", min(after + PORTION_ADDRESSES, total), total)
         return replace(report, new=sums[0], again=sums[1], already=sums[2], owed=sums[3])
+
+    def _set_compliance(self) -> int:
+        total = self._row("count_stage")[3]
+        changed = 0
+        for after in range(0, total, PORTION_ADDRESSES):
+            changed += self._portion("compliance_portion", after, {"actor": self.actor or ""})[0]
+            self.progress("compliance", min(after + PORTION_ADDRESSES, total), total)
+        return changed
 
     def _portion(self, name: str, after: int, values: dict[str, Any]) -> tuple[int, ...]:
         bounds = {"after": after, "upto": after + PORTION_ADDRESSES}

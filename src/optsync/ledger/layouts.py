@@ -1,12 +1,13 @@
 """The layouts that mail tools and Salesforce export, and what each row of them says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Literal
 
 from optsync.core.addresses import is_address, normalize
+from optsync.core.compliance import BadCompliance, Change, read_change
 from optsync.core.problems import Problem
 from optsync.core.record_ids import BadRecordId, Kind, kind_of, to_18
 from optsync.core.told import told
@@ -18,6 +19,16 @@ ID_COLUMNS = ("salesforce contact id", "salesforce lead id", "contact id", "lead
 """Columns that name a Salesforce record in any layout; the Contact of a converted Lead comes first."""
 
 ADDRESS_WORDS = ("email", "e-mail", "email address", "e-mail address", "address", "mail")
+COMPLIANCE_WORDS: Mapping[str, tuple[str, ...]] = {
+    "authorization_type": ("authorization_type", "authorization type", "authorization"),
+    "authorization_note": ("authorization_note", "authorization note"),
+    "consent_date": ("consent_date", "consent date", "date of consent"),
+    "consent_purpose": ("consent_purpose", "consent purpose", "purpose of processing"),
+    "source_type": ("source_type", "source type"),
+    "source_note": ("source_note", "source note"),
+}
+"""How the columns of compliance data are called in any table of people."""
+
 REJECT_COLUMNS = ("optsync_row", "optsync_reason")
 """The columns we add to rejected rows; they are passed over when the repaired file is imported."""
 
@@ -39,6 +50,8 @@ class Parsed:
     problem: str = ""
     note: str = ""
     skipped: bool = False
+    change: Change = field(default_factory=dict)
+    """What it says about compliance data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,21 @@ LAYOUTS = (
         exact=True,
         our_own=True,
     ),
+    Layout(
+        "optsync people",
+        "people",
+        needs=("address", "unsubscribed", *COMPLIANCE_WORDS),
+        address=("address",),
+        our_own=True,
+    ),
+    Layout(
+        "optsync ids",
+        "people",
+        needs=("address", "object", "record_id"),
+        address=("address",),
+        ids=("record_id",),
+        our_own=True,
+    ),
     Layout("Salesforce report", "people", needs=("email", "contact id"), address=("email",)),
     Layout("Salesforce report", "people", needs=("email", "lead id"), address=("email",)),
     Layout("Salesforce Data Loader", "people", needs=("email", "id"), address=("email",), ids=("id",)),
@@ -127,6 +155,9 @@ LAYOUTS = (
 PLAIN_LIST = Layout("plain list", "opt-outs", needs=(), address=())
 WITH_IDS = Layout("Salesforce ids", "people", needs=(), address=())
 """Any other table whose rows hold an address and the id of a Lead or Contact, whatever language its header is in."""
+
+WITH_COMPLIANCE = Layout("compliance data", "people", needs=(), address=ADDRESS_WORDS)
+"""A table whose header names columns of compliance data."""
 
 OWN_COLUMNS = "own columns"
 
@@ -144,6 +175,9 @@ class Reader:
     flags: tuple[int, ...] = ()
     ids: tuple[int, ...] = ()
     only_tag: int | None = None
+    compliance: tuple[tuple[str, int], ...] = ()
+    latest_day: date = date.max
+    """The last day on which a consent can have been given."""
 
     def parse_row(self, row: Row) -> Parsed:
         """What one row of a file says; never raises."""
@@ -165,9 +199,19 @@ class Reader:
             return Parsed(problem="unsubscribed from one tag only, not from all mail")
         record_id, kind, trouble = self._record(cells)
         if self.layout.purpose == "people":
-            return Parsed(normal, record_id, kind, problem=trouble or ("" if record_id else "no Salesforce id"))
+            return self._person(cells, Parsed(normal, record_id, kind, problem=trouble))
         note = f"recorded, but not linked: {trouble}" if trouble else ""
         return Parsed(normal, record_id, kind, self._reason(cells), self._evidence(cells), note=note)
+
+    def _person(self, cells: Sequence[str], found: Parsed) -> Parsed:
+        """With what the row says about compliance data; one that says nothing about the person is passed over."""
+        try:
+            change = read_change({name: _cell(cells, column) for name, column in self.compliance}, self.latest_day)
+        except BadCompliance as error:
+            return replace(found, problem=found.problem or str(error))
+        if found.problem or found.record_id or change:
+            return replace(found, change=change)
+        return Parsed(skipped=True) if self.compliance else replace(found, problem="no Salesforce id")
 
     def _record(self, cells: Sequence[str]) -> tuple[str | None, Kind | None, str]:
         given = next((cell for column in self.ids if (cell := _cell(cells, column))), "")
@@ -197,7 +241,7 @@ class Reader:
 class Columns:
     """What a person says about a file whose layout is not known: what its rows mean, and which column holds what.
 
-    Columns are counted from 0; `record_id` is needed where the rows are people to be linked.
+    Columns are counted from 0. Rows of people need a column with ids to be linked, or one of `compliance` data.
     """
 
     purpose: Purpose
@@ -206,10 +250,11 @@ class Columns:
     at: int | None = None
     reason: int | None = None
     has_header: bool = True
+    compliance: Mapping[str, int] = field(default_factory=dict)
 
     def reader(self, first_row: Sequence[str], file_name: str) -> Reader:
         """Bound to a file by its first row. Raises Problem when a column is not there, or the ids are nowhere."""
-        chosen = [self.address, self.record_id, self.at, self.reason]
+        chosen = [self.address, self.record_id, self.at, self.reason, *self.compliance.values()]
         if any(column is not None and not 0 <= column < len(first_row) for column in chosen):
             raise Problem(
                 told("%(file)s has no such column", file=file_name),
@@ -217,11 +262,11 @@ class Columns:
                 told("choose columns that the first row has"),
                 2,
             )
-        if self.purpose == "people" and self.record_id is None:
+        if self.purpose == "people" and self.record_id is None and not self.compliance:
             raise Problem(
-                told("no column with Salesforce ids was chosen"),
-                told("people are linked by the id of their Lead or Contact; nothing was imported"),
-                told("choose the column that holds the ids"),
+                told("neither a column with Salesforce ids nor one with compliance data was chosen"),
+                told("there is nothing to link and nothing to record; nothing was imported"),
+                told("choose the column that holds the ids, the authorization type or the source type"),
                 2,
             )
         names = first_row if self.has_header else [f"column {number + 1}" for number in range(len(first_row))]
@@ -232,6 +277,7 @@ class Columns:
             at=self.at,
             reasons=() if self.reason is None else (self.reason,),
             ids=() if self.record_id is None else (self.record_id,),
+            compliance=tuple(self.compliance.items()) if self.purpose == "people" else (),
         )
 
 
@@ -252,6 +298,8 @@ def guess(first_row: Sequence[str], second_row: Sequence[str], file_name: str) -
     for layout in LAYOUTS:
         if layout.fits(header) and (reader := _bind(layout, tuple(first_row), header, second_row)):
             return reader
+    if _compliance_columns(header) and (reader := _bind(WITH_COMPLIANCE, tuple(first_row), header, second_row)):
+        return reader
     named = [name for name in header if name and name not in REJECT_COLUMNS]
     if len(named) == 1 and named[0] in ADDRESS_WORDS:
         return Reader(PLAIN_LIST, tuple(first_row), header.index(named[0]))
@@ -274,6 +322,15 @@ def _id_columns(cells: Sequence[str]) -> tuple[int, ...]:
             return False
 
     return tuple(column for column, cell in enumerate(cells) if names_a_record(cell))
+
+
+def _compliance_columns(header: list[str]) -> tuple[tuple[str, int], ...]:
+    """The columns of compliance data by our names; the first one of a name counts."""
+    found = {}
+    for name, words in COMPLIANCE_WORDS.items():
+        if place := [header.index(word) for word in words if word in header]:
+            found[name] = place[0]
+    return tuple(found.items())
 
 
 def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str], second_row: Sequence[str]) -> Reader | None:
@@ -299,6 +356,7 @@ def _bind(layout: Layout, first_row: tuple[str, ...], header: list[str], second_
         places(layout.flags),
         places(layout.ids),
         first(layout.only_tag),
+        compliance=_compliance_columns(header) if layout.purpose == "people" else (),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import psycopg
 from psycopg.types.json import Jsonb
 
-from optsync.core.addresses import normalize, subject_of, without_addresses
+from optsync.core.addresses import normalize, subject_of, without_addresses, without_person
 from optsync.ledger.queries import sql
 
 Source = Literal[
@@ -73,7 +73,7 @@ def opt_out(
         "scope": scope,
         "actor": actor,
         "reason": reason and without_addresses(reason),
-        "evidence": None if evidence is None else Jsonb(evidence),
+        "evidence": None if evidence is None else Jsonb(without_person(evidence, normal)),
         "named": list(named),
     }
     statement = sql("optsync.ledger", "record_opt_out")

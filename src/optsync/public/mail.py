@@ -2,7 +2,8 @@
 
 The subject carries the token, as our header writes it; a token in a recipient's address (name+token@) counts, too.
 Without one, whoever writes a mail that asks for it is taken at their word, as with the form for damaged links; what
-machines answer by themselves (vacation notes, bounces) is not.
+machines answer by themselves (vacation notes, bounces) is not. A From is soon forged: above so many an hour people are
+blocked like any, and their boxes in Salesforce wait for a decision. A token is never counted.
 """
 
 import re
@@ -18,7 +19,9 @@ from typing import Literal
 
 import psycopg
 
+from optsync.ledger.batches import Wanted, record_all
 from optsync.ledger.record import Recorded, opt_out
+from optsync.public import acts
 from optsync.public.languages import languages
 from optsync.public.tokens import LONGEST_TOKEN, UnsubscribeLink, read_token
 
@@ -26,6 +29,9 @@ HEAD_BYTES_MAX = 256 * 1024
 """Only the head of a message is read; so much of it."""
 TOKENS_MAX = 20
 TOKEN = re.compile(rf"[A-Za-z0-9_-]{{40,{LONGEST_TOKEN}}}")
+BY_WRITER_AN_HOUR = 100
+BY_WRITER = "mails without a link"
+"""What their hold says it came from."""
 RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To")
 Outcome = Literal["recorded", "automatic", "nobody"]
 
@@ -66,7 +72,19 @@ def unsubscribe_by_mail(
     link = link or UnsubscribeLink(mail.writer)
     evidence |= {"message": link.message_id, "sender": link.sender, "campaign": link.campaign}
     kept = {name: value for name, value in evidence.items() if value}
-    return Received("recorded", opt_out(conn, subject_key, link.address, "mail", evidence=kept))
+    if evidence["named by"] == "link":
+        return Received("recorded", opt_out(conn, subject_key, link.address, "mail", evidence=kept))
+    return Received("recorded", by_writer(conn, subject_key, Wanted(link.address, "mail", None, kept)))
+
+
+def by_writer(conn: psycopg.Connection, subject_key: bytes, wanted: Wanted) -> Recorded:
+    """Opts out whoever stands in From; beyond what is usual for an hour their boxes are held."""
+    act = acts.begin(conn, BY_WRITER, 1)
+    held_as = BY_WRITER if act.earlier >= BY_WRITER_AN_HOUR else None
+    (recorded,), _hold = record_all(conn, subject_key, [wanted], actor=None, held_as=held_as)
+    if recorded.outcome == "already":
+        acts.settle(conn, act, 0)
+    return recorded
 
 
 def parsed(raw: bytes) -> Mail:

@@ -21,17 +21,15 @@ from optsync.config.desk import desk
 from optsync.core.addresses import mask, normalize
 from optsync.ledger.record import Source
 from optsync.public import reasons, recording
-from optsync.public.flood import Flood
+from optsync.public.flood import Flood, rest_of_the_slot
 from optsync.public.links import ONE_CLICK
 from optsync.public.look import Look, look_for
-from optsync.public.networks import network_of
+from optsync.public.networks import agent_of, network_of
 from optsync.public.tokens import UnsubscribeLink, read_token
 
 UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
 """What a body that is no form makes Django raise: a broken boundary, too many fields, too many bytes."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError)
-ANSWER_SECONDS = 0.1
-"""The form for damaged links takes this long at least, so that its answer does not tell whom we know."""
 FLOOD = Flood()
 View = Callable[..., HttpResponse]
 
@@ -101,11 +99,11 @@ def by_address(request: HttpRequest) -> HttpResponse:
     address = fields_of(request).get("address", "")
     if not all(address.strip().rpartition("@")[::2]):
         return page(request, "damaged", status=400, wrong=address)
-    wait = FLOOD.wait_seconds(network_of(request.META), began)
+    wait = FLOOD.wait_seconds(network_of(request.META, desk().proxies), began)
     if wait:
         return later(request, 429, {"address": address}, retry_seconds=int(wait) + 1)
     answer = record(request, UnsubscribeLink(address), "clicked link")
-    seams.sleep(max(0.0, began + ANSWER_SECONDS - seams.monotonic()))
+    seams.sleep(rest_of_the_slot(seams.monotonic() - began))
     return answer
 
 
@@ -122,7 +120,8 @@ def record(
     Without a token the person typed the address.
     """
     try:
-        recording.record(link, source, network_of(request.META), by_link=bool(token), only_sender=only_sender)
+        came_from = (network_of(request.META, desk().proxies), agent_of(request.META))
+        recording.record(link, source, *came_from, by_link=bool(token), only_sender=only_sender)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
         return later(request, 503, asked)

@@ -14,6 +14,7 @@ from optsync.core.addresses import normalize
 from optsync.ledger import people
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
+from optsync.webhooks import inbox
 
 
 @needs("admin")
@@ -30,7 +31,9 @@ def erase(request: HttpRequest) -> HttpResponse:
         return form(request, address, REFUSED, problem=_("The address was typed differently; nothing was erased."))
     if not reason:
         return form(request, address, REFUSED, problem=_("An erasure needs a reason; nothing was erased."))
-    done = people.erase(desk().connection(), desk().subject_key, address, actor=actor_of(request), reason=reason)
+    conn, key = desk().connection(), desk().subject_key
+    inbox.take_waiting_of(conn, key, address)
+    done = people.erase(conn, key, address, actor=actor_of(request), reason=reason)
     return redirect(f"{reverse('web:people')}?{urlencode({'erased': 'yes' if done else 'no'})}")
 
 

@@ -15,6 +15,7 @@ from optsync.web.words import (
     REASONS,
     SOURCES,
     Translate,
+    compliance_line,
     refusal_of,
     state_of_box,
 )
@@ -95,9 +96,10 @@ def detail_of(entry: "TimelineEntry", labels: Labels | None = None, translate: T
         translate(ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)),
         str(evidence.get("sender", "")) if is_one_sender else "",
         record,
-        refusal_of(*parts_of(entry.reason), translate)[0] if entry.kind == "parked" else "",
+        refusal_of(*parts_of(entry.reason), translate).title if entry.kind == "parked" else "",
         translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else "",
         entry.reason or "",
+        compliance_line(evidence, translate) if entry.kind == "compliance set" else "",
     ]
     return " · ".join(part for part in parts if part)
 
@@ -161,5 +163,6 @@ def box_as_json(mark: "BoxMark", label: str) -> dict[str, Any]:
     """A box: what it is owed, and of one that Salesforce refused or put off what that means and what to do."""
     box = {"field": label, "state": mark.state, "shown": state_of_box(mark), "due_at": mark.due_at}
     if mark.state in ("owed", "parked") and mark.reason:
-        box["means"], box["next"] = refusal_of(*parts_of(mark.reason))
+        why = refusal_of(*parts_of(mark.reason))
+        box |= {"means": why.title, "next": why.advice}
     return box

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from optsync.config.desk import desk
 from optsync.connection.connect import connections
+from optsync.core.compliance import FIELDS
 from optsync.core.problems import Problem
 from optsync.core.told import told
 from optsync.ledger import uploads
@@ -101,6 +102,7 @@ def columns_of(given: dict[str, str]) -> Columns:
         at=number_in(given.get("at", "")),
         reason=number_in(given.get("reason", "")),
         has_header=given.get("has_header") == "yes",
+        compliance={name: column for name in FIELDS if (column := number_in(given.get(name, ""))) is not None},
     )
 
 
@@ -150,6 +152,19 @@ def DOINGS() -> dict[str, str]:  # noqa: N802 - a table in the reader's language
         "reading": _("Reading the rows"),
         "linking": _("Linking Salesforce records"),
         "recording": _("Recording the unsubscribes"),
+        "compliance": _("Recording the compliance data"),
+    }
+
+
+def FIELD_WORDS() -> dict[str, str]:  # noqa: N802 - a table in the reader's language
+    """What the columns of compliance data hold."""
+    return {
+        "authorization_type": _("Authorization type"),
+        "authorization_note": _("Note on the authorization"),
+        "consent_date": _("Date of consent"),
+        "consent_purpose": _("Purpose of processing"),
+        "source_type": _("Source type"),
+        "source_note": _("Note on the source"),
     }
 
 
@@ -180,6 +195,10 @@ def preview_of(upload: Upload, first: Head | None) -> dict[str, Any]:
         "rows": rows[: uploads.HEAD_ROWS - 1],
         "choices": [(number, f"{number + 1}: {cell[:40]}") for number, cell in enumerate(header)],
         "chosen": chosen,
+        "has_compliance": columns is not None and bool(columns.compliance),
+        "compliance_columns": [
+            (name, word, columns and columns.compliance.get(name)) for name, word in FIELD_WORDS().items()
+        ],
         "links_people": columns is not None and columns.purpose == "people",
         "has_header": columns.has_header if columns else all("@" not in cell for cell in header),
     }

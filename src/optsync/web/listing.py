@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from optsync.config.desk import desk
 from optsync.ledger.queries import sql
 from optsync.web.shell import page
+from optsync.web.templatetags.web import figure
 from optsync.web.words import SOURCES
 
 PAGE_ROWS = 50
@@ -27,10 +28,14 @@ def people(request: HttpRequest) -> HttpResponse:
     linked = linked if linked in ("yes", "no") else ""
     filters = {name: value for name, value in (("q", beginning), ("linked", linked)) if value}
     after = beginning_in(request.GET.get("after", ""))
+    place = filters | ({"after": after} if after else {})
     rows, following, looked_far = rows_of(beginning, linked, after)
     context: dict[str, Any] = {
         "list": True,
-        "done": said_of_erasure(request.GET.get("erased", "")),
+        "done": said_of_erasure(request.GET.get("erased", "")) or said_of_change(request.GET.get("changed", "")),
+        "back": urlencode(place),
+        "tick_all": request.GET.get("tick") == "all",
+        "ticking": "?" + urlencode(place | {"tick": "all"}),
         "q": beginning,
         "linked": linked,
         "rows": [row | word_of(row) for row in rows],
@@ -49,6 +54,15 @@ def said_of_erasure(erased: str) -> str:
         "yes": _("Erased. Only a keyed hash of the address is kept."),
         "no": _("Nothing was erased: the address is not known here, or it was erased before."),
     }.get(erased, "")
+
+
+def said_of_change(changed: str) -> str:
+    """What came of the form that led back to the list; empty when nothing did."""
+    if changed == "none":
+        return _("Tick the rows first.")
+    if not (changed.isascii() and changed.isdecimal() and len(changed) < 4):
+        return ""
+    return _("Compliance data changed for people: %(n)s.") % {"n": figure(int(changed))}
 
 
 def beginning_in(text: str) -> str:

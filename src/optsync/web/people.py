@@ -24,9 +24,9 @@ from optsync.ledger.queries import sql
 from optsync.public import senders
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
-from optsync.web import boxes, listing
+from optsync.web import boxes, compliance, listing
+from optsync.web.causes import said_of_retry
 from optsync.web.history import Labels, as_json, record_as_json, tell
-from optsync.web.issues import said_of_retry
 from optsync.web.letter import letter_of
 from optsync.web.middleware import actor_of, needs
 from optsync.web.record_links import RecordLink, record_links
@@ -59,6 +59,8 @@ def said_of(outcome: str) -> str:
         "again": _("Unsubscribed again; the earlier removal is over."),
         "already": _("Already unsubscribed; nothing changed."),
         "lifted": _("Unsubscribe removed here."),
+        "compliance": _("Compliance data recorded."),
+        "same": _("Nothing was different; nothing was changed."),
         "waits": _("The removal waits until every box in Salesforce is unticked; until then the person stays blocked."),
     }.get(outcome, "")
 
@@ -80,6 +82,7 @@ def shown(address: str) -> dict[str, Any]:
         "stopped": ", ".join(senders.stopped(conn, found.opt_outs)) if found else "",
         "removable": opt_out is not None and opt_out.is_active,
         "records": records_of(found) if found else [],
+        "compliance": compliance.card_of(found),
         "gone": gone_of(found, history),
         "decide": decide_of(found),
         **hindrances(found),

@@ -4,20 +4,19 @@ Newest first, page by page; the address of the page holds all of it. A page read
 unsubscribes there are and whatever is asked for.
 """
 
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from io import StringIO
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
@@ -25,13 +24,15 @@ from optsync.connection.connect import connections
 from optsync.core.addresses import hmac_pads, normalize
 from optsync.core.record_ids import kind_of, to_18
 from optsync.ledger import marks
-from optsync.ledger.exports import export_opt_outs
-from optsync.ledger.files import safe_cell
+from optsync.ledger.exports import Lines, audited, csv_line
 from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
-from optsync.web.issues import said_of_retry
+from optsync.web import propagation
+from optsync.web.causes import said_of_retry
+from optsync.web.exports import download, streamed
 from optsync.web.listing import TYPED_CHARS_MAX, beginning_in, span_of
 from optsync.web.middleware import actor_of, needs
+from optsync.web.propagation import BARS
 from optsync.web.search import is_record_id
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import day
@@ -50,8 +51,8 @@ EXTRA_BYTES = 32
 EXPORT_COLUMNS = ("address", "since", "source")
 ME = "me"
 """Stands in an address for its reader."""
-LAST_DAY = date(9000, 1, 1)
-"""Later days than that are the same; the calendar ends soon after."""
+FIRST_DAY, LAST_DAY, ONE_DAY = date(1000, 1, 1), date(9000, 1, 1), timedelta(days=1)
+"""Earlier and later days than these are the same; the calendar ends soon after."""
 BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
 
 
@@ -64,11 +65,15 @@ class Asked:
     source: str = ""
     since: date | None = None
     until: date | None = None
+    took: str = ""
+    """A bar of the Overview's histogram."""
     by: str = ""
     """Who did it, or ME."""
     actor: str = ""
     """The same by name."""
     before: tuple[datetime, int] | None = None
+    zone: tzinfo = field(default_factory=timezone.get_current_timezone)
+    """In which a day begins and ends: that of the page. A streamed answer is written after the page's time."""
 
     @classmethod
     def from_query(cls, query: dict[str, str], me: str) -> "Asked":
@@ -81,6 +86,7 @@ class Asked:
             source if source in SOURCES else "",
             day_of(query.get("since", "")),
             day_of(query.get("until", "")),
+            query.get("took", "") if query.get("took", "") in [bar.key for bar in BARS] else "",
             by,
             me if by == ME else by,
             place_of(query.get("before", "")),
@@ -90,22 +96,22 @@ class Asked:
     def filters(self) -> dict[str, str]:
         """The filters as the address holds them."""
         days = {"since": self.since, "until": self.until}
-        given = {"q": self.q, "state": self.state, "source": self.source}
+        given = {"q": self.q, "state": self.state, "source": self.source, "took": self.took}
         given |= {name: day.isoformat() if day else "" for name, day in days.items()} | {"by": self.by}
         return {name: value for name, value in given.items() if value}
 
     @property
     def is_searched(self) -> bool:
         """Whether rows have to be looked at one by one."""
-        return bool(self.state or self.q or self.actor)
+        return bool(self.state or self.q or self.took or self.actor)
 
     @property
     def values(self) -> dict[str, Any]:
         """The filters as the statements know them."""
         return {
             "sources": [self.source] if self.source else list(get_args(Source)),
-            "from_at": datetime.combine(self.since, time(), UTC) if self.since else BEFORE_ALL,
-            "to_at": datetime.combine(self.until + timedelta(days=1), time(), UTC) if self.until else AFTER_ALL,
+            "from_at": datetime.combine(self.since, time(), self.zone) if self.since else BEFORE_ALL,
+            "to_at": datetime.combine(self.until + ONE_DAY, time(), self.zone) if self.until else AFTER_ALL,
             "state": self.state,
             "actor": self.actor,
             **pads(),
@@ -165,7 +171,7 @@ def day_of(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return min(day, LAST_DAY)
+    return max(FIRST_DAY, min(day, LAST_DAY))
 
 
 def place_of(text: str) -> tuple[datetime, int] | None:
@@ -209,6 +215,7 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "look_max": WALK_MAX,
         "states": [(state, pill_of(state)["shown"]) for state in STATES],
         "sources": [(source, _(word)) for source, word in SOURCES.items()],
+        "bars": [(bar.key, bar.name) for bar in BARS],
     }
     return page(request, "unsubscribes", "unsubscribes", status=status, **context)
 
@@ -243,6 +250,7 @@ def chips_of(asked: Asked) -> list[dict[str, str]]:
         "source": (_("Source"), _(SOURCES.get(asked.source, ""))),
         "since": (_("Since"), day_shown(asked.since)),
         "until": (_("Until"), day_shown(asked.until)),
+        "took": (_("Reached Salesforce within"), {bar.key: bar.name for bar in BARS}.get(asked.took, "")),
         "by": (_("By"), _("me") if asked.by == ME else asked.by),
     }
     return [{"name": words[name][0], "value": words[name][1], "without": asked.without(name)} for name in asked.filters]
@@ -279,10 +287,17 @@ def people_among(asked: Asked) -> list[int] | None:
     sets = [
         people_in_state(asked.state) if asked.state else None,
         people_found(asked.q) if asked.q else None,
+        people_of_bar(asked.took) if asked.took else None,
         people_by(asked.actor) if asked.actor else None,
     ]
     few = [set(found) for found in sets if found is not None]
     return sorted(set.intersection(*few)) if few else None
+
+
+def people_of_bar(key: str) -> list[int]:
+    """The addresses of a bar of the Overview's histogram, of every org."""
+    conn = desk().connection()
+    return [address_id for org in connections(conn) for address_id in propagation.people(conn, org.org_id, key)]
 
 
 def people_by(actor: str) -> list[int] | None:
@@ -349,7 +364,7 @@ def bulk(request: HttpRequest) -> HttpResponseBase:
     if not picked:
         return redirect(f"{back}&due=none")
     if request.POST.get("step") == "export":
-        return download(blocks_of(picked))
+        return download(picked_out(picked, actor_of(request)), "unsubscribes")
     return redirect(f"{back}&{urlencode({'due': marks.retry_people(desk().connection(), picked)})}")
 
 
@@ -359,44 +374,46 @@ def said_of_bulk(due: str) -> str:
 
 
 @needs("operator")
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def export(request: HttpRequest) -> HttpResponseBase:
-    """The active opt-outs that the filters leave, as CSV that no spreadsheet runs; all of them as `optsync export`."""
+    """POST: the active opt-outs that the filters leave, as CSV; all of them as `optsync export`. GET leads back."""
     asked = asked_of(request, request.GET.dict())
-    if request.method == "HEAD":
-        return download(iter(()))
-    return download(filtered(asked) if asked.filters else exported())
+    if request.method != "POST":
+        return redirect(f"{reverse('web:unsubscribes')}{asked.newest}")
+    actor = actor_of(request)
+    return download(filtered(asked, actor) if asked.filters else streamed("opt-outs", actor, None), "unsubscribes")
 
 
-def download(blocks: Iterator[bytes]) -> HttpResponseBase:
-    """The answer that a browser saves as a file."""
-    day = f"{desk().seams.now():%Y-%m-%d}"
-    headers = {"Content-Disposition": f'attachment; filename="unsubscribes-{day}.csv"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(blocks, content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def exported() -> Iterator[bytes]:
-    """The file, block by block, on a session of its own: a reader may be slow or leave in the middle."""
+def filtered(asked: Asked, actor: str) -> Iterator[bytes]:
+    """What the filters leave. The audit does not say which address was searched for: it is kept for ever."""
+    filters = asked.filters | ({"q": "…"} if asked.q else {})
     with desk().database.connect() as conn:
-        yield from export_opt_outs(conn)
+        yield from audited(conn, lines_left_by(asked), "opt-outs", actor=actor, filters=filters)
 
 
-def filtered(asked: Asked) -> Iterator[bytes]:
-    """The same of what the filters leave: the list walked to its end, in stretches."""
+def picked_out(picked: list[int], actor: str) -> Iterator[bytes]:
+    """The same of people who were ticked."""
+    with desk().database.connect() as conn:
+        yield from audited(conn, lines_of(picked), "opt-outs", actor=actor, filters={"ticked": str(len(picked))})
+
+
+def lines_left_by(asked: Asked) -> Lines:
+    """The list walked to its end, in stretches."""
     yield csv_line(EXPORT_COLUMNS)
     among, place = people_among(asked), None
     while True:
         rows = look_at(asked, among, LOOK_MAX, LOOK_MAX, place)
-        yield b"".join(line_of(row) for row in rows if asked.takes(row) and is_exported(row))
+        yield from (line_of(row) for row in rows if asked.takes(row) and is_exported(row))
         if not rows or rows[-1]["nth"] < LOOK_MAX:
             return
         place = (rows[-1]["since"], rows[-1]["address_id"])
 
 
-def blocks_of(picked: list[int]) -> Iterator[bytes]:
-    """The same of people who were ticked."""
+def lines_of(picked: list[int]) -> Lines:
+    """Those of a page that were ticked."""
+    yield csv_line(EXPORT_COLUMNS)
     rows = look_at(Asked(), picked, PAGE_ROWS, PAGE_ROWS, None)
-    return iter([csv_line(EXPORT_COLUMNS), *(line_of(row) for row in rows if is_exported(row))])
+    yield from (line_of(row) for row in rows if is_exported(row))
 
 
 def is_exported(row: dict[str, Any]) -> bool:
@@ -407,13 +424,6 @@ def is_exported(row: dict[str, Any]) -> bool:
 def line_of(row: dict[str, Any]) -> bytes:
     """One opt-out as a line of CSV."""
     return csv_line([row["normal"], f"{row['since'].astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", row["source"]])
-
-
-def csv_line(cells: Sequence[str]) -> bytes:
-    """A line of CSV whose cells no spreadsheet runs."""
-    text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow([safe_cell(cell) for cell in cells])
-    return text.getvalue().encode()
 
 
 @dataclass(frozen=True, slots=True)

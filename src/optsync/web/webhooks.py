@@ -16,16 +16,11 @@ from optsync.web.shell import REFUSED, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.words import EVENT_TYPES
 from optsync.webhooks import endpoints
-from optsync.webhooks.egress import Egress
+from optsync.webhooks.egress import egress_of
 from optsync.webhooks.types import KIND_OF
 
 PAGE_ROWS = 25
 LATEST = 2**63 - 1
-
-
-def egress() -> Egress:
-    """The door out, as the settings of this process allow."""
-    return Egress(desk().seams, to_loopback=read_environment().webhooks_to_loopback)
 
 
 @needs("admin")
@@ -36,9 +31,10 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         return listed(request)
     url, types = request.POST.get("url", "").strip(), request.POST.getlist("type")
     house = desk()
+    egress = egress_of(house.seams, read_environment())
     try:
         number, secret = endpoints.add(
-            house.connection(), house.vault, egress(), house.seams.token_bytes, url, types, actor=actor_of(request)
+            house.connection(), house.vault, egress, house.seams.token_bytes, url, types, actor=actor_of(request)
         )
     except Problem as problem:
         return listed(request, REFUSED, problem=in_three_parts(problem), url=url, chosen=types)

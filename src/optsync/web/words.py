@@ -5,9 +5,10 @@ gettext as `translate`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optsync.core.rejections import explain
+from optsync.core.rejections import Rejection, RetryClass, explain
 
 if TYPE_CHECKING:
     from optsync.ledger.people import BoxMark
@@ -44,6 +45,7 @@ KINDS = {
     "API key revoked": "A key was revoked; it opens nothing any more",
     "settings changed": "The settings of the sync were changed",
     "connected": "An org was connected, or its sign-in renewed",
+    "disconnected": "An org was disconnected; its credential was destroyed",
     "first run approved": "An admin gave the go for the first sync",
     "keys rotated": "Stored secrets were encrypted with a new key",
     "installed": "The opt-out field was installed from here",
@@ -53,6 +55,8 @@ KINDS = {
     "hold dropped": "A mass change was dropped",
     "run undone": "What a sync run brought in was taken back",
     "file imported": "A file was imported",
+    "exported": "A file was exported",
+    "compliance set": "Compliance data set",
     "mark ended": "A box is no longer due",
     "dispute ended": "A disputed tick is gone from Salesforce",
     "pushes paused": "Pushes to Salesforce were paused",
@@ -78,6 +82,8 @@ KINDS = {
     "sync held": "A sync run met a mass change, which waits for a decision",
     "issue opened": "Something waits for a person",
     "issue resolved": "What waited for a person is put right",
+    "issue muted": "An issue was muted until a day; it is still counted",
+    "issue unmuted": "An issue is no longer muted",
     "connection lost": "Salesforce refuses our sign-in",
     "connection restored": "Salesforce takes our sign-in again",
 }
@@ -214,6 +220,7 @@ MARK_REASONS = {
     "lift, unticked": "a removal waits; seen unticked",
 }
 """Why a mark waits, where it is our own reason and not Salesforce's."""
+NOT_KEPT = "NOT_KEPT"
 OUR_REFUSALS = {
     "fan-out refused": (
         "Too many records share the address",
@@ -223,9 +230,9 @@ OUR_REFUSALS = {
         "The mass change was dropped",
         "Nobody needs to act: you dropped it.",
     ),
-    "NOT_KEPT": (
+    NOT_KEPT: (
         "Salesforce did not keep the tick",
-        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it. Then: optsync retry",
+        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it.",
     ),
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
@@ -234,6 +241,11 @@ REFUSED_CALLS = {
     "wrong secret": "wrong secret. Paste the newest address at the provider, all of it.",
     "no secret": "no secret. Paste the whole address, with what stands before the @.",
     "wrong signature": "wrong signature. Enter the provider's signing key anew.",
+    "a signature of another day": "its signature was more than a day old. Does the clock of this machine go right?",
+    "a signature that was used before": "its signature stood under another event before. Somebody may have seen a call "
+    "of the provider: make a new address and a new signing key.",
+    "a signing key that cannot be decrypted here": "the key file of this machine cannot read the provider's signing "
+    "key. Bring the right key file back, or enter the signing key anew. The provider sends the call again.",
     "a body that is not the JSON of this provider's events": "it was not one of this provider's events. Is it the "
     "address of another provider, or of another kind of event?",
     "a body that is no mail of this provider": "it was no mail of this provider that could be read.",
@@ -255,6 +267,9 @@ LAYOUTS = {
     "own columns": "columns that you chose",
     "Salesforce report": "Salesforce report",
     "optsync export": "export of optsync",
+    "optsync people": "export of optsync: people",
+    "optsync ids": "export of optsync: Salesforce ids",
+    "compliance data": "table with compliance data",
 }
 """Layouts whose name is not that of a product."""
 REJECTED_ROWS = {
@@ -276,6 +291,34 @@ REJECTED_ROWS = {
         "the last three characters of the id do not fit the others: were its capitals changed on the way?"
     ),
 }
+COMPLIANCE_WRONG = {
+    "no such authorization type": "no such authorization type",
+    "a consent needs its date and its purpose": "a consent needs its date and its purpose",
+    "only a consent has a date and a purpose": "only a consent has a date and a purpose",
+    "only the authorization type other has a note": "only the authorization type Other has a note",
+    "no such source type": "no such source type",
+    "only the source type other has a note": "only the source type Other has a note",
+    "the consent date is no day: write it as 2026-03-31": "the consent date is no day: write it as 2026-03-31",
+    "the consent date lies in the future": "the consent date lies in the future",
+    "longer than 500 characters": "longer than 500 characters",
+}
+"""Why compliance data were not recorded (core/compliance.py)."""
+AUTHORIZATIONS = {
+    "consent": "Consent",
+    "legitimate interest": "Legitimate interest",
+    "performance of a contract": "Performance of a contract",
+    "compliance with legal obligation": "Compliance with legal obligation",
+    "protection of vital interests": "Protection of vital interests",
+    "public interest/official authority": "Public interest/official authority",
+    "other": "Other",
+}
+SOURCE_TYPES = {
+    "crm sync": "CRM sync",
+    "import": "Import",
+    "manual upload": "Manual upload",
+    "chrome extension": "Chrome extension",
+    "other": "Other",
+}
 NOT_LINKED = "recorded, but not linked: "
 NOT_LINKED_SHORT = "recorded, but not linked"
 
@@ -292,17 +335,32 @@ ALLOWED = "Not unsubscribed: mail is allowed."
 UNKNOWN = "This address is not known here: mail is allowed."
 
 
+def compliance_line(data: Mapping[str, object], translate: Translate = str) -> str:
+    """Compliance data on one line; empty where none is recorded."""
+    basis, origin = str(data.get("authorization_type") or ""), str(data.get("source_type") or "")
+    parts = [
+        translate(AUTHORIZATIONS.get(basis, basis)) if basis else "",
+        *(str(data.get(name) or "") for name in ("consent_date", "consent_purpose", "authorization_note")),
+        translate(SOURCE_TYPES.get(origin, origin)) if origin else "",
+        str(data.get("source_note") or ""),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
 def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
     """What a box is owed, with the reason of a wait."""
     state = translate(BOX_STATES[mark.state])
     return f"{state} ({translate(MARK_REASONS.get(mark.reason, mark.reason))})" if mark.reason else state
 
 
-def refusal_of(code: str, said: str, translate: Translate = str) -> tuple[str, str]:
-    """Why boxes wait for a person, as a title and what to do next."""
+def refusal_of(code: str, said: str, translate: Translate = str) -> Rejection:
+    """Why boxes wait for a person, and what to do next; title and next step in the reader's language."""
+    title, next_step = OUR_REFUSALS.get(code, ("", ""))
+    if title:
+        ours = Rejection(code, translate(title), "", translate(next_step), RetryClass.PARK)
+        return replace(ours, act="retry") if code == NOT_KEPT else ours
     rejection = explain(code, said)
-    title, next_step = OUR_REFUSALS.get(code, (rejection.title, rejection.next))
-    return translate(title), translate(next_step)
+    return replace(rejection, title=translate(rejection.title), next=translate(rejection.next))
 
 
 def kind_of_run(kind: str, translate: Translate = str) -> str:
@@ -332,7 +390,7 @@ def reason_of_reject(reason: str, translate: Translate = str) -> str:
     """Why a row of a file was not taken, or its record not linked."""
     if reason.startswith(NOT_LINKED):
         return f"{translate(NOT_LINKED_SHORT)}: {translate(reason.removeprefix(NOT_LINKED))}"
-    return translate(REJECTED_ROWS.get(reason, reason))
+    return translate((REJECTED_ROWS | COMPLIANCE_WRONG).get(reason, reason))
 
 
 def linked_by(provenance: str, translate: Translate = str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from optsync.core.addresses import hmac_pads
+from optsync.core.addresses import hmac_pads, without_addresses
 from optsync.ledger.queries import sql
 from optsync.seams import Seams
 from optsync.webhooks import endpoints
@@ -142,7 +142,7 @@ def settle(conn: psycopg.Connection, claimed: Claimed, answer: Answer, fate: Fat
         "again": fate.again_seconds,
         "status": answer.status,
         "took_ms": answer.took_ms,
-        "said": answer.said,
+        "said": without_addresses(answer.said),  # a receiver may repeat whom it was told of
     }
     conn.execute(sql(PACKAGE, "settle_delivery"), values)
     if fate.what == "gone":

@@ -9,5 +9,5 @@ SCHEMA = Path(__file__).parent.parent / "sql" / "by_actor.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0003_undo")]
+    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0005_open_marks")]
     operations: ClassVar = [migrations.RunSQL(SCHEMA.read_text(encoding="utf-8"))]

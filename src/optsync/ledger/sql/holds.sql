@@ -36,6 +36,15 @@ COPY (SELECT CASE WHEN a.normal ~ '^['' \uFEFF]*[=+@\t\r-]' THEN '''' || a.norma
 -- Begins a hold.
 INSERT INTO hold (direction, origin, org_id) VALUES (%s, %s, %s) RETURNING hold_id;
 
+-- name: lock_for_holds
+-- Before any row, as addresses_locked does it.
+SELECT pg_advisory_xact_lock_shared(7005, 0);
+
+-- name: hold_to_join
+-- The undecided outbound hold of the same origin, begun within the last hour; nobody decides about it until this commits.
+SELECT hold_id FROM hold WHERE direction = 'o' AND origin = %s AND decided_at IS NULL
+  AND made_at > clock() - interval '1 hour' ORDER BY hold_id DESC LIMIT 1 FOR SHARE;
+
 -- name: hold_ticks
 -- The ticked boxes of an inbound hold, with the address each would opt out.
 INSERT INTO hold_item (hold_id, address_id, org_id, field, record_id)

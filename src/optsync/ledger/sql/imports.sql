@@ -12,10 +12,10 @@ SELECT pg_advisory_unlock(7005, %s);
 -- name: create_stage
 -- The rows of one file; addresses stay in temporary tables until they are recorded.
 CREATE TEMP TABLE import_row (nth int, normal text COLLATE "C", subject bytea, record_id text COLLATE "C", kind text, reason text,
-                              evidence jsonb);
+                              evidence jsonb, change jsonb);
 
 -- name: copy_stage
-COPY import_row (nth, normal, subject, record_id, kind, reason, evidence) FROM STDIN;
+COPY import_row (nth, normal, subject, record_id, kind, reason, evidence, change) FROM STDIN;
 
 -- name: stage_people
 -- Each address once, with what its first row says.
@@ -30,15 +30,24 @@ SELECT row_number() OVER (ORDER BY record_id) AS nth, record_id, kind, normal, s
 FROM (SELECT DISTINCT ON (record_id) record_id, kind, normal, subject FROM import_row WHERE record_id IS NOT NULL
       ORDER BY record_id, nth DESC) once;
 
+-- name: stage_compliance
+-- Each address with compliance data once, with what its last row says.
+CREATE TEMP TABLE import_compliance AS
+SELECT row_number() OVER (ORDER BY normal) AS nth, normal, subject, change
+FROM (SELECT DISTINCT ON (normal) normal, subject, change FROM import_row WHERE change IS NOT NULL ORDER BY normal, nth DESC) once;
+
 -- name: index_stage
 CREATE INDEX ON import_person (nth); CREATE INDEX ON import_link (nth); CREATE INDEX ON import_link (normal);
-ANALYZE import_person; ANALYZE import_link;
+CREATE INDEX ON import_compliance (nth);
+ANALYZE import_person; ANALYZE import_link; ANALYZE import_compliance;
 
 -- name: drop_stage
-DROP TABLE IF EXISTS import_row, import_person, import_link;
+DROP TABLE IF EXISTS import_row, import_person, import_link, import_compliance;
 
 -- name: count_stage
-SELECT (SELECT count(*) FROM import_person), (SELECT count(*) FROM import_link);
+-- Distinct addresses, records, rows of people (a record once, and who comes without one), addresses with compliance data.
+SELECT (SELECT count(*) FROM import_person), (SELECT count(*) FROM import_link),
+       (SELECT count(DISTINCT coalesce(record_id, normal)) FROM import_row), (SELECT count(*) FROM import_compliance);
 
 -- name: count_changes
 -- What recording would change: new, again, already, and the already recorded ones that an undecided outbound hold keeps.
@@ -57,6 +66,19 @@ LEFT JOIN opt_out o ON o.address_id = coalesce(a.address_id, e.address_id) AND o
 SELECT count(*) FROM import_link i LEFT JOIN record r ON r.org_id = %s AND r.record_id = i.record_id
 LEFT JOIN address a USING (address_id)
 WHERE r.record_id IS NULL OR (a.normal = i.normal OR a.erased_hash = i.subject) IS NOT TRUE;
+
+-- name: count_compliance
+-- For how many people compliance data would be new or different, and how many were erased: about these nothing is kept.
+SELECT count(*) FILTER (WHERE e.address_id IS NULL
+                        AND compliance_told(jsonb_populate_record(c, i.change)) <> compliance_told(c)), count(e.address_id)
+FROM import_compliance i LEFT JOIN address a ON a.normal = i.normal LEFT JOIN address e ON e.erased_hash = i.subject
+LEFT JOIN compliance c ON c.address_id = a.address_id;
+
+-- name: compliance_portion
+-- Sets one portion of the compliance data in one commit.
+SELECT coalesce(compliance_set(addresses_locked(array_agg(normal), array_agg(subject), '{}'), array_agg(subject),
+                               array_agg(change), 'import', %(actor)s), 0)
+FROM import_compliance WHERE nth > %(after)s AND nth <= %(upto)s HAVING count(*) > 0;
 
 -- name: link_portion
 -- Stores one portion of the links in one commit.

@@ -13,7 +13,7 @@ SELECT org_id, instance_url, login_url, is_practice FROM connection;
 -- People whose address begins as asked, in its order, after a given one: opted out from where, and how many live records.
 -- Of the first `most` only those who are linked, or not, are given, and the last one whatever it is: the next page goes on
 -- there. Records are counted no further than `rows` need.
-SELECT a.nth::int, a.normal, o.source, records.count AS records
+SELECT a.nth::int, a.address_id, a.normal, o.source, records.count AS records
 FROM (SELECT address_id, normal, row_number() OVER (ORDER BY normal) AS nth FROM address
       WHERE normal > %(after)s AND normal >= %(first)s AND normal < %(last)s ORDER BY normal LIMIT %(most)s) a
 LEFT JOIN LATERAL (SELECT o.source FROM opt_out o WHERE o.address_id = a.address_id AND o.scope = 0 AND o.lifted_at IS NULL) o ON true,

@@ -64,9 +64,11 @@ UPDATE mail_source SET last_event_at = clock()
 WHERE provider = %s AND coalesce(last_event_at < clock() - interval '1 second', true);
 
 -- name: note_rejection
--- Why a call was refused. The same reason is written at most every ten seconds: a flood must not become one of writes.
+-- Why a call was refused. The same reason is written at most every ten seconds, another one after a second: a flood must
+-- not become one of writes, whatever reasons it alternates.
 UPDATE mail_source SET rejected_at = clock(), rejected_why = %(why)s WHERE provider = %(provider)s
-  AND (rejected_why IS DISTINCT FROM %(why)s OR rejected_at < clock() - interval '10 seconds');
+  AND coalesce(rejected_at < clock() - CASE WHEN rejected_why = %(why)s THEN interval '10 seconds'
+                                            ELSE interval '1 second' END, true);
 
 -- name: lock_signing_keys
 -- Every stored signing key, held until the transaction ends.
