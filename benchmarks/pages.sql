@@ -50,6 +50,9 @@ SELECT clock() + make_interval(secs => n * n / 3000.0), 'confirmed', sha256(('si
        '003' || lpad((500000 + n)::text, 12, '0') || 'AAA'
 FROM generate_series(1, 600) n;
 
+INSERT INTO event (kind, org_id, field, record_id, reason)
+SELECT 'parked', org_id, field, record_id, reason FROM mark WHERE state = 'p';
+
 INSERT INTO run (org_id, kind, state, result, by_whom, started_at, finished_at)
 SELECT 1, 'nightly', 'finished', 'proved', 'worker', clock() - n * interval '1 day', clock() - n * interval '1 day'
 FROM generate_series(1, 2000) n

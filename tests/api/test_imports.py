@@ -101,3 +101,18 @@ def test_a_mass_change_is_held_and_only_an_admin_key_may_say_otherwise(admin: Pr
     assert blocked(admin, "held7@example.net")
     with site.installation.database.connect() as conn:
         holds.drop(conn, site.installation.vault.subject_key, done["hold_id"], "test", "a rehearsal")
+
+
+def test_r42_a_table_nobody_knows_is_read_by_its_columns(admin: Program, site: Site) -> None:
+    table = "Wer,Adresse,Grundlage\nAnn,named@columns.example.com,legitimate interest\n"
+    kept = send(admin, table, "?column=address=Adresse&dry_run=true").json
+    people = send(admin, table, "?rows=people&column=address=2&column=authorization_type=Grundlage").json
+    work(site)
+    assert admin.get(f"/v1/imports/{kept['id']}").json["counts"]["new"] == 1
+    done = admin.get(f"/v1/imports/{people['id']}").json
+    assert (done["state"], done["counts"]["compliance"], done["counts"]["new"]) == ("imported", 1, 0)
+    person = admin.post("/v1/people/find", {"address": "named@columns.example.com"}).json
+    stands = admin.get(f"/v1/people/{person['id']}/compliance").json
+    assert (person["blocked"], stands["authorization_type"]) == (False, "legitimate interest")
+    wrong = send(admin, table, "?column=address=Mail")
+    assert (wrong.status, wrong.json["detail"]) == (409, "import.csv has no column Mail")

@@ -48,6 +48,11 @@ def test_a_held_import_is_decided_by_the_command_that_the_error_names(optsync: I
     assert asked.code == 5
     assert asked.error["next"].endswith("optsync hold drop 1 --note 'the wrong file' --yes")
     assert optsync.run("hold", "drop", "1", "--note", "the wrong file", "--yes").code == 0
+    decided = optsync.run("hold", "list", "--decided")
+    assert decided.code == 0
+    assert "hold 1" in decided.out
+    assert "dropped by " in decided.out
+    assert "the wrong file" in decided.out
     assert optsync.run("export").out.count("@") == 0
 
 
@@ -86,3 +91,16 @@ def test_a_backup_restores_people_history_and_key(
 
 def test_migrate_says_when_there_is_nothing_to_do(optsync: Installation, database: Database) -> None:
     assert optsync.run("migrate", "--json").json() == {"changed": False}
+
+
+def test_r42_a_table_nobody_knows_is_read_by_its_columns(optsync: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "kunden.csv"
+    file.write_text("Wer;E-Mail;Herkunft\nAnn;ann@example.com;CRM Sync\n")
+    assert optsync.run("import", str(file)).code == 1
+    people = optsync.run("import", str(file), "--people", "--column", "address=2", "--column", "source_type=Herkunft")
+    assert "compliance data of 1 were recorded" in people.out
+    assert optsync.run("check", "ann@example.com").code == 0
+    refused = optsync.run("import", str(file), "--column", "address=Mail")
+    assert (refused.code, refused.error["error"]) == (2, "kunden.csv has no column Mail")
+    file.write_text("Wer;E-Mail\nAnn;ann@example.com\n")
+    assert optsync.run("import", str(file), "--column", "address=E-Mail", "--json").json()["new"] == 1

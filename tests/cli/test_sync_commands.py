@@ -183,3 +183,31 @@ def test_keys_rotate_leaves_nothing_under_the_old_key_and_running_processes_go_o
 
 def test_sign_in_prints_a_link(optsync: Installation) -> None:
     assert "/sign-in/" in optsync.run("sign-in", "--json").json()["url"]
+
+
+def test_r13_what_a_run_could_not_tick_is_told_by_cause_with_what_to_do(
+    connected: Installation, org: PracticeOrg
+) -> None:
+    records = [org.create(kind, Email=f"{kind}@example.com") for kind in ("Contact", "Lead")]
+    for record_id in records:
+        org.fault("reject", code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message="Phone!", records=[record_id], times=None)
+    connected.run("unsubscribe", "contact@example.com")
+    connected.run("unsubscribe", "lead@example.com")
+    connected.run("settings", "sync", "on", "--yes")
+    done = connected.run("sync", "--yes")
+    assert done.code == 3
+    assert "Why: optsync run 1 --rejected     Retry: optsync retry 1" in done.out
+    told = connected.run("run", "1", "--rejected")
+    assert told.code == 3
+    assert "A validation rule blocks the update" in told.out
+    assert "FIELD_CUSTOM_VALIDATION_EXCEPTION: Phone!" in told.out
+    found = connected.run("run", "1", "--rejected", "--json").json()["rejected"]
+    assert {one["object"]: (one["waits"], one["records"]) for one in found} == {
+        "Contact": (1, records[:1]),
+        "Lead": (1, records[1:]),
+    }
+    org.clear_faults()
+    connected.run("retry", "1")
+    connected.run("sync")
+    assert connected.run("run", "--rejected").out.strip().endswith("Salesforce refused nothing in sync run 2.")
+    assert connected.run("run", "1", "--rejected").code == 0

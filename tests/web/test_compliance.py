@@ -1,5 +1,6 @@
 """Compliance data in the browser: on the person's page, and for many ticked ones at once (requirement 43)."""
 
+import json
 import re
 from urllib.parse import urlencode
 
@@ -37,6 +38,8 @@ def test_r43_the_card_shows_what_was_recorded_by_whom_and_the_person_stays_block
     for said in ("Consent", "2024-05-01", "Newsletter", "Import"):
         assert said in card
     assert "Blocked" in text
+    evidence = json.loads(read(site, cookie, f"/people/evidence?{urlencode({'address': ANN})}"))
+    assert evidence["compliance"]["consent_purpose"] == "Newsletter"
     assert "Compliance data set · Consent, 2024-05-01, Newsletter, Import" in text
     again = press(site, cookie, "/people/compliance", step="set", pick=ann, source_type="import", **CONSENT)[1]
     assert "Nothing was different" in again

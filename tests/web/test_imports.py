@@ -99,6 +99,23 @@ def test_a_table_nobody_knows_is_imported_by_chosen_columns(site: Site, cookie: 
     assert "zu viel" in read(site, cookie, "/people?address=own@import.example.com")
 
 
+def test_r43_columns_of_compliance_data_are_chosen_and_their_bad_rows_say_why(site: Site, cookie: str) -> None:
+    rows = "Basis;Adresse\nconsent;bad@import.example.com\nlegitimate interest;good@import.example.com\n"
+    _, page, _ = send(site, cookie, rows, name="basis.csv")
+    work(site)
+    press(site, cookie, page, step="columns", purpose="people", address="1", authorization_type="0", has_header="yes")
+    work(site)
+    text = read(site, cookie, page)
+    assert "1: a consent needs its date and its purpose" in text
+    assert re.search(r"People with new or changed compliance data</dt><dd>1</dd>", text)
+    assert re.search(r'name="authorization_type">.*?<option value="0" selected>', text)
+    press(site, cookie, page, step="import")
+    work(site)
+    assert "Imported: compliance data of 1 person. Nobody was unsubscribed by it." in read(site, cookie, page)
+    assert "Legitimate interest" in read(site, cookie, "/people?address=good@import.example.com")
+    assert not is_blocked(site, "good@import.example.com")
+
+
 def test_a_mass_change_says_before_the_click_that_it_will_be_held(site: Site, cookie: str) -> None:
     content = "".join(f"m{n}@mass.example.com\n" for n in range(501))
     _, page, _ = send(site, cookie, content)

@@ -203,6 +203,9 @@ def test_the_page_of_a_cause_shows_all_its_boxes_page_by_page_and_as_csv(site: S
         second = read(site, cookie, f"{path}?after={following}")
         assert "many.boxes.51@example.com" in second
         assert "many.boxes.0@example.com" not in second
+        _, text = press(site, cookie, "/issues/retry", cause=cause_of(site, records[0]), alone="yes")
+        assert "Boxes that are due now: 52." in text
+        assert "many.boxes.0@example.com" in text, "the answer stands on the page where it was asked for"
         lines = list(csv.DictReader(io.StringIO(read(site, cookie, f"{path}/boxes.csv"))))
         assert {line["record"] for line in lines} == set(records)
         assert lines[0] | {"opted_out_since": ""} == {

@@ -132,7 +132,7 @@ def test_the_evidence_names_the_provider_the_event_the_time_and_the_campaign(new
         (entry,) = people.timeline(conn, new_site.installation.vault.subject_key, "proof@told.example.com")
     assert entry.evidence == {
         "provider": "SendGrid",
-        "event": "sg-unsubscribe-proof@told.example.com-1",
+        "event": "sg-unsubscribe-[address]-1",
         "type": "unsubscribe",
         "at": "2026-09-21T14:13:20+00:00",
         "message": "<m1@sg.example>",

@@ -19,7 +19,7 @@ OPERATE: Final = "operator"
 ADMIN: Final = "admin"
 """The least who may; a viewer is whoever is signed in."""
 
-OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/", "/webhooks/")
+OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/", "/webhooks/", "/csp-reports")
 """What recipients, programs, monitors and people on their way in use: for everybody."""
 TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/": (IN, IN),

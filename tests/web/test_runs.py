@@ -70,7 +70,7 @@ def runs_on(text: str) -> list[int]:
     return [int(number) for number in re.findall(r'data-label="Run"><a href="/runs/(\d+)"', text)]
 
 
-def test_r19_more_runs_than_a_page_holds_are_found_on_older_pages(site: Site, cookie: str) -> None:
+def test_more_runs_than_a_page_holds_are_found_on_older_pages(site: Site, cookie: str) -> None:
     with told_runs(site, *[("nightly", "proved", {"recorded": 0})] * 120) as numbers:
         text, seen = read(site, cookie, "/runs"), []
         assert "Newest</a>" not in text
@@ -106,14 +106,14 @@ def test_a_line_says_what_went_each_way_green_and_red(site: Site, cookie: str) -
     counts = {"compared": 50, "differing": 4, "recorded": 3, "confirmed": 1204, "parked": 2, "held_in_people": 9}
     with told_runs(site, ("by hand", "partly done", counts)) as [number]:
         row = next(line for line in read(site, cookie, "/runs").split("<tr>") if f"/runs/{number}" in line)
-        assert "By hand (kim)" in row
+        assert '<span class="word">By hand</span> <bdi>(kim)</bdi>' in row
         assert '<span class="tone ok">1,204</span> / <span class="tone bad">2</span>' in row
         assert '<span class="tone ok">3</span> / <span class="tone warn">9 held</span>' in row
         assert 'data-label="Already equal">46<' in row
         assert 'data-label="API calls">7<' in row
 
 
-def test_r13_a_run_that_failed_shows_no_part_as_a_total(site: Site, cookie: str) -> None:
+def test_a_run_that_failed_shows_no_part_as_a_total(site: Site, cookie: str) -> None:
     with told_runs(site, ("nightly", "failed", {"compared": 1234}), ("dry run", "failed", {"compared": 1})) as numbers:
         text = read(site, cookie, f"/runs/{numbers[0]}")
         assert "It stopped in the step: Reading." in text
@@ -122,3 +122,18 @@ def test_r13_a_run_that_failed_shows_no_part_as_a_total(site: Site, cookie: str)
         assert '<p class="figure">1,234</p>' not in text
         assert "these are no totals" in text
         assert "Both sides are equal" not in read(site, cookie, f"/runs/{numbers[1]}")
+
+
+def test_a_preview_that_finds_nothing_says_so_with_its_cost_and_stays_in_the_list(site: Site, cookie: str) -> None:
+    counts = {"compared": 7, "differing": 0, "recorded": 0, "would_set": 0, "already_set": 7, "no_record": 2}
+    counts |= {"expected_api_calls": 9, "expected_seconds": 50}
+    rows = [("dry run", "dry run", counts), ("dry run", "dry run", counts | {"followed": 1})]
+    with told_runs(site, *rows) as (even, moved):
+        text = read(site, cookie, f"/runs/{even}")
+        assert "Both sides are equal. The next sync would change nothing." in text
+        assert "It would cost about 9 API calls and 50" in text
+        assert "Nothing was written, here or in Salesforce." in text
+        assert even in runs_on(read(site, cookie, "/runs?kind=dry+run"))
+        text = read(site, cookie, f"/runs/{moved}")
+        assert "Both sides are equal" not in text
+        assert "Opt-outs that would follow a person to a new address" in text

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Path, Query, Router
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from optsync.api.shapes import Told
 from optsync.config.desk import desk
 from optsync.ledger import uploads
 from optsync.ledger.files import digest_of
+from optsync.ledger.layouts import COLUMN_NAMES, Purpose
 from optsync.ledger.uploads import BLOCK_BYTES, BYTES_MAX, NAME_CHARS_MAX, State, Upload
 
 router = Router()
@@ -44,6 +45,16 @@ Confirmed = Annotated[
     bool, Query(description="Do not hold a mass change: you have seen a dry run. Needs the scope admin.")
 ]
 Org = Annotated[str, Query(max_length=18, description="The Salesforce id of the org whose records the file names.")]
+Rows = Annotated[Purpose, Query(description="What the rows are, with column: people are linked and opt nobody out.")]
+Named = Annotated[
+    list[str],
+    Query(
+        max_length=len(COLUMN_NAMES),
+        description="NAME=COLUMN, once for each: which column, by its header or its number from 1, holds "
+        f"{', '.join(COLUMN_NAMES)}. Without it the layout is recognised.",
+        examples=[["address=E-Mail", "at=Unsubscribed on"]],
+    ),
+]
 FILE: Final[dict[str, Any]] = DOCUMENTED | {
     "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
@@ -89,6 +100,8 @@ def import_file(
     dry_run: DryRun = False,
     confirmed: Confirmed = False,
     org: Org = "",
+    rows: Rows = "opt-outs",
+    column: Named = [],  # noqa: B006 - ninja's way to say that there may be none
 ) -> HttpResponse:
     """The body is the file, as a mail tool exported it. 202: it is kept and will be imported; ask for its state."""
     caller = caller_of(request)
@@ -100,7 +113,16 @@ def import_file(
         def keep() -> tuple[int, Import]:
             conn, vault = desk().connection(), desk().vault
             number = uploads.keep(
-                conn, vault, file, name, actor=caller.actor, org_id=org_id, at_once=not dry_run, confirmed=confirmed
+                conn,
+                vault,
+                file,
+                name,
+                actor=caller.actor,
+                org_id=org_id,
+                at_once=not dry_run,
+                confirmed=confirmed,
+                purpose=rows,
+                named={part.partition("=")[0]: part.partition("=")[2] for part in column},
             )
             return 202, shown(found(number))
 
@@ -130,13 +152,13 @@ def get_import(request: HttpRequest, import_id: ImportId) -> Import:
     auth=ApiKey("read"),
     openapi_extra={"responses": {200: {"description": "OK", "content": {"text/csv": {"schema": {"type": "string"}}}}}},
 )
-def get_rejects(request: HttpRequest, import_id: ImportId) -> HttpResponse:
+def get_rejects(request: HttpRequest, import_id: ImportId) -> StreamingHttpResponse:
     """The rows that came back, as CSV with a reason each; kept for a week."""
     upload = found(import_id)
     if not upload.has_rejects:
         raise Refusal("not-found", f"import {import_id} has no rejected rows, or they were kept for a week")
-    rows = b"".join(uploads.rejects(desk().connection(), desk().vault, import_id))
-    return HttpResponse(rows, content_type="text/csv; charset=utf-8")
+    rows = uploads.rejects(desk().connection(), desk().vault, import_id)
+    return StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
 
 
 def found(import_id: int) -> Upload:

@@ -8,7 +8,7 @@ import click
 
 from optsync.cli.house import opened
 from optsync.cli.output import OK, WARN, Output, Ticker, with_output
-from optsync.cli.people import operator
+from optsync.cli.people import TYPED, operator
 
 if TYPE_CHECKING:
     from optsync.ledger.exports import Format, What
@@ -27,21 +27,44 @@ MEANINGS = {
 @click.option("--yes", is_flag=True, help="Do not hold a mass change for a decision: you have seen the dry run.")
 @click.option("--org", help="Where Salesforce ids belong, when several orgs are connected.")
 @click.option(
+    "--column",
+    "columns",
+    type=TYPED,
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="Which column, by its header or its number from 1, holds address, record_id, at, reason, authorization_type"
+    " and so on (optsync compliance --help); once for each. Without it the layout is recognised.",
+)
+@click.option("--people", is_flag=True, help="With --column: rows are people; link and record them, opt nobody out.")
+@click.option(
     "--rejects",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Bad rows as CSV, with a reason each.",
 )
 @with_output
-def import_(out: Output, file: Path, dry_run: bool, yes: bool, org: str | None, rejects: Path | None) -> int:
+def import_(
+    out: Output,
+    file: Path,
+    dry_run: bool,
+    yes: bool,
+    org: str | None,
+    columns: tuple[str, ...],
+    people: bool,
+    rejects: Path | None,
+) -> int:
     """Read the unsubscribes in FILE, as other mail tools export them.
 
     Mailchimp, SendGrid, Mailgun, HubSpot, plain lists and Salesforce reports with ids are recognised. Good rows are
     kept, bad ones come back with a reason; the same file twice changes nothing. A file of people with Salesforce ids
-    only links them and opts nobody out. Exit code 3: there were bad rows; 5: so many at once that their boxes wait.
-    """
-    from optsync.ledger.imports import import_file
+    or compliance data only links and records them, and opts nobody out. Exit code 3: there were bad rows; 5: so many
+    at once that their boxes wait.
 
+    Any other table is read by its columns: optsync import FILE --column address="E-Mail" --column at=3
+    """
+    from optsync.ledger.imports import columns_named, import_file
+
+    named = {part.partition("=")[0]: part.partition("=")[2] for part in columns}
     ticker = Ticker()
     with opened(out) as house:
         report = import_file(
@@ -55,6 +78,7 @@ def import_(out: Output, file: Path, dry_run: bool, yes: bool, org: str | None, 
             progress=lambda phase, done, total: ticker(phase.capitalize(), f"{100 * done // max(total, 1)} %"),
             recognised=lambda layout: out.say(f"  Read as {layout.name}: {MEANINGS[layout.purpose]}"),
             reject_path=rejects,
+            columns=columns_named(file, "people" if people else "opt-outs", named),
         )
         ticker.done()
     out.show(report.as_dict(), *lines_of(report))

@@ -107,6 +107,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
         "trusted-types": ["htmx"],
+        "report-uri": ["/csp-reports"],  # every browser knows it; report-to needs a further header of each answer
     },
 }
 

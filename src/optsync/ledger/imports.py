@@ -7,7 +7,7 @@ rows are kept, bad ones come back with a reason each, and the same bytes twice c
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -26,7 +26,16 @@ from optsync.ledger import holds
 from optsync.ledger.balance import linked_addresses
 from optsync.ledger.compliance import latest_day, storable
 from optsync.ledger.files import Row, TableFile, digest_of, empty, open_table, safe_cell, shown_name
-from optsync.ledger.layouts import REJECT_COLUMNS, Columns, Layout, Parsed, Purpose, Reader, guess
+from optsync.ledger.layouts import (
+    REJECT_COLUMNS,
+    Columns,
+    Layout,
+    Parsed,
+    Purpose,
+    Reader,
+    columns_by_name,
+    guess,
+)
 from optsync.ledger.queries import sql
 from optsync.ledger.record import again_after_deadlock
 
@@ -132,6 +141,16 @@ def read_file(path: Path, columns: Columns | None = None) -> tuple[TableFile, Re
     reader = guess(first.cells, second.cells if second else [], name)
     again = [row for row in (None if reader.header else first, second) if row is not None]
     return table, reader, chain(again, rows)
+
+
+def columns_named(path: Path, purpose: Purpose, named: Mapping[str, str]) -> Columns | None:
+    """What a person says about the columns of a file, by their names; None when they say nothing. Raises Problem."""
+    if not named and purpose == "opt-outs":
+        return None
+    first = next(open_table(path).rows(), None)
+    if first is None:
+        raise empty(shown_name(path))
+    return columns_by_name(first.cells, purpose, named, shown_name(path))
 
 
 def import_file(

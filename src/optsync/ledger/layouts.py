@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Literal
 
-from optsync.core.addresses import is_address, normalize
-from optsync.core.compliance import BadCompliance, Change, read_change
+from optsync.core.addresses import is_address, normalize, without_addresses
+from optsync.core.compliance import FIELDS, BadCompliance, Change, read_change
 from optsync.core.problems import Problem
 from optsync.core.record_ids import BadRecordId, Kind, kind_of, to_18
 from optsync.core.told import told
@@ -32,6 +32,7 @@ COMPLIANCE_WORDS: Mapping[str, tuple[str, ...]] = {
 REJECT_COLUMNS = ("optsync_row", "optsync_reason")
 """The columns we add to rejected rows; they are passed over when the repaired file is imported."""
 
+COLUMN_CHARS_MAX = 100
 UNIX_SECONDS = range(10**8, 10**10)
 
 
@@ -160,6 +161,8 @@ WITH_COMPLIANCE = Layout("compliance data", "people", needs=(), address=ADDRESS_
 """A table whose header names columns of compliance data."""
 
 OWN_COLUMNS = "own columns"
+COLUMN_NAMES = ("address", "record_id", "at", "reason", *FIELDS)
+"""What a column of a person's own table may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +282,47 @@ class Columns:
             ids=() if self.record_id is None else (self.record_id,),
             compliance=tuple(self.compliance.items()) if self.purpose == "people" else (),
         )
+
+
+def columns_by_name(first_row: Sequence[str], purpose: Purpose, named: Mapping[str, str], file_name: str) -> Columns:
+    """The columns of a table by what its first row calls them, or by their number from 1. Raises Problem.
+
+    `named` says for each of COLUMN_NAMES that there is which column holds it; the address is needed.
+    """
+    unknown = next((name for name in named if name not in COLUMN_NAMES), "")
+    if unknown or "address" not in named:
+        no_address = told("no column is said to hold the address")
+        raise Problem(
+            told("no column can hold %(name)s", name=without_addresses(unknown)) if unknown else no_address,
+            told("we cannot tell what the columns of %(file)s mean; nothing was imported", file=file_name),
+            told("say which one holds address, and any of %(names)s", names=", ".join(COLUMN_NAMES[1:])),
+            2,
+        )
+    header = [cell.strip().lower() for cell in first_row]
+    places = {name: _place_of(column, header, file_name) for name, column in named.items()}
+    return Columns(
+        purpose,
+        places["address"],
+        places.get("record_id"),
+        places.get("at"),
+        places.get("reason"),
+        has_header=not is_address(normalize(plain_cell(first_row[places["address"]]))),
+        compliance={name: place for name, place in places.items() if name in FIELDS},
+    )
+
+
+def _place_of(column: str, header: list[str], file_name: str) -> int:
+    wanted = column.strip().lower()
+    if wanted in header:
+        return header.index(wanted)
+    if wanted.isascii() and wanted.isdecimal() and len(wanted) < 6 and 1 <= int(wanted) <= len(header):
+        return int(wanted) - 1
+    raise Problem(
+        told("%(file)s has no column %(column)s", file=file_name, column=without_addresses(column)[:COLUMN_CHARS_MAX]),
+        told("it has %(count)s; nothing was imported", count=len(header)),
+        told("name a column as the first row does, or by its number from 1"),
+        2,
+    )
 
 
 def instant_of(text: str) -> str:

@@ -7,7 +7,7 @@ recorded is recorded, and the same bytes are imported once (see `imports`).
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -24,8 +24,8 @@ from optsync.core.addresses import without_addresses
 from optsync.core.problems import Problem
 from optsync.core.told import as_plain, from_plain, told
 from optsync.ledger.files import Row, TableFile, open_table
-from optsync.ledger.imports import import_file
-from optsync.ledger.layouts import Columns
+from optsync.ledger.imports import columns_named, import_file
+from optsync.ledger.layouts import Columns, Purpose
 from optsync.ledger.queries import sql
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 PACKAGE: Final = "optsync.ledger"
 BYTES_MAX: Final = 50 * 1024 * 1024
 ROWS_MAX: Final = 1_000_000
+KEPT_FILES_MAX: Final = 100
+KEPT_BYTES_MAX: Final = 500 * 1024 * 1024
+"""What may wait at a time: a program that brings files faster than they are decided about must not fill the disk."""
 BLOCK_BYTES: Final = 1 << 20
 ATTEMPTS_MAX: Final = 3
 NAME_CHARS_MAX: Final = 100
@@ -87,17 +90,29 @@ def keep(
     org_id: int | None = None,
     at_once: bool = False,
     confirmed: bool = False,
+    purpose: Purpose = "opt-outs",
+    named: Mapping[str, str] | None = None,
 ) -> int:
     """Stores a file and answers its number; a worker reads it for the preview, or imports it `at_once`.
 
-    Raises Problem for a file that is too large or no text table; then nothing is kept.
+    `named` says which column holds what, and `purpose` what the rows are; without it the layout is recognised.
+    Raises Problem for a file that is too large or no text table, or while too many wait; then nothing is kept.
     """
+    files, size_bytes = _row(conn, "kept_files", {})
+    if files >= KEPT_FILES_MAX or size_bytes >= KEPT_BYTES_MAX:
+        raise _too_many_wait(files, size_bytes)
     if path.stat().st_size > BYTES_MAX:
         raise too_large()
     shown = file_name(name)
-    with _under_its_name(path, shown) as named:
-        open_table(named)
-    values = {"name": shown, "org": org_id, "columns": None, "state": "importing" if at_once else "reading"}
+    with _under_its_name(path, shown) as file:
+        open_table(file)
+        columns = columns_named(file, purpose, named or {})
+    values = {
+        "name": shown,
+        "org": org_id,
+        "columns": columns and Jsonb(asdict(columns)),
+        "state": "importing" if at_once else "reading",
+    }
     with conn.transaction():
         (upload_id,) = _row(conn, "make_upload", values | {"confirmed": confirmed, "actor": actor})
         _store(conn, vault, upload_id, "f", path)
@@ -110,6 +125,14 @@ def too_large() -> Problem:
         told("the file is larger than %(megabytes)s MB", megabytes=BYTES_MAX >> 20),
         told("nothing was imported"),
         told("split the file, or import it on the machine that runs optsync: optsync import FILE"),
+    )
+
+
+def _too_many_wait(files: int, size_bytes: int) -> Problem:
+    return Problem(
+        told("%(files)s files of %(megabytes)s MB wait already", files=files, megabytes=size_bytes >> 20),
+        told("nothing was imported; those that wait are kept for a day at most"),
+        told("import or discard them, or import this file on the machine that runs optsync: optsync import FILE"),
     )
 
 

@@ -1,5 +1,6 @@
 """What waits for a person, by cause in plain words, across runs and pushes: trying it again, and putting it aside."""
 
+import re
 from collections import Counter
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from optsync.web.shell import REFUSED, chosen_org, of_org, page, zone_of
 from optsync.web.unsubscribes import day_of
 from optsync.web.words import refusal_of
 
+NAME_OF_CAUSE = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 PAGE_ROWS = 50
 MUTE_DAYS_MAX = 90
 LAST_FIELD = 2**15 - 1
@@ -162,15 +164,23 @@ def retry(request: HttpRequest) -> HttpResponse:
     org = chosen_org(request)
     run = request.POST.get("run", "")
     run_id = int(run) if run.isdecimal() and len(run) < 10 else None
-    back = reverse("web:issues") if run_id is None else reverse("web:run", args=[run_id])
     conn = desk().connection()
     org_id = (org.org_id if org else None) if run_id is None else org_of_run(conn, run_id)
+    cause = request.POST.get("cause", "")
+    cause = cause if NAME_OF_CAUSE.fullmatch(cause) else "none" if cause else ""
+    back = page_of_retry(run_id, cause if request.POST.get("alone") else "")
     if request.method != "POST" or org_id is None:
         return redirect(back)
     marks.clear_pauses(conn, org_id)
-    cause = request.POST.get("cause", "").replace("\0", "") or None
-    due = marks.retry_now(conn, org_id, None, run_id, cause)
+    due = marks.retry_now(conn, org_id, None, run_id, cause or None)
     return redirect(f"{back}?{urlencode({'due': due} | of_org(request))}")
+
+
+def page_of_retry(run_id: int | None, cause: str) -> str:
+    """The address of the page on which a retry was pressed: of a run, of one cause, or of all issues."""
+    if run_id is not None:
+        return reverse("web:run", args=[run_id])
+    return reverse("web:issue", args=[cause]) if cause else reverse("web:issues")
 
 
 def org_of_run(conn: psycopg.Connection, run_id: int) -> int | None:

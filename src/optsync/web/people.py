@@ -1,6 +1,7 @@
 """One person: blocked or not and why, the records with their boxes, the history, removing an unsubscribe."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from optsync.connection import settings as org_settings
 from optsync.core.addresses import normalize, without_addresses
 from optsync.core.record_ids import BadRecordId, kind_of, to_18
 from optsync.ledger import check, marks, people, targets, uploads
+from optsync.ledger import compliance as kept
 from optsync.ledger.lifts import Mode
 from optsync.ledger.people import BoxMark, Person, TimelineEntry
 from optsync.ledger.queries import sql
@@ -229,6 +231,7 @@ def evidence(request: HttpRequest) -> HttpResponseBase:
         "records": [record_as_json(record, labels) for record in found.records] if found else [],
         "deleted_records": gone_of(found, history),
         "proofs": proofs_of(found),
+        "compliance": asdict(kept.find(conn, found.address_id)) if found else None,
         "events": [as_json(told, labels) for told in tell(history, labels)],
     }
     headers = {"Content-Disposition": 'attachment; filename="evidence.json"', "Cache-Control": "no-store"}

@@ -247,14 +247,25 @@ def recent_runs(org_id: int, limit: int, asked: Asked = Asked()) -> list[dict[st
 def shown_run(row: dict[str, Any]) -> dict[str, Any]:
     """A line of the list."""
     tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
-    words = {"kind": said_of_kind(row), "result": result_of_run(row["result"], _), "tone": tone, "sign": sign}
+    words = {
+        "kind": kind_of_run(row["kind"], _),
+        "who": who_of(row),
+        "result": result_of_run(row["result"], _),
+        "tone": tone,
+        "sign": sign,
+    }
     return row | words | tiles_of(row)
 
 
 def said_of_kind(row: dict[str, Any]) -> str:
     """Nightly, First, Dry run, or By hand with who it was."""
-    kind = kind_of_run(row["kind"], _)
-    return f"{kind} ({row['by_whom']})" if row["kind"] in ("by hand", "dry run") and row["by_whom"] else kind
+    kind, who = kind_of_run(row["kind"], _), who_of(row)
+    return f"{kind} ({who})" if who else kind
+
+
+def who_of(row: dict[str, Any]) -> str:
+    """Who wanted a run; empty where the clock did."""
+    return row["by_whom"] or "" if row["kind"] in ("by hand", "dry run") else ""
 
 
 def tiles_of(row: dict[str, Any]) -> dict[str, int | None]:

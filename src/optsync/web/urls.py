@@ -25,6 +25,7 @@ from optsync.web import (
     messaging,
     orgs,
     people,
+    policy_reports,
     providers,
     reconnecting,
     runs,
@@ -113,6 +114,7 @@ urlpatterns = [
     path("audit/verify", audit.verify, name="audit_verify"),
     path("audit/export", audit.export, name="audit_export"),
     path("account", account.account, name="account"),
+    path("csp-reports", policy_reports.receive, name="policy_reports"),
     path("sign-in/<str:secret>", account.by_link, name="sign_in_by_link"),
     path("sign-out", account.sign_out, name="sign_out"),
 ]

@@ -490,3 +490,45 @@ def test_memory_does_not_grow_with_the_file(desk: Desk, write: Write) -> None:
     tracemalloc.stop()
     assert report.new == 60_000
     assert peak < MEMORY_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    ("header", "named", "new"),
+    [
+        ("Wer;E-Mail;Wann", {"address": "e-mail", "at": "WANN"}, 1),
+        ("Wer;E-Mail;Wann", {"address": "2"}, 1),
+        ("Ann;first@example.com;2023", {"address": "2", "at": "3"}, 2),
+    ],
+)
+def test_r42_columns_are_named_by_header_or_number(
+    desk: Desk, write: Write, header: str, named: dict[str, str], new: int
+) -> None:
+    path = write(header, "Ann;ann@example.com;2024-01-01")
+    report = load(desk, path, columns=imports.columns_named(path, "opt-outs", named))
+    assert (report.layout, report.new, report.bad) == ("own columns", new, 0)
+    [entry] = people.timeline(desk.conn, KEY, "ann@example.com")
+    assert (entry.evidence or {}).get("unsubscribed_at") == ("2024-01-01" if "at" in named else None)
+
+
+@pytest.mark.parametrize(
+    ("named", "what"),
+    [
+        ({"address": "Mail"}, "file.csv has no column Mail"),
+        ({"address": "0"}, "file.csv has no column 0"),
+        ({"address": "E-Mail", "phone": "Wer"}, "no column can hold phone"),
+        ({"at": "Wann"}, "no column is said to hold the address"),
+    ],
+)
+def test_a_column_that_is_not_there_is_told_and_nothing_is_imported(
+    write: Write, named: dict[str, str], what: str
+) -> None:
+    with pytest.raises(Problem) as raised:
+        imports.columns_named(write("Wer,E-Mail,Wann", "Ann,ann@example.com,2024"), "opt-outs", named)
+    assert (raised.value.what, raised.value.exit_code) == (what, 2)
+
+
+def test_rows_that_are_people_need_a_word_about_their_columns(write: Write) -> None:
+    path = write("a@example.com")
+    assert imports.columns_named(path, "opt-outs", {}) is None
+    with pytest.raises(Problem, match="no column is said to hold the address"):
+        imports.columns_named(path, "people", {})

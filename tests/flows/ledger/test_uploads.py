@@ -285,3 +285,20 @@ def test_files_that_nobody_decided_about_are_forgotten_after_a_day_and_rejects_a
 )
 def test_a_file_keeps_its_name_without_what_could_do_harm(given: str, shown: str) -> None:
     assert uploads.file_name(given) == shown
+
+
+def test_while_a_hundred_files_wait_another_one_is_refused_and_kept_nowhere(counter: Counter, desk: Desk) -> None:
+    numbers = [counter.keep(f"p{n}@example.com") for n in range(uploads.KEPT_FILES_MAX)]
+    with pytest.raises(Problem, match="100 files of 0 MB wait already"):
+        counter.keep(*LINES)
+    assert desk.count("SELECT count(*) FROM upload") == uploads.KEPT_FILES_MAX
+    assert counter.work()
+    assert uploads.discard(desk.conn, numbers[0])
+    assert counter.keep(*LINES)
+
+
+def test_what_waits_is_limited_by_its_size_too(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "KEPT_BYTES_MAX", 100)
+    counter.keep(*LINES)
+    with pytest.raises(Problem, match="1 files of 0 MB wait already"):
+        counter.keep(*LINES)

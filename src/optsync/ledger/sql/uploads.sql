@@ -4,6 +4,10 @@
 INSERT INTO upload (name, org_id, columns, state, confirmed, actor)
 VALUES (%(name)s, %(org)s, %(columns)s, %(state)s, %(confirmed)s, %(actor)s) RETURNING upload_id;
 
+-- name: kept_files
+-- How many files are kept, and how much room they take.
+SELECT count(DISTINCT upload_id), coalesce(sum(octet_length(sealed)), 0)::bigint FROM upload_block WHERE part = 'f';
+
 -- name: store_block
 INSERT INTO upload_block (upload_id, part, nth, sealed) VALUES (%(upload)s, %(part)s, %(nth)s, %(sealed)s);
 

@@ -24,3 +24,6 @@ CREATE TABLE issue_mute (
     muted_by text NOT NULL,
     PRIMARY KEY (org_id, cause)
 );
+
+-- How many people a mass change was about is told by the event of its decision alone: its items end with it.
+CREATE INDEX event_hold ON event ((evidence ->> 'hold')) WHERE kind IN ('hold applied', 'hold dropped');  -- read by holds_over
