@@ -1,6 +1,6 @@
 """Why a person's unsubscribe does not show in Salesforce, box by box: what stands against it, what to do, when next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -8,13 +8,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from optsync.config.desk import desk
-from optsync.connection.connect import connections
+from optsync.connection.connect import Connection, connections
+from optsync.core.record_ids import Kind
+from optsync.core.rejections import Rejection, RetryClass
 from optsync.core.retry import DAILY_SECONDS
 from optsync.ledger import marks
 from optsync.ledger.marks import Pause
 from optsync.ledger.people import BoxMark, Person, Record
 from optsync.ledger.queries import sql
-from optsync.web.causes import DECIDED
+from optsync.web.causes import DECIDED, setup_of
 from optsync.web.history import parts_of
 from optsync.web.legal_clock import age_of
 from optsync.web.words import MARK_REASONS, refusal_of
@@ -25,29 +27,32 @@ HELD_BY_HOLD = frozenset({"brake", "fan-out"})
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing that stands between a person's boxes and Salesforce. `said` is Salesforce's own; `at`: tried again."""
+    """One thing that stands between a person's boxes and Salesforce; `why` in the reader's language.
+
+    `said` is Salesforce's own, `at` when it is tried again, `decide` the page on which somebody decides about it,
+    `setup` that of Salesforce Setup where it is mended.
+    """
 
     sign: str
     tone: str
     shown: str
-    title: str
-    next: str = ""
-    code: str = ""
+    why: Rejection
     said: str = ""
     at: datetime | None = None
     decide: str = ""
-    """The address of the page on which somebody decides about it."""
+    setup: str = ""
     can_retry: bool = False
     boxes: list[tuple[Record, BoxMark]] = field(default_factory=list, compare=False)
 
 
 def causes_of(found: Person) -> list[Cause]:
     """Everything that stands against a tick, each cause once with its boxes; empty when all is well."""
-    pauses = marks.pauses(desk().connection())
+    conn = desk().connection()
+    pauses, orgs = marks.pauses(conn), {org.org_id: org for org in connections(conn)}
     causes: dict[Cause, Cause] = {}
     for record in found.records:
         for mark in record.marks:
-            if cause := cause_of(record, mark, pauses, found.hold_ids):
+            if cause := cause_of(record, mark, pauses, found.hold_ids, orgs):
                 causes.setdefault(cause, cause).boxes.append((record, mark))
     for pause in pauses:
         if (pause.field, pause.prefix) == (0, "") and pause.org_id in lookups_of(found):
@@ -61,7 +66,13 @@ def lookups_of(found: Person) -> dict[int, tuple[datetime, bool]]:
     return {org_id: (due_at, is_tried) for org_id, due_at, is_tried in rows}
 
 
-def cause_of(record: Record, mark: BoxMark, pauses: Sequence[Pause], hold_ids: Sequence[int]) -> Cause | None:
+def cause_of(
+    record: Record,
+    mark: BoxMark,
+    pauses: Sequence[Pause],
+    hold_ids: Sequence[int],
+    orgs: Mapping[int, Connection],
+) -> Cause | None:
     """What stands against one box; None when it is ticked, or sent within seconds."""
     if mark.state == "held":
         return held(mark, hold_ids)
@@ -69,7 +80,7 @@ def cause_of(record: Record, mark: BoxMark, pauses: Sequence[Pause], hold_ids: S
         return None
     pause = next((one for one in pauses if is_about(one, record, mark)), None)
     if mark.state == "parked":
-        return refused(mark)
+        return refused(mark, record.kind, orgs.get(record.org_id))
     if pause is not None:
         return paused(pause, max(pause.until_at, mark.due_at or pause.until_at))
     return put_off(mark) if mark.reason else None
@@ -84,34 +95,32 @@ def is_about(pause: Pause, record: Record, mark: BoxMark) -> bool:
 def paused(pause: Pause, at: datetime) -> Cause:
     """What stops the pushes of a whole object or org."""
     why = refusal_of(pause.code, pause.message, _)
-    return Cause(
-        "…", "warn", _("Pushes wait"), why.title, why.next, pause.code, pause.message, to_minute(at), can_retry=True
-    )
+    return Cause("…", "warn", _("Pushes wait"), why, pause.message, to_minute(at), can_retry=True)
 
 
-def refused(mark: BoxMark) -> Cause:
+def refused(mark: BoxMark, kind: Kind, org: Connection | None) -> Cause:
     """A box that waits for a person: Salesforce refused it, or one of us did."""
     code, said = parts_of(mark.reason)
     why = refusal_of(code, said, _)
-    is_ours = code in DECIDED
-    at = None if is_ours else mark.due_at
-    return Cause(
-        "!", "warn", _("Waits for a person"), why.title, why.next, code, said, to_minute(at), can_retry=not is_ours
-    )
+    if code in DECIDED:
+        return Cause("!", "warn", _("Waits for a person"), why)
+    setup, at = setup_of(why, kind, org), to_minute(mark.due_at)
+    return Cause("!", "warn", _("Waits for a person"), why, said, at, setup=setup, can_retry=True)
 
 
 def put_off(mark: BoxMark) -> Cause:
     """A box that Salesforce did not take just now; it is tried again by itself."""
     code, said = parts_of(mark.reason)
     why = refusal_of(code, said, _)
-    return Cause("…", "info", _("Tried again"), why.title, why.next, code, said, to_minute(mark.due_at), can_retry=True)
+    return Cause("…", "info", _("Tried again"), why, said, to_minute(mark.due_at), can_retry=True)
 
 
 def held(mark: BoxMark, hold_ids: Sequence[int]) -> Cause:
     """A box about which somebody decides, or whose removal waits."""
     reason = _(MARK_REASONS.get(mark.reason or "", mark.reason or ""))
+    why = Rejection("", reason[:1].upper() + reason[1:], "", "", RetryClass.PARK)
     decide = page_of_holds(hold_ids) if mark.reason in HELD_BY_HOLD else ""
-    return Cause("!", "warn", _("Held"), reason[:1].upper() + reason[1:], decide=decide)
+    return Cause("!", "warn", _("Held"), why, decide=decide)
 
 
 def page_of_holds(hold_ids: Sequence[int]) -> str:

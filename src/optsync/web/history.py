@@ -125,6 +125,8 @@ def source_of(entry: "TimelineEntry", translate: Translate = str) -> str:
 
 def facts_of(entry: "TimelineEntry", translate: Translate = str) -> tuple[tuple[str, str], ...]:
     """What was kept as proof, by name; what the details say already is left out."""
+    if entry.kind == "compliance set":
+        return ()
     kept = {name: value for name, value in (entry.evidence or {}).items() if name not in ("why", "successor") and value}
     if entry.kind == "opted out" and entry.scope:
         kept.pop("sender", None)
@@ -164,5 +166,6 @@ def box_as_json(mark: "BoxMark", label: str) -> dict[str, Any]:
     box = {"field": label, "state": mark.state, "shown": state_of_box(mark), "due_at": mark.due_at}
     if mark.state in ("owed", "parked") and mark.reason:
         why = refusal_of(*parts_of(mark.reason))
-        box["means"], box["next"] = why.title, why.next
+        why = refusal_of(*parts_of(mark.reason))
+        box |= {"means": why.title, "next": why.advice}
     return box
