@@ -103,13 +103,13 @@ class Site:
 
 
 @contextmanager
-def served(installation: Installation) -> Iterator[Site]:
-    """The web pages over real HTTP."""
+def served(installation: Installation, workers: int = 1) -> Iterator[Site]:
+    """The web pages over real HTTP, by so many processes."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (installation.folder / "web.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "optsync.cli", "serve", "--port", str(port)],
+            [sys.executable, "-m", "optsync.cli", "serve", "--port", str(port), "--workers", str(workers)],
             env=installation.environ | {"OPTSYNC_PUBLIC_URL": url},
             stdout=log,
             stderr=log,

@@ -160,8 +160,8 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
 }
 # With a proxy in front (see SECURE_PROXY_SSL_HEADER) its last entry names the client, for the limits on attempts.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_HTTPS else 0
-# The limits count in each worker process by itself: no table, no write for who only tries.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
+# Limits on attempts, and one-time codes that were used: counted by all processes together.
+CACHES = {"default": {"BACKEND": "optsync.web.shared_cache.SharedCache"}}
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # With no-referrer a browser posts forms with "Origin: null", which the CSRF check refuses. Recipients' pages, whose
