@@ -103,13 +103,15 @@ class Site:
 
 
 @contextmanager
-def served(installation: Installation, **environ: str) -> Iterator[Site]:
-    """The web pages over real HTTP; links carry the address of this very server unless `environ` says otherwise."""
+def served(installation: Installation, workers: int = 1, **environ: str) -> Iterator[Site]:
+    """The web pages over real HTTP, by so many processes; links carry the address of this very server unless `environ`
+    says otherwise.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (installation.folder / "web.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "optsync.cli", "serve", "--port", str(port)],
+            [sys.executable, "-m", "optsync.cli", "serve", "--port", str(port), "--workers", str(workers)],
             env=installation.environ | {"OPTSYNC_PUBLIC_URL": url} | environ,
             stdout=log,
             stderr=log,

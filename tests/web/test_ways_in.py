@@ -6,6 +6,7 @@ import re
 import struct
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -137,6 +138,25 @@ def test_guessing_a_code_is_stopped_although_the_password_is_right(own_site: Sit
     assert statuses[-1] == 429, statuses
     assert visitor.post("/sign-in/second-step", code=code_of(key, steps=1))[0].status == 429
     assert not visitor.is_in()
+
+
+def test_r29_attempts_count_in_all_processes_together_and_a_code_works_once_in_all(
+    postgres_servers: Servers, tmp_path: Path
+) -> None:
+    with (
+        postgres_servers.fresh_database("embedded") as database,
+        served(Installation(database, tmp_path), workers=3) as site,
+    ):
+        user = settled(site, "viewer")
+        code = code_of(with_app(by_password(site, user)), steps=1)
+        found = [by_password(site, user).post("/sign-in/second-step", code=code)[0].status for _ in range(4)]
+        assert sorted(found) == [302, 422, 422, 422]
+        found = [Visitor(site).post("/sign-in", login="guessed@example.com", password="x")[0].status for _ in range(6)]
+        assert found == [422] * 5 + [429]
+        with database.connect() as conn:
+            kept = str(conn.execute("SELECT key, value FROM web_cache").fetchall())
+        assert "guessed" not in kept
+        assert "127.0.0.1" not in kept
 
 
 def test_a_known_and_an_unknown_address_get_the_same_answer(site: Site) -> None:

@@ -159,8 +159,8 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
         else [],
     }
 }
-# The limits count in each worker process by itself: no table, no write for who only tries.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
+# Limits on attempts, and one-time codes that were used: counted by all processes together.
+CACHES = {"default": {"BACKEND": "optsync.web.shared_cache.SharedCache"}}
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 # With no-referrer a browser posts forms with "Origin: null", which the CSRF check refuses. Recipients' pages, whose

@@ -61,6 +61,10 @@ class SignInRequired:
         match = request.resolver_match
         if match is not None and (set(match.namespaces) & OPEN_NAMESPACES or match.view_name in OPEN_NAMES):
             return None
+        if request.method == "OPTIONS":
+            return HttpResponse(status=405, headers={"Allow": "GET, HEAD, POST"})
+        if request.method == "HEAD":
+            request.method = "GET"  # allauth counts any other method as an attempt to sign in; the server cuts the body
         if getattr(view, "open_to_all", False):
             return None
         if role_of(request) is None:
