@@ -6,7 +6,10 @@ import sys
 
 from benchmarks.measure import Result
 
-NAMES = ("recording", "one_click", "check", "pages", "push", "drain", "practice_org", "nightly", "imports")
+NAMES = (
+    *("recording", "one_click", "alike", "check", "pages", "push", "drain", "practice_org", "nightly", "imports"),
+    "webhooks",
+)
 
 
 def main() -> int:

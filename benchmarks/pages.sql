@@ -42,6 +42,17 @@ SELECT 2, address_id, 1, 1, '003' || lpad(address_id::text, 12, '0') || 'AAA' FR
 INSERT INTO event (kind, subject, scope, source)
 SELECT 'opted out', sha256(address_id::text::bytea), 0, 'import' FROM address WHERE address_id <= 200000;
 
+INSERT INTO event (kind, subject, scope, source)
+SELECT 'opted out', sha256(('single' || n)::bytea), 0, 'one-click' FROM generate_series(1, 600) n;
+
+INSERT INTO event (at, kind, subject, org_id, field, record_id)
+SELECT clock() + make_interval(secs => n * n / 3000.0), 'confirmed', sha256(('single' || n)::bytea), 1, 1,
+       '003' || lpad((500000 + n)::text, 12, '0') || 'AAA'
+FROM generate_series(1, 600) n;
+
+INSERT INTO event (kind, org_id, field, record_id, reason)
+SELECT 'parked', org_id, field, record_id, reason FROM mark WHERE state = 'p';
+
 INSERT INTO run (org_id, kind, state, result, by_whom, started_at, finished_at)
 SELECT 1, 'nightly', 'finished', 'proved', 'worker', clock() - n * interval '1 day', clock() - n * interval '1 day'
 FROM generate_series(1, 2000) n

@@ -103,14 +103,14 @@ class Site:
 
 
 @contextmanager
-def served(installation: Installation) -> Iterator[Site]:
-    """The web pages over real HTTP."""
+def served(installation: Installation, **environ: str) -> Iterator[Site]:
+    """The web pages over real HTTP; links carry the address of this very server unless `environ` says otherwise."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (installation.folder / "web.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "optsync.cli", "serve", "--port", str(port)],
-            env=installation.environ | {"OPTSYNC_PUBLIC_URL": url},
+            env=installation.environ | {"OPTSYNC_PUBLIC_URL": url} | environ,
             stdout=log,
             stderr=log,
         )

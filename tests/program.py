@@ -73,7 +73,7 @@ class Program:
         return self.ask("PUT", path, body, **headers)
 
 
-def program(site: Site, *scopes: Scope, days: int | None = None) -> Program:
+def program(site: Site, *scopes: Scope, days: int | None = None, name: str = "test") -> Program:
     """A program with a key of its own, and so with limits of its own."""
     installation = site.installation
     with installation.database.connect() as conn:
@@ -81,7 +81,7 @@ def program(site: Site, *scopes: Scope, days: int | None = None) -> Program:
             conn,
             installation.vault.subject_key,
             seams.real().token_bytes,
-            "test",
+            name,
             scopes,
             days=days,
             actor="test",

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from optsync import seams
-from optsync.connection.connect import connect
+from optsync.connection.connect import connect, connections
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
 from optsync.ledger.record import opt_out
 from optsync.salesforce.credentials import Credential
+from optsync.sync import asking
 from optsync.sync.nightly import sync_now
 from tests.installation import Installation, Site, served
 from tests.practice import PracticeOrg
@@ -63,6 +64,14 @@ def a_world(postgres_servers: Servers, folder: Path) -> Iterator[World]:
         assert report.run_id is not None
         with served(installation) as site:
             yield World(site, org, connected.salesforce_id, lead_id, contact_id, refusing_id, report.run_id)
+
+
+def end_unfinished_run(world: World) -> None:
+    """Whatever another test has asked for and nobody did is over."""
+    with world.site.installation.database.connect() as conn:
+        for org in connections(conn):
+            if run_id := asking.unfinished(conn, org.org_id):
+                asking.cancel(conn, run_id, "test")
 
 
 @pytest.fixture

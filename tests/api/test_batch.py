@@ -4,7 +4,7 @@ import pytest
 
 from optsync.ledger import holds, people
 from tests.api.conftest import World
-from tests.program import Program
+from tests.program import Program, program
 
 BATCH = "/v1/unsubscribes:batch"
 
@@ -54,6 +54,22 @@ def test_a_mass_is_held_while_everybody_is_blocked(admin: Program, world: World)
         assert (hold.addresses, hold.origin) == (501, "batch by API key test")
         holds.drop(conn, world.site.installation.vault.subject_key, hold.hold_id, "test", "a rehearsal")
     assert admin.post("/v1/check", {"addresses": mass}).json["blocked"] == 0
+
+
+def test_a_mass_in_slices_is_held_as_one_until_somebody_decides(world: World) -> None:
+    slicer = program(world.site, "admin", name="slicer")
+    slices = [rows(*(f"s{part}-{n}@slices.example.org" for n in range(200))) for part in range(5)]
+    held = [slicer.post(BATCH, one).json["hold_id"] for one in slices[:4]]
+    assert held[:2] == [None, None]
+    assert held[2] is not None, "600 within an hour"
+    assert held[3] == held[2], "and those that follow join them"
+    assert slicer.post(BATCH, slices[0]).json["hold_id"] is None, "what is known already is no change"
+    with world.site.installation.database.connect() as conn:
+        key = world.site.installation.vault.subject_key
+        (hold,) = [hold for hold in holds.undecided(conn) if hold.hold_id == held[2]]
+        assert (hold.addresses, hold.origin) == (400, "batch by API key slicer")
+        holds.apply(conn, key, hold.hold_id, "test")
+    assert slicer.post(BATCH, slices[4]).json["hold_id"] is None, "an admin has looked"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """API keys: shown once, kept as a keyed hash, ended by time or by hand."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from optsync.access import keys
 from tests.installation import Site
-from tests.program import Program, program
+from tests.program import Answer, Program, program
 
 QUESTION = {"addresses": ["ann@example.com"]}
 
@@ -106,3 +107,101 @@ def test_the_last_use_is_written_at_most_hourly(site: Site) -> None:
         conn.execute("UPDATE api_key SET last_used_at = clock() - interval '61 min' WHERE handle = %s", [handle])
         asking.post("/v1/check", QUESTION)
         assert last_use() > first  # type: ignore[operator]
+
+
+def test_a_program_makes_a_key_that_opens_what_was_said_and_nothing_else(admin: Program, site: Site) -> None:
+    made = admin.post("/v1/keys", {"name": "  crm  ", "scopes": ["check"], "days": 30})
+    assert made.status == 201
+    key = Program(site, made.json["key"])
+    assert (made.json["name"], made.json["scopes"], made.json["state"]) == ("crm", ["check"], "active")
+    assert made.json["made_by"].startswith("API key")
+    assert key.post("/v1/check", QUESTION).status == 200
+    assert key.get("/v1/status").code == "scope-missing"
+    listed = admin.get("/v1/keys?limit=1")
+    assert made.json["key"] not in listed.text
+    assert listed.json["keys"][0]["handle"] == made.json["handle"]
+    older = admin.get(f"/v1/keys?cursor={listed.json['next']}").json["keys"]
+    assert made.json["handle"] not in {one["handle"] for one in older}
+    here = f"/v1/keys/{made.json['handle']}"
+    assert admin.ask("DELETE", here).status == 204
+    assert key.post("/v1/check", QUESTION).code == "key-refused"
+    for method, path in (("DELETE", here), ("POST", f"{here}/rotate"), ("DELETE", "/v1/keys/000000000000")):
+        assert admin.ask(method, path).code == "not-found"
+
+
+def test_a_key_that_is_rotated_works_beside_its_successor_for_a_day(admin: Program, site: Site) -> None:
+    old = program(site, "check", days=30)
+    handle = old.key.split("_")[2]
+    rotated = admin.ask("POST", f"/v1/keys/{handle}/rotate")
+    assert rotated.status == 201
+    assert rotated.json["scopes"] == ["check"]
+    for key in (old, Program(site, rotated.json["key"])):
+        assert key.post("/v1/check", QUESTION).status == 200
+    with site.installation.database.connect() as conn:
+        row = conn.execute(
+            "SELECT expires_at - clock() BETWEEN interval '23 h' AND interval '24 h' FROM api_key WHERE handle = %s",
+            [handle],
+        ).fetchone()
+    assert row == (True,)
+
+
+def test_a_key_cannot_give_more_than_it_has(site: Site) -> None:
+    ends = program(site, "admin", days=2)
+    for days in (None, 3):
+        refused = ends.post("/v1/keys", {"name": "for ever", "scopes": ["check"], "days": days})
+        assert (refused.status, refused.code) == (403, "beyond-own-key")
+    assert ends.post("/v1/keys", {"name": "short", "scopes": ["check"], "days": 1}).status == 201
+    never = program(site, "check")
+    own = ends.key.split("_")[2]
+    successor = ends.ask("POST", f"/v1/keys/{never.key.split('_')[2]}/rotate").json
+    itself = ends.ask("POST", f"/v1/keys/{own}/rotate").json
+    with site.installation.database.connect() as conn:
+        handles = [successor["handle"], itself["handle"]]
+        longest = conn.execute(
+            "SELECT max(expires_at) < clock() + interval '2 days', count(expires_at) FROM api_key"
+            " WHERE handle = ANY (%s)",
+            [handles],
+        ).fetchone()
+    assert longest == (True, 2)
+    for scope in ("check", "read", "write"):
+        asking = program(site, scope)
+        assert asking.post("/v1/keys", {"name": "more", "scopes": ["admin"]}).code == "scope-missing"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x"},
+        {"name": "x", "scopes": []},
+        {"name": "x", "scopes": ["root"]},
+        {"name": " ", "scopes": ["check"]},
+        {"name": "x", "scopes": ["check"], "days": 0},
+        {"name": "x" * 101, "scopes": ["check"]},
+        {"name": "x", "scopes": ["check"], "key": "os_live_mine"},
+    ],
+)
+def test_a_key_that_was_asked_for_wrongly_is_not_made(admin: Program, body: object) -> None:
+    before = admin.get("/v1/keys").json["keys"][0]
+    answer = admin.post("/v1/keys", body)
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert admin.get("/v1/keys").json["keys"][0]["handle"] == before["handle"]
+
+
+def test_asked_twice_with_one_idempotency_key_one_key_is_made_and_its_text_is_not_kept(
+    admin: Program, site: Site
+) -> None:
+    body = {"name": "once", "scopes": ["check"]}
+
+    def ask(_: int) -> Answer:
+        return admin.post("/v1/keys", body, Idempotency_Key="make-it")
+
+    with ThreadPoolExecutor(4) as pool:  # at once: no two may be first
+        answers = list(pool.map(ask, range(4)))
+    first = [one for one in answers if "Idempotency-Replayed" not in one.headers]
+    assert {one.status for one in answers} == {201}
+    assert {one.json["handle"] for one in answers} == {first[0].json["handle"]}
+    assert [one.json["key"] is not None for one in answers].count(True) == len(first) == 1
+    with site.installation.database.connect() as conn:
+        kept = str(conn.execute("SELECT answer FROM kept_answer").fetchall())
+    assert first[0].json["key"] not in kept
+    assert admin.post("/v1/keys", body | {"name": "other"}, Idempotency_Key="make-it").code == "idempotency-key-reused"

@@ -12,8 +12,9 @@ from optsync.public.brand import Brand
 from optsync.public.messages import MessageText
 from optsync.public.tokens import UnsubscribeLink, read_token
 from tests.api.conftest import World
-from tests.installation import Site
-from tests.program import Program
+from tests.installation import Installation, Site, served
+from tests.program import Program, program
+from tests.servers import Servers
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/unsubscribe-links.md"
 LINKS = "/v1/unsubscribe-links"
@@ -35,11 +36,26 @@ def test_r33_each_person_gets_a_link_and_both_headers_ready_for_the_message(admi
         found = read_token(installation.vault.link_keys, token)
         assert found == UnsubscribeLink(one["address"], "<1@x>", "Jane", "c")
         mailto = f"<mailto:unsubscribe@acme.example?subject=unsubscribe%20{token}>"
-        assert one["headers"] == {
-            "List-Unsubscribe": f"<{one['url']}>, {mailto}",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
+        assert one["headers"] == {"List-Unsubscribe": f"<{one['url']}>, {mailto}"}  # one click is for https
         assert max(map(len, one["headers"]["List-Unsubscribe"].split(" "))) < 900  # a header line has 998 at most
+
+
+def test_r33_links_without_https_come_with_a_warning_and_without_the_one_click_header(admin: Program) -> None:
+    answer = admin.post(LINKS, {"addresses": ["ann@example.com"]}).json
+    (warning,) = answer["warnings"]
+    assert warning.startswith("OPTSYNC_PUBLIC_URL leads to this machine only: ")
+    assert "List-Unsubscribe-Post" not in answer["links"][0]["headers"]
+
+
+def test_r33_no_link_is_made_that_leads_recipients_nowhere(postgres_servers: Servers, tmp_path: Path) -> None:
+    with (
+        postgres_servers.fresh_database("embedded") as database,
+        served(Installation(database, tmp_path), OPTSYNC_PUBLIC_URL="") as unnamed,
+    ):
+        answer = program(unnamed, "write").post(LINKS, {"addresses": ["ann@example.com"]})
+    assert (answer.status, answer.code) == (409, "refused")
+    assert "OPTSYNC_PUBLIC_URL is not set" in answer.json["detail"]
+    assert "https://unsubscribe.example.com" in answer.json["next"]
 
 
 def test_r38_the_words_come_filled_in_and_so_does_a_message(admin: Program, world: World) -> None:

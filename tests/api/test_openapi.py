@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
+
 from tests.installation import Site
 from tests.program import Program
 
@@ -37,6 +39,16 @@ def test_every_reference_leads_somewhere_and_every_failure_is_a_problem(site: Si
             assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}
             assert operation["summary"]
             assert operation["description"]
+
+
+def test_every_property_has_an_example_that_fits_it(site: Site) -> None:
+    document = served(site)
+    for name, schema in document["components"]["schemas"].items():
+        for field, part in schema.get("properties", {}).items():
+            assert part.get("examples"), f"{name}.{field} has no example"
+            fits = jsonschema_rs.validator_for(part | {"components": document["components"]})
+            for example in part["examples"]:
+                assert fits.is_valid(example), (name, field, example)
 
 
 def references(part: Any) -> list[str]:

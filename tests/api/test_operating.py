@@ -1,10 +1,13 @@
 """Runs, issues, status and doctor: what an operator asks from a program."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 
 import pytest
 
-from tests.api.conftest import World
+from optsync.seams import real
+from optsync.sync.nightly import start_due
+from tests.api.conftest import World, end_unfinished_run
 from tests.installation import Installation, served
 from tests.program import Program, program
 from tests.servers import Servers
@@ -61,6 +64,57 @@ def test_status_is_that_of_the_command_line(admin: Program, world: World) -> Non
     assert org["balance"] == said["balance"]
     assert org["closes"]
     assert org["next_run_at"] is not None
+
+
+def test_what_a_run_parked_is_read_box_by_box(admin: Program, world: World) -> None:
+    page = admin.get(f"/v1/runs/{world.run_id}/rejects?limit=1").json
+    (reject,) = page["rejects"]
+    assert (reject["record"], reject["field"]) == (world.refusing_id, "HasOptedOutOfEmail")
+    assert reject["code"].startswith("INSUFFICIENT_ACCESS")
+    assert reject["said"]
+    assert reject["title"]
+    assert reject["next"]
+    assert page["next"] is None
+    person = admin.get(f"/v1/people/{reject['person']}").json
+    assert world.refusing_id in {record["id"] for record in person["records"]}
+    cursor = urlsafe_b64encode(f"after {reject['id']}".encode()).decode()
+    after = admin.get(f"/v1/runs/{world.run_id}/rejects?cursor={cursor}").json
+    assert after == {"rejects": [], "next": None}
+    assert admin.get("/v1/runs/99999/rejects").code == "not-found"
+
+
+def test_a_preview_is_asked_for_done_by_a_worker_and_read(admin: Program, world: World) -> None:
+    installation = world.site.installation
+    end_unfinished_run(world)
+    asked = admin.ask("POST", f"/v1/preview?org={world.salesforce_id}", Idempotency_Key="tonight")
+    assert asked.status == 202
+    preview = asked.json
+    assert (preview["state"], preview["would_set"], preview["is_even"]) == ("asked", None, None)
+    again = admin.ask("POST", f"/v1/preview?org={world.salesforce_id}", Idempotency_Key="tonight")
+    assert (again.status, again.json, again.headers["Idempotency-Replayed"]) == (202, preview, "true")
+    busy = admin.ask("POST", "/v1/preview")
+    assert (busy.status, busy.code) == (409, "refused")
+    contact = world.org.create("Contact", Email="ticked.in.salesforce@example.org")
+    world.org.edit(contact, HasOptedOutOfEmail=True)
+    start_due(installation.database, installation.vault, real())
+    done = admin.get(f"/v1/preview/{preview['id']}").json
+    assert (done["state"], done["result"], done["org"]) == ("finished", "dry run", world.salesforce_id)
+    assert done["by"].startswith("API key")
+    assert done["would_record"] == 1
+    assert done["is_even"] is False
+    assert done["expected_api_calls"] > 0
+    (concerned,) = done["from_salesforce"]
+    assert (concerned["record"], concerned["why"]) == (contact, "ticked in Salesforce")
+    assert "ticked.in.salesforce" not in concerned["address"]
+    assert admin.get("/v1/preview").json == done
+    assert admin.get(f"/v1/preview/{world.run_id}").code == "not-found"  # that run was none
+    assert admin.post("/v1/check", {"addresses": ["ticked.in.salesforce@example.org"]}).json["allowed"] == 1
+
+
+def test_what_the_doctor_found_is_read_without_asking_salesforce(admin: Program, world: World) -> None:
+    found = admin.ask("POST", "/v1/doctor").json
+    assert admin.get("/v1/doctor").json == found
+    assert admin.get(f"/v1/doctor?org={world.salesforce_id}").json["checked_at"] == found["checked_at"]
 
 
 def test_the_doctor_looks_afresh(admin: Program, world: World) -> None:

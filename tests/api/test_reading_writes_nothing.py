@@ -6,7 +6,9 @@ from psycopg.sql import SQL, Identifier
 
 from optsync.config.database import Connection
 from optsync.ledger import uploads
-from tests.api.conftest import World
+from optsync.seams import real
+from optsync.sync.nightly import start_due
+from tests.api.conftest import World, end_unfinished_run
 from tests.program import Program
 
 EVERY_TABLE = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'api_key' ORDER BY 1"
@@ -32,6 +34,15 @@ def an_import(admin: Program, world: World, conn: Connection) -> str:
     return str(kept.json["id"])
 
 
+def a_preview(admin: Program, world: World) -> int:
+    """The number of a dry run that was asked for and done."""
+    installation = world.site.installation
+    end_unfinished_run(world)
+    number: int = admin.ask("POST", "/v1/preview").json["id"]
+    start_due(installation.database, installation.vault, real())
+    return number
+
+
 def test_get_and_head_change_zero_rows(admin: Program, world: World) -> None:
     paths = admin.get("/v1/openapi.json").json["paths"]
     types = ["sync.held"]
@@ -39,10 +50,13 @@ def test_get_and_head_change_zero_rows(admin: Program, world: World) -> None:
     with world.site.installation.database.connect() as conn:
         numbers = {"{person_id}": "1", "{run_id}": str(world.run_id), "{import_id}": an_import(admin, world, conn)}
         numbers |= {"{endpoint_id}": str(made), "{delivery_id}": "1"}
+        numbers |= {"{handle}": "0" * 12, "{domain}": "example.com"}
+        admin.ask("POST", "/v1/doctor")
+        preview = {"/v1/preview/{run_id}": f"/v1/preview/{a_preview(admin, world)}"}
         before = contents(conn)
         for path in paths:
             for method in ("GET", "HEAD", "OPTIONS"):
-                asked = reduce(lambda text, name: text.replace(name, numbers[name]), numbers, path)
+                asked = reduce(lambda text, name: text.replace(name, numbers[name]), numbers, preview.get(path, path))
                 answer = admin.ask(method, asked)
                 assert answer.status in (200, 405), (method, path)
         assert contents(conn) == before

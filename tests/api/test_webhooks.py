@@ -1,5 +1,7 @@
 """Events and webhooks for programs: read in order, added with a secret, tried, resent, ended."""
 
+from datetime import UTC, datetime, timedelta
+
 from optsync.ledger import chain
 from optsync.ledger.record import opt_out
 from tests.api.conftest import World
@@ -38,7 +40,9 @@ def test_what_means_nothing_is_refused(admin: Program) -> None:
         assert admin.get(f"/v1/events?cursor={cursor}").status == 404, cursor
 
 
-def test_a_webhook_from_its_making_to_its_end(admin: Program) -> None:
+def test_a_webhook_from_its_making_to_its_end(admin: Program, world: World) -> None:
+    with world.site.installation.database.connect() as conn:
+        chain.seal(conn)
     made = admin.ask("POST", "/v1/webhooks", {"url": URL, "types": ["unsubscribe.created"]})
     assert made.status == 201
     assert made.json["secret"].startswith("whsec_")
@@ -50,12 +54,40 @@ def test_a_webhook_from_its_making_to_its_end(admin: Program) -> None:
     assert (delivery["id"], delivery["type"], delivery["state"]) == (due, "webhook.test", "pending")
     assert admin.ask("POST", f"{here}/deliveries/{due}/resend").json == {"delivery": due}
     assert admin.ask("POST", f"{here}/rotate").json["secret"] != made.json["secret"]
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    replayed = admin.ask("POST", f"{here}/replay", {"since": since.isoformat()})
+    assert (replayed.status, datetime.fromisoformat(replayed.json["replays_since"])) == (202, since)
+    for wrong in ((since - timedelta(days=31)).isoformat(), "2026-11-28T09:12:44", "yesterday", 1, None):
+        refused = admin.ask("POST", f"{here}/replay", {"since": wrong})
+        assert (refused.status, refused.code) == (422, "invalid"), wrong
     assert admin.ask("POST", f"{here}/disable").json["disabled_why"] == "by hand"
     assert admin.ask("POST", f"{here}/test").status == 409
     assert admin.ask("POST", f"{here}/enable").json["state"] == "active"
     assert admin.ask("DELETE", here).status == 204
     for method, path in (("GET", here), ("DELETE", here), ("POST", f"{here}/test"), ("GET", f"{here}/deliveries")):
         assert admin.ask(method, path).status == 404
+
+
+def test_asked_twice_with_one_idempotency_key_each_thing_is_made_once(admin: Program, world: World) -> None:
+    body = {"url": f"{URL}/once", "types": ["sync.held"]}
+    first = admin.ask("POST", "/v1/webhooks", body, Idempotency_Key="hook")
+    again = admin.ask("POST", "/v1/webhooks", body, Idempotency_Key="hook")
+    assert (first.status, again.status) == (201, 201)
+    assert again.json == {"id": first.json["id"], "secret": None}
+    here = f"/v1/webhooks/{first.json['id']}"
+    tests = [admin.ask("POST", f"{here}/test", Idempotency_Key="try").json["delivery"] for _ in range(2)]
+    assert tests[0] == tests[1]
+    assert len(admin.get(f"{here}/deliveries").json["deliveries"]) == 1
+    secrets = [admin.ask("POST", f"{here}/rotate", Idempotency_Key="new").json["secret"] for _ in range(2)]
+    assert secrets[0].startswith("whsec_")
+    assert secrets[1] is None
+    refused = [admin.ask("POST", "/v1/webhooks", body | {"types": []}, Idempotency_Key="bad").status for _ in range(2)]
+    assert refused == [422, 422]
+    with world.site.installation.database.connect() as conn:
+        kept = str(conn.execute("SELECT answer FROM kept_answer").fetchall())
+    assert first.json["secret"] not in kept
+    assert secrets[0] not in kept
+    admin.ask("DELETE", here)
 
 
 def test_a_wrong_webhook_is_refused_with_what_to_do(admin: Program) -> None:

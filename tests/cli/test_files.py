@@ -48,6 +48,11 @@ def test_a_held_import_is_decided_by_the_command_that_the_error_names(optsync: I
     assert asked.code == 5
     assert asked.error["next"].endswith("optsync hold drop 1 --note 'the wrong file' --yes")
     assert optsync.run("hold", "drop", "1", "--note", "the wrong file", "--yes").code == 0
+    decided = optsync.run("hold", "list", "--decided")
+    assert decided.code == 0
+    assert "hold 1" in decided.out
+    assert "dropped by " in decided.out
+    assert "the wrong file" in decided.out
     assert optsync.run("export").out.count("@") == 0
 
 

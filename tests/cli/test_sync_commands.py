@@ -19,6 +19,21 @@ def test_connect_tells_the_org_and_what_is_missing(optsync: Installation, org: P
     assert "Contact" in done.json()["findings"][0]
 
 
+def test_disconnect_needs_a_yes_and_connecting_again_pushes_what_was_recorded_meanwhile(
+    connected: Installation, org: PracticeOrg
+) -> None:
+    done = connected.run("disconnect")
+    assert (done.code, "waits for a yes" in done.error["error"], "--yes" in done.error["next"]) == (5, True, True)
+    done = connected.run("disconnect", "--yes")
+    assert (done.code, "its credential is destroyed" in done.out) == (0, True)
+    assert connected.run("disconnect", "--yes").code == 4, "there is none any more"
+    assert connected.run("unsubscribe", "kept@example.com").code == 0
+    assert connected.run("status").code == 4
+    assert connected.run("doctor").code == 4
+    done = connected.run("connect", "--credentials", str(org.credentials_file), "--json")
+    assert (done.code, done.json()["new"]) == (0, False)
+
+
 def test_r01_the_switch_is_off_by_default_and_sync_says_why_it_does_not_run(connected: Installation) -> None:
     assert connected.run("settings", "--json").json()["sync"] == "off"
     done = connected.run("sync")
@@ -84,7 +99,7 @@ def test_status_is_not_green_while_somebody_is_still_looked_for(connected: Insta
     connected.run("unsubscribe", "nobody.knows@example.com")
     answer = connected.run("status", "--json").json()
     assert (answer["verdict"], answer["looked_for"]) == ("looked for", 1)
-    assert "People still to be looked for in Salesforce: 1." in connected.run("status").out
+    assert "1 person is still to be looked for in Salesforce." in connected.run("status").out
 
 
 def test_status_tells_the_next_run_in_both_zones(connected: Installation) -> None:
@@ -168,3 +183,31 @@ def test_keys_rotate_leaves_nothing_under_the_old_key_and_running_processes_go_o
 
 def test_sign_in_prints_a_link(optsync: Installation) -> None:
     assert "/sign-in/" in optsync.run("sign-in", "--json").json()["url"]
+
+
+def test_r13_what_a_run_could_not_tick_is_told_by_cause_with_what_to_do(
+    connected: Installation, org: PracticeOrg
+) -> None:
+    records = [org.create(kind, Email=f"{kind}@example.com") for kind in ("Contact", "Lead")]
+    for record_id in records:
+        org.fault("reject", code="FIELD_CUSTOM_VALIDATION_EXCEPTION", message="Phone!", records=[record_id], times=None)
+    connected.run("unsubscribe", "contact@example.com")
+    connected.run("unsubscribe", "lead@example.com")
+    connected.run("settings", "sync", "on", "--yes")
+    done = connected.run("sync", "--yes")
+    assert done.code == 3
+    assert "Why: optsync run 1 --rejected     Retry: optsync retry 1" in done.out
+    told = connected.run("run", "1", "--rejected")
+    assert told.code == 3
+    assert "A validation rule blocks the update" in told.out
+    assert "FIELD_CUSTOM_VALIDATION_EXCEPTION: Phone!" in told.out
+    found = connected.run("run", "1", "--rejected", "--json").json()["rejected"]
+    assert {one["object"]: (one["waits"], one["records"]) for one in found} == {
+        "Contact": (1, records[:1]),
+        "Lead": (1, records[1:]),
+    }
+    org.clear_faults()
+    connected.run("retry", "1")
+    connected.run("sync")
+    assert connected.run("run", "--rejected").out.strip().endswith("Salesforce refused nothing in sync run 2.")
+    assert connected.run("run", "1", "--rejected").code == 0

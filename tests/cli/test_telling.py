@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -94,6 +95,11 @@ def test_every_step_of_an_endpoint(optsync: Installation, here: Receiver) -> Non
     assert optsync.run("webhooks", "enable", "1").code == 0
     assert optsync.run("webhooks", "test", "1").code == 0
     assert optsync.run("webhooks", "resend", "1", "99").code == 1
+    since = datetime.now(UTC) - timedelta(days=2)
+    again = optsync.run("webhooks", "replay", "1", "--since", f"{since:%Y-%m-%dT%H:%M}", "--json").json()
+    assert datetime.fromisoformat(again["since"]) == since.replace(second=0, microsecond=0)
+    for wrong in ("yesterday", f"{since - timedelta(days=30):%Y-%m-%dT%H:%M}Z", "9999-12-31T23:59-23:59"):
+        assert optsync.run("webhooks", "replay", "1", "--since", wrong).code == 2, wrong
     assert optsync.run("keys", "rotate", "--json").json()["channels"] == 1
     assert optsync.run("webhooks", "remove", "1").code == 0
     for words in (("deliveries", "1"), ("test", "1"), ("remove", "1"), ("enable", "1"), ("rotate", "1")):

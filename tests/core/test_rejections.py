@@ -1,12 +1,13 @@
 """Every refusal is explained, classified and shown."""
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optsync.core.rejections import REJECTIONS, UNKNOWN_CODE, Rejection, RetryClass, explain
+from optsync.core.rejections import COMMANDS, REJECTIONS, UNKNOWN_CODE, Rejection, RetryClass, explain
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rejections.md"
 Class = RetryClass
@@ -93,6 +94,13 @@ def test_every_explanation_is_whole_sentences_a_person_can_act_on(rejection: Rej
     assert len(rejection.next.split()) >= 4
 
 
+@pytest.mark.parametrize("rejection", REJECTIONS.values(), ids=REJECTIONS.keys())
+def test_r44_a_command_stands_only_where_somebody_types(rejection: Rejection) -> None:
+    """A page has a button beside the advice; a terminal and a program elsewhere are told the command."""
+    assert not re.search(r"optsync (retry|doctor|connect|sync)", rejection.next)
+    assert rejection.advice == " ".join(filter(None, [rejection.next, COMMANDS.get(rejection.act)]))
+
+
 @pytest.mark.parametrize(
     ("code", "message", "explained_as", "retry"),
     [
@@ -148,7 +156,7 @@ the mark and shows Salesforce's own words.
 | Salesforce says | Title | Means | Next | Tried again |
 |---|---|---|---|---|
 """
-    rows = (f"| {r.code} | {r.title} | {r.means} | {r.next} | {r.retry.value} |\n" for r in REJECTIONS.values())
+    rows = (f"| {r.code} | {r.title} | {r.means} | {r.advice} | {r.retry.value} |\n" for r in REJECTIONS.values())
     return head + "".join(rows)
 
 

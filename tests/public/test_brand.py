@@ -47,6 +47,15 @@ def test_what_cannot_be_read_or_reached_is_refused_and_nothing_changes(
     assert brand.load(conn) == GOOD
 
 
+def test_addresses_are_kept_in_normal_form(conn: Connection) -> None:
+    typed = replace(GOOD, support=" Help@ACME.example ", mailbox="Leave us <Unsubscribe@Acmé.example>")
+    brand.save(conn, typed, "admin")
+    kept = brand.load(conn)
+    assert (kept.support, kept.mailbox) == ("help@acme.example", "unsubscribe@xn--acm-dma.example")
+    brand.save(conn, kept, "admin")
+    assert conn.execute("SELECT count(*) FROM event").fetchone() == (1,)
+
+
 def test_a_change_is_saved_once_and_told_once(conn: Connection) -> None:
     assert brand.load(conn) == Brand()
     for _ in range(2):

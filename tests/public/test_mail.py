@@ -3,9 +3,11 @@
 import pytest
 
 from optsync import seams
-from optsync.config.database import Connection
+from optsync.config.database import Connection, Database
+from optsync.ledger import holds
 from optsync.ledger.check import may_mail
 from optsync.ledger.people import timeline
+from optsync.public.acts import UNPROVED_AN_HOUR
 from optsync.public.mail import parsed, unsubscribe_by_mail
 from optsync.public.tokens import make_token
 
@@ -66,6 +68,48 @@ def test_the_token_in_a_recipient_s_name_counts_also_in_a_machine_s_mail(conn: C
 def test_without_a_token_whoever_asks_is_taken_at_their_word(conn: Connection, subject: str) -> None:
     assert unsubscribe_by_mail(conn, KEY, LINK_KEYS, mail(subject, "Bob B <Bob@Example.com>")).outcome == "recorded"
     assert is_blocked(conn, "bob@example.com")
+
+
+def test_a_flood_of_forged_writers_is_blocked_and_kept_from_salesforce_and_a_token_always_counts(
+    conn: Connection, database: Database
+) -> None:
+    make_linked(conn, "last@example.com", "token@example.com")
+    for number in range(UNPROVED_AN_HOUR):
+        assert unsubscribe_by_mail(conn, KEY, LINK_KEYS, mail("unsubscribe", f"p{number}@example.com")).recorded
+    assert holds.undecided(conn) == []
+    for who in ("one", "last"):
+        done = unsubscribe_by_mail(conn, KEY, LINK_KEYS, mail("unsubscribe", f"{who}@example.com"))
+        assert (done.outcome, is_blocked(conn, f"{who}@example.com")) == ("recorded", True)
+    unsubscribe_by_mail(conn, KEY, LINK_KEYS, mail(f"unsubscribe {token_of('token@example.com')}"))
+    (held,) = holds.undecided(conn)
+    assert (held.origin, held.addresses) == ("mails without a link", 2)
+    assert states(conn) == {"last@example.com": "h", "token@example.com": "o"}
+    holds.apply(conn, KEY, held.hold_id, "admin")
+    assert states(conn) == {"last@example.com": "o", "token@example.com": "o"}
+    unsubscribe_by_mail(conn, KEY, LINK_KEYS, mail("unsubscribe", "next@example.com"))
+    assert holds.undecided(conn) == [], "somebody has looked: the count begins anew"
+
+
+def make_linked(conn: Connection, *addresses: str) -> None:
+    """A Contact of each in a connected org."""
+    conn.execute("INSERT INTO org (salesforce_id) VALUES ('00D000000000001AAA')")
+    conn.execute("INSERT INTO due (epoch, org_id, field) SELECT epoch, 1, 1 FROM target")
+    for number, address in enumerate(addresses):
+        conn.execute("INSERT INTO address (normal) VALUES (%s)", [address])
+        conn.execute(
+            """INSERT INTO record (org_id, record_id, kind, address_id, provenance)
+            SELECT 1, '003' || lpad(%s::text, 12, '0') || 'AAA', 'C', address_id, 'g' FROM address WHERE normal = %s""",
+            [number, address],
+        )
+
+
+def states(conn: Connection) -> dict[str, str]:
+    """The state of the box of each linked address."""
+    rows = conn.execute(
+        """SELECT a.normal, m.state FROM mark m JOIN record r USING (org_id, record_id)
+        JOIN address a ON a.address_id = r.address_id"""
+    )
+    return dict(rows.fetchall())
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,13 @@ def site(
             connect(conn, installation.vault, Credential.from_file(practice_org.credentials_file), seams.real())
         with served(installation) as running:
             yield running
+            assert refused_by_policy(running) == [], "what some page of these tests wanted, our own policy refused"
+
+
+def refused_by_policy(site: Site) -> list[str]:
+    """What browsers have reported of the content security policy, as it stands in the log."""
+    lines = (site.installation.folder / "web.log").read_text().splitlines()
+    return [line for line in lines if '"content policy report"' in line]
 
 
 def sign_in(site: Site) -> str:

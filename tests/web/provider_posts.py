@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,10 +167,11 @@ PASSING: dict[str, MakePost] = {
 """Bounces of a mailbox that is full or busy: they never opt out."""
 
 
-def signed(provider: str, post: Post, key: str, url: str = "") -> Post:
-    """The post with the provider's own signature."""
+def signed(provider: str, post: Post, key: str, url: str = "", at: int | None = None) -> Post:
+    """The post with the provider's own signature, made just now; Mailgun's at some other time if wanted."""
     if provider == "mailgun":
         told = json.loads(post.body)
+        told["signature"]["timestamp"] = str(int(time.time()) if at is None else at)
         text = f"{told['signature']['timestamp']}{told['signature']['token']}"
         told["signature"]["signature"] = hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
         return Post(json.dumps(told), post.headers)

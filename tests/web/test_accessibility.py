@@ -57,7 +57,8 @@ STATES = [
     *[f"/people?address={quote(address)}" for address in ["ann@example.com", *HOSTILE[:3], *HOSTILE[4:]]],
     *(
         "/people?record=00Q000000000999EAA",
-        "/unsubscribes?state=held",
+        "/people?address=refused@example.com",
+        "/unsubscribes?state=held&source=manual&by=me&since=2026-01-01",
         "/nowhere",
         "/settings/unsubscribes/sources/sendgrid",
     ),
@@ -83,6 +84,7 @@ PRESSED = [
     ("/settings/salesforce/install", ("button[value=undo]",)),
     ("/unsubscribes", ("[name=address]", "form.row button >> nth=0")),
     ("/unsubscribes/import", ("button",)),
+    ("/unsubscribes/many", ("[name=lines]", "button[value=preview]")),
     ("/holds", ("a[href*='decide=apply']",)),
     ("/holds", ("a[href*='decide=apply']", "[name=people]", "button[value=apply]")),
     ("/holds", ("a[href*='decide=drop']", "[name=note]", "button[value=drop]")),
@@ -117,6 +119,9 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
             apply_change(conn, session, org_id, Change(sync_on=True))
             report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
             apply_change(conn, session, org_id, Change(sync_on=False))
+        found = conn.execute("SELECT cause_of(reason, record_id) FROM mark WHERE record_id = %s", [refused]).fetchone()
+        assert found is not None
+        (cause,) = found
         secret = make_link(conn, seams.real().token_bytes)
         key, _ = keys.make(
             conn, installation.vault.subject_key, seams.real().token_bytes, "crm", ["check"], days=None, actor="test"
@@ -129,7 +134,7 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses"}
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
-    values["<str:kind>"] = "Contact"
+    values |= {"<str:kind>": "Contact", "<slug:cause>": cause}
     paths = [filled(route, values) for route in every_route(site) if not route.startswith("/v1/")]
     paths += STATES + [f"/unsubscribes/import/{number}" for number in files[1:]]
     cookie = sign_in(site)

@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from optsync.webhooks import sns
-from optsync.webhooks.sns import CERTIFICATE, NotSigned, is_amazons
+from optsync.webhooks.sns import CERTIFICATE, NotSigned, is_amazons, is_topic
 from tests.installation import Site
 from tests.web.provider_posts import ISO, Post
 from tests.web.test_mail_providers import TOPIC, add, call, secret_of, sources_of, state_of
 
 CERT_URL = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
+TOPIC_IN_CHINA = "arn:aws-cn:sns:cn-north-1:123456789012:mail"
 AMAZON = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -111,7 +112,7 @@ def test_a_forged_message_is_refused_whatever_is_wrong_with_it(
     for why, bodies in forged.items():
         for body in bodies:
             assert ses(body) == (403, f"Refused: {why}.\n"), body.body[:300]
-    assert state_of(new_site, "amazon_ses").rejected_why == "a type of message that SNS does not have"
+    assert state_of(new_site, "amazon_ses").rejected_why in forged
     assert sources_of(new_site, "forged@ses.example.com") == []
 
 
@@ -138,13 +139,23 @@ NOT_AMAZONS = [
 
 
 def test_only_amazons_own_host_is_amazons() -> None:
-    assert is_amazons(CERT_URL, CERTIFICATE)
-    assert is_amazons("https://sns.us-gov-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=x")
+    assert is_amazons(CERT_URL, TOPIC, CERTIFICATE)
+    assert is_amazons("https://sns.us-gov-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=x", TOPIC)
     odd: list[object] = [*NOT_AMAZONS, None, 7, {}]
     for url in odd:
-        assert not is_amazons(url, CERTIFICATE), url
+        assert not is_amazons(url, TOPIC, CERTIFICATE), url
     with pytest.raises(NotSigned):
         sns.check({"TopicArn": TOPIC, "SigningCertURL": NOT_AMAZONS[1]}, TOPIC, lambda url: b"never asked")
+
+
+def test_a_topic_in_china_is_spoken_for_by_amazons_hosts_there_and_by_no_other() -> None:
+    china, topic = CERT_URL.replace("eu-west-1.amazonaws.com", "cn-north-1.amazonaws.com.cn"), TOPIC_IN_CHINA
+    assert is_topic(topic)
+    assert is_amazons(china, topic, CERTIFICATE)
+    assert not is_amazons(china, TOPIC, CERTIFICATE)
+    assert not is_amazons(CERT_URL, topic, CERTIFICATE)
+    assert not is_amazons(china.replace("cn-north-1", "eu-west-1"), topic, CERTIFICATE)
+    assert not is_amazons(china.replace(".com.cn", ".com.cn.evil.example"), topic, CERTIFICATE)
 
 
 def test_a_subscription_is_confirmed_only_for_the_topic_that_was_entered_and_only_at_amazons(

@@ -16,6 +16,8 @@ from optsync.sync.nightly import start_due, sync_now
 from tests.browser import MARKS
 from tests.installation import Site
 from tests.practice import PracticeOrg
+from tests.web.test_connecting import BASE, go
+from tests.web.test_consent import brought_back, decide, finish, leave
 from tests.web.test_in_browser import PARK, opened, sign_in
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def held(site: Site) -> int:
     key = site.installation.vault.subject_key
     with site.installation.database.connect() as conn:
         org_id = connections(conn)[0].org_id
-        people.link(conn, key, org_id, [Link("003000000770001AAA", "Contact", "held@budget.example.com")], "g")
+        people.link(conn, key, org_id, [Link("003000000780001AAA", "Contact", "held@budget.example.com")], "g")
         made = record.opt_out(conn, key, "held@budget.example.com", "import")
         return holds.hold_outbound(conn, org_id, "import budget.csv", [(made.address_id, made.version)])
 
@@ -143,8 +145,10 @@ def test_importing_a_file_costs_three_from_its_form(hand: Hand, site: Site, tmp_
     path.write_text("imported@budget.example.com\n", encoding="utf-8")
 
     def work() -> None:
+        """Also works on what other tests have left waiting before this file."""
         with house.database.connect() as conn:
-            uploads.work_on_one(conn, house.database.connect, house.vault)
+            while uploads.work_on_one(conn, house.database.connect, house.vault):
+                pass
 
     hand.page.goto(f"{site.url}/unsubscribes/import")
     hand.used += 1  # the button of the file field; the choice itself is the system's
@@ -200,12 +204,39 @@ def test_approving_a_mass_change_costs_two_and_its_number(hand: Hand, site: Site
     assert hand.used <= 2
 
 
-def test_from_the_notice_one_click_leads_to_where_salesforce_is_connected_again(hand: Hand, site: Site) -> None:
+def refuse_sign_in(site: Site) -> None:
+    """Salesforce refuses our sign-in, and the Overview says so."""
     with site.installation.database.connect() as conn:
-        org_id = connections(conn)[0].org_id
-        marks.pause(conn, org_id, 0, "", 3600, "INVALID_SESSION_ID", "Session expired or invalid")
-        hand.page.reload()
-        hand.click("link", "Reconnect", within="main .hero")
-        marks.clear_pauses(conn, org_id)
-    hand.page.wait_for_url("**/connect**")
+        marks.pause(conn, connections(conn)[0].org_id, 0, "", 3600, "INVALID_SESSION_ID", "Session expired or invalid")
+
+
+def test_reconnecting_an_org_with_a_key_costs_one_click(hand: Hand, site: Site) -> None:
+    refuse_sign_in(site)
+    hand.page.reload()
+    hand.click("button", "Reconnect", within="main .hero")
+    hand.page.get_by_text("Salesforce accepts our sign-in.").wait_for()
     assert hand.used == 1
+    with site.installation.database.connect() as conn:
+        assert marks.pauses(conn) == []
+
+
+def test_reconnecting_with_salesforces_consent_costs_one_click_and_salesforces_own(
+    new_site: Site, admin: str, browser: "Browser"
+) -> None:
+    callback = f"{new_site.url}{BASE}/callback"
+    with PracticeOrg.start(leads=2, contacts=2, grant_opt_out=True, callback=callback) as org:
+        finish(new_site, admin, brought_back(new_site, admin, decide(org, leave(new_site, admin, org))))
+        go(new_site, admin, "/org", org=org.credentials["org_id"])
+        refuse_sign_in(new_site)
+        page = opened(browser, [], language="en", scheme="light", width=1180)
+        sign_in(new_site, page)
+        hand = Hand(page)
+        hand.click("button", "Reconnect", within="main .hero")
+        page.get_by_role("button", name="Allow").click()  # Salesforce's own
+        page.get_by_text("Salesforce accepts our sign-in.").wait_for()
+        assert hand.used == 1
+        page.context.close()
+    with new_site.installation.database.connect() as conn:
+        assert marks.pauses(conn) == []
+        (found,) = connections(conn)
+        assert (found.salesforce_id, found.revision) == (org.credentials["org_id"], 2)

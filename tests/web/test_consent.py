@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
@@ -11,7 +12,7 @@ from optsync import seams
 from optsync.connection import drafts
 from optsync.connection.connect import connections, encrypt_again
 from optsync.connection.sessions import open_session
-from tests.browser import CHROMIUM, FLAGS
+from tests.browser import CHROMIUM
 from tests.conformance.practice.rest import Rest
 from tests.conformance.practice.web_flow import sealed_in
 from tests.installation import Site
@@ -22,7 +23,10 @@ from tests.web.test_in_browser import opened
 from tests.web.test_in_browser import sign_in as sign_in_by_browser
 from tests.web.test_safe_methods import contents
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (make install-dev)")
 
 
 @pytest.fixture
@@ -172,32 +176,33 @@ def test_without_an_attempt_the_way_to_salesforce_leads_back(new_site: Site, adm
 @pytest.mark.browser
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed (apt-get install chromium)")
 def test_a_browser_goes_to_salesforce_and_comes_back(
-    new_site: Site, admin: str, consenting: PracticeOrg, language: str, scheme: str, width: int
+    new_site: Site,
+    admin: str,
+    consenting: PracticeOrg,
+    browser: "Browser",
+    language: str,
+    scheme: str,
+    width: int,
 ) -> None:
     assert admin, "which leaves nothing behind"
     complaints: list[str] = []
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        browser = opened(chromium, complaints, language=language, scheme=scheme, width=width)
-        sign_in_by_browser(new_site, browser)
-        browser.goto(new_site.url + BASE)
-        browser.locator("#place-practice").check()
-        browser.locator("main input[name=address]").fill(consenting.url)
-        browser.locator("main form button").first.click()
-        browser.locator("#way-refresh_token").check()
-        browser.locator("main button[value=way]").click()
-        browser.locator("input[name=client_id]").fill(consenting.credentials["client_id"])
-        browser.locator("input[name=client_secret]").fill(consenting.credentials["client_secret"])
-        assert browser.evaluate("document.documentElement.scrollWidth") <= width
-        browser.locator("button[value=try]").click()
-        browser.wait_for_url("**/connect/salesforce*")  # a redirect carries the fragment along
-        assert browser.evaluate("document.documentElement.scrollWidth") <= width
-        browser.locator("main a.button").first.click()
-        browser.get_by_role("button", name="Allow").click()
-        browser.wait_for_url("**/callback?*")
-        assert browser.evaluate("document.documentElement.scrollWidth") <= width
-        browser.locator("main form button").click()
-        browser.wait_for_url("**/connect/org")
-        assert consenting.credentials["org_id"] in browser.locator("main").inner_text()
-        chromium.close()
+    tab = opened(browser, complaints, language=language, scheme=scheme, width=width)
+    sign_in_by_browser(new_site, tab)
+    tab.goto(new_site.url + BASE)
+    tab.locator("#place-practice").check()
+    tab.locator("main input[name=address]").fill(consenting.url)
+    tab.locator("main form button").first.click()
+    tab.locator("#way-refresh_token").check()
+    tab.locator("main button[value=way]").click()
+    tab.locator("input[name=client_id]").fill(consenting.credentials["client_id"])
+    tab.locator("input[name=client_secret]").fill(consenting.credentials["client_secret"])
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.locator("button[value=try]").click()
+    tab.wait_for_url("**/connect/salesforce*")  # a redirect carries the fragment along
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.locator("main a.button").first.click()
+    tab.get_by_role("button", name="Allow").click()
+    tab.wait_for_url("**/connect/org")  # the page in between presses its button itself
+    assert consenting.credentials["org_id"] in tab.locator("main").inner_text()
+    tab.context.close()
     assert complaints == []

@@ -108,7 +108,42 @@ def test_a_hold_that_somebody_else_decided_is_told_plainly(site: Site, cookie: s
     status, text = press(site, cookie, f"/holds/{hold_id}", decide="drop", note="too late")
     assert status == 410
     assert "This mass change was decided meanwhile; nothing was changed now." in text
-    assert site.request("GET", f"/holds/{hold_id}", headers={"Cookie": cookie})[0].status == 404
+
+
+def test_a_decided_hold_says_who_decided_what_when_and_why(site: Site, cookie: str, hold_id: int) -> None:
+    press(site, cookie, f"/holds/{hold_id}", decide="drop", note="wrong <i>file</i>")
+    text = read(site, cookie, f"/holds/{hold_id}")
+    assert "Dropped</h2>" in text
+    assert "<bdi>admin</bdi>" in text
+    assert "wrong &lt;i&gt;file&lt;/i&gt;" in text
+    assert "<dt>People</dt><dd>3</dd>" in text
+    assert "import &lt;b&gt;old&lt;/b&gt;.csv" in text
+    assert PEOPLE[0] not in text
+    row = next(line for line in read(site, cookie, "/holds").split("<tr>") if f'href="/holds/{hold_id}"' in line)
+    assert 'data-label="People">3<' in row
+    assert f'href="/holds/{hold_id}"' not in read(site, cookie, f"/holds?before={hold_id}"), "older ones only"
+    assert site.request("GET", "/holds/999999", headers={"Cookie": cookie})[0].status == 404
+    assert site.request("GET", f"/holds/{hold_id}/people.csv", headers={"Cookie": cookie})[0].status == 404
+
+
+def test_a_hold_whose_people_were_all_decided_one_by_one_has_a_page_too(site: Site, cookie: str, hold_id: int) -> None:
+    with site.installation.database.connect() as conn:
+        for address in PEOPLE:
+            record.opt_out(conn, site.installation.vault.subject_key, address, "one-click")
+    assert undecided(site) == []
+    assert "Nobody is left in it" in read(site, cookie, f"/holds/{hold_id}")
+
+
+def test_the_ignored_ticks_of_a_dropped_hold_are_shown_and_come_as_a_file(
+    site: Site, cookie: str, inbound: int
+) -> None:
+    press(site, cookie, f"/holds/{inbound}", decide="drop", note="a mistake")
+    text = read(site, cookie, f"/holds/{inbound}")
+    assert "<dt>Ticks still ignored</dt><dd>2</dd>" in text
+    lines = read(site, cookie, f"/holds/{inbound}/people.csv").splitlines()
+    assert lines[0] == "address,object,record,field"
+    assert any(line.startswith(f"{TICKED[0]},Contact,003") for line in lines)
+    assert any(line.startswith("'=cmd@ticked.example.com") for line in lines)
 
 
 def test_opening_a_confirmation_decides_nothing(site: Site, cookie: str, hold_id: int) -> None:
@@ -127,6 +162,7 @@ def test_a_hold_from_salesforce_says_who_changed_the_records_and_names_nobody(
         text = read(site, cookie, f"/holds/{inbound}?decide=drop", language)
         assert sentence in text
         assert "admin@practice.example" in text
+        assert ("1 of 2 records were changed last by admin@practice.example within" in text) is (language == "en")
         assert "t…m@ticked.example.com" in text
         assert TICKED[0] not in text
 

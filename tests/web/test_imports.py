@@ -1,15 +1,19 @@
 """A file imported in the browser: three clicks, nothing recorded before the last, whatever the file is."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
 from optsync.ledger import uploads
-from tests.browser import CHROMIUM, FLAGS, MARKS
+from tests.browser import MARKS
 from tests.installation import Site
 from tests.web.conftest import cookies_of, press, read, sign_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 BOUNDARY = "a-line-that-no-file-holds"
 FORM = "/unsubscribes/import"
@@ -167,15 +171,13 @@ def test_a_press_that_comes_twice_or_late_changes_nothing_and_says_so(site: Site
 
 
 @pytest.fixture
-def chromium(site: Site) -> "Page":  # type: ignore[misc]  # a generator, ended by pytest
+def chromium(site: Site, browser: "Browser") -> "Iterator[Page]":
     """A signed-in browser."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        context = browser.new_context(locale="en")
-        pairs = [part.partition("=") for part in sign_in(site).split("; ")]
-        context.add_cookies([{"name": name, "value": value, "url": site.url} for name, _, value in pairs])
-        yield context.new_page()
-        browser.close()
+    context = browser.new_context(locale="en")
+    pairs = [part.partition("=") for part in sign_in(site).split("; ")]
+    context.add_cookies([{"name": name, "value": value, "url": site.url} for name, _, value in pairs])
+    yield context.new_page()
+    context.close()
 
 
 class TestInTheBrowser:
@@ -184,7 +186,7 @@ class TestInTheBrowser:
     pytestmark = MARKS
 
     def test_three_clicks_and_the_page_follows_the_worker_by_itself(
-        self, site: Site, chromium: Page, tmp_path: Path
+        self, site: Site, chromium: "Page", tmp_path: Path
     ) -> None:
         path = tmp_path / "old.csv"
         path.write_text("clicked@import.example.com\n", encoding="utf-8")

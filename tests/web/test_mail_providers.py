@@ -9,22 +9,26 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.fernet import Fernet
 
 from optsync import seams
+from optsync.config.database import Connection
 from optsync.ledger import people
 from optsync.ledger.check import may_mail
-from optsync.webhooks import inbox, sources
+from optsync.webhooks import inbox, incoming, sources
 from optsync.webhooks.providers import PROVIDERS, Policy, Said
 from optsync.webhooks.sources import Source
 from tests.installation import Installation, Site, served
 from tests.servers import Servers
 from tests.web import provider_posts as posts
+from tests.web.conftest import read, sign_in
 from tests.web.provider_posts import MakePost, Post
 
 KEY = "a-signing-key-0123456789"
@@ -260,6 +264,8 @@ def test_a_wrong_secret_leaves_no_trace_but_when_and_why(new_site: Site) -> None
     add(new_site, "postmark")
     post = posts.UNSUBSCRIBES["postmark"]("wrong@secret.example.com")
     for secret, why in (("nonsense", "wrong secret"), ("", "wrong secret"), (None, "no secret")):
+        with new_site.installation.database.connect() as conn:
+            conn.execute("UPDATE mail_source SET rejected_at = NULL")  # as if the one before were a second ago
         assert call(new_site, "postmark", post, secret) == (403, f"Refused: {why}.\n")
         state = state_of(new_site, "postmark")
         assert (state.rejected_why, state.last_event_at) == (why, None)
@@ -306,6 +312,16 @@ def test_a_rotated_secret_opens_until_the_new_one_is_used(new_site: Site) -> Non
     assert [call(new_site, "brevo", post, one)[0] for one in (old, new, old)] == [200, 200, 403]
 
 
+def test_a_secret_that_is_rotated_twice_opens_as_long_as_no_newer_one_is_used(new_site: Site) -> None:
+    """The second rotation once shut out the secret that the provider still had, and so its unsubscribes."""
+    deployed = secret_of(add(new_site, "postmark"))
+    rotate = new_site.installation.run
+    unused, newest = (secret_of(rotate("providers", "rotate", "postmark", "--json").json()["url"]) for _ in range(2))
+    post = posts.postmark("Open", "x@twice.example.com")
+    assert [call(new_site, "postmark", post, one)[0] for one in (deployed, unused, newest)] == [200, 200, 200]
+    assert [call(new_site, "postmark", post, one)[0] for one in (deployed, unused, newest)] == [403, 403, 200]
+
+
 def test_a_thousand_events_in_one_call_are_taken(new_site: Site) -> None:
     secret = secret_of(add(new_site, "sendgrid"))
     events = [posts.sendgrid_event("unsubscribe", f"p{n}@thousand.example.com") for n in range(1000)]
@@ -319,16 +335,142 @@ def test_a_thousand_events_in_one_call_are_taken(new_site: Site) -> None:
 def test_a_row_that_can_never_be_recorded_is_shown_and_blocks_no_other(new_site: Site) -> None:
     key = new_site.installation.vault.subject_key
     said = [Said("unsubscribe", f"{n}@stuck.example.com", f"s{n}", {"provider": "Brevo"}) for n in range(3)]
-    with new_site.installation.database.connect() as conn:
-        conn.execute("""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                        IF NEW.normal = '0@stuck.example.com' THEN RAISE 'never'; END IF; RETURN NEW; END $$""")
-        conn.execute("CREATE TRIGGER refuse BEFORE INSERT ON address FOR EACH ROW EXECUTE FUNCTION refuse()")
+    with new_site.installation.database.connect() as conn, refusing(conn, "P0001", "0@stuck.example.com"):
         inbox.put(conn, key, PROVIDERS["brevo"], said)
         assert not inbox.take_waiting(conn, key)
-        conn.execute("DROP TRIGGER refuse ON address")
-        verdicts = may_mail(conn, key, [f"{n}@stuck.example.com" for n in range(3)])
-        assert [one.allowed for one in verdicts] == [True, False, False]
+        assert allowed(conn, key, said) == [True, False, False]
         assert any(one.why == "RaiseException" for one in inbox.unreadable(conn, PROVIDERS["brevo"]))
+
+
+def test_an_event_that_cannot_be_recorded_now_keeps_nobody_waiting_and_is_tried_again(new_site: Site) -> None:
+    key = new_site.installation.vault.subject_key
+    said = [Said("unsubscribe", f"{n}@busy.example.com", f"b{n}", {"provider": "Brevo"}) for n in range(4)]
+    with new_site.installation.database.connect() as conn, refusing(conn, "40001", "0@busy.example.com"):
+        inbox.put(conn, key, PROVIDERS["brevo"], said)
+        assert inbox.take_waiting(conn, key, 1), "what is behind it may go on"
+        while inbox.take_waiting(conn, key, 1):
+            pass
+        assert allowed(conn, key, said) == [True, False, False, False]
+        for seconds in (4, 8, 16):
+            conn.execute("UPDATE inbox SET try_at = clock() WHERE address = '0@busy.example.com'")
+            inbox.take_waiting(conn, key)
+            row = conn.execute("SELECT try_at - clock() FROM inbox WHERE address = '0@busy.example.com'").fetchone()
+            assert row is not None
+            assert seconds - 2 < row[0].total_seconds() <= seconds
+        add(new_site, "brevo")
+        assert state_of(new_site, "brevo").put_off == 1
+        assert "1 event could not be recorded yet" in read(
+            new_site, sign_in(new_site), "/settings/unsubscribes/sources/brevo"
+        )
+        assert "1 events could not be recorded yet" in new_site.installation.run("providers", "list").out
+    with new_site.installation.database.connect() as conn:
+        conn.execute("UPDATE inbox SET try_at = clock() WHERE address = '0@busy.example.com'")
+        inbox.take_waiting(conn, key)
+        assert allowed(conn, key, said) == [False] * 4
+    assert state_of(new_site, "brevo").put_off == 0
+
+
+def test_an_event_that_makes_our_own_code_fail_costs_no_other(new_site: Site) -> None:
+    """A lone surrogate cannot be sent to PostgreSQL; it never gets so far by a post, and must not stop a worker."""
+    key = new_site.installation.vault.subject_key
+    said = [Said("unsubscribe", f"{n}@odd.example.com", f"o{n}", {"provider": "Brevo"}) for n in range(2)]
+    with new_site.installation.database.connect() as conn:
+        numbers = inbox.put(conn, key, PROVIDERS["brevo"], said).waiting
+        rows = inbox.waiting(conn, "inbox_waiting_of", list(numbers))
+        inbox.take_each(conn, key, [replace(rows[0], deed="unknown"), rows[1]])  # type: ignore[arg-type]
+        assert allowed(conn, key, said) == [True, False]
+        assert any(one.why == "KeyError" for one in inbox.unreadable(conn, PROVIDERS["brevo"]))
+
+
+def test_a_small_post_is_recorded_at_once_also_behind_a_backlog(new_site: Site) -> None:
+    secret, key = secret_of(add(new_site, "brevo")), new_site.installation.vault.subject_key
+    said = [Said("unsubscribe", f"{n}@backlog.example.com", f"l{n}", {"provider": "Brevo"}) for n in range(1_100)]
+    with new_site.installation.database.connect() as conn:
+        inbox.put(conn, key, PROVIDERS["brevo"], said)
+        post = posts.UNSUBSCRIBES["brevo"]("small@backlog.example.com")
+        assert call(new_site, "brevo", post, secret) == (200, "Taken: 1.\n")
+        assert not may_mail(conn, key, ["small@backlog.example.com"])[0].allowed
+        assert any(allowed(conn, key, said)), "there was a backlog"
+        while inbox.take_waiting(conn, key):
+            pass
+
+
+def test_a_repeated_post_records_what_the_first_one_left_behind(new_site: Site) -> None:
+    secret, key = secret_of(add(new_site, "sendgrid")), new_site.installation.vault.subject_key
+    post = posts.sendgrid(posts.sendgrid_event("unsubscribe", "left@behind.example.com"))
+    with new_site.installation.database.connect() as conn, refusing(conn, "40001", "left@behind.example.com"):
+        assert call(new_site, "sendgrid", post, secret) == (200, "Taken: 1.\n")
+        assert may_mail(conn, key, ["left@behind.example.com"])[0].allowed
+    assert call(new_site, "sendgrid", post, secret) == (200, "Taken: 0.\n")
+    with new_site.installation.database.connect() as conn:
+        assert not may_mail(conn, key, ["left@behind.example.com"])[0].allowed
+
+
+@contextlib.contextmanager
+def refusing(conn: Connection, state: str, normal: str) -> Iterator[None]:
+    """The database refuses one person for as long as the block lasts."""
+    conn.execute(f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     IF NEW.normal = '{normal}' THEN RAISE 'not now' USING ERRCODE = '{state}'; END IF;
+                     RETURN NEW; END $$""")
+    conn.execute("CREATE TRIGGER refuse BEFORE INSERT ON address FOR EACH ROW EXECUTE FUNCTION refuse()")
+    try:
+        yield
+    finally:
+        conn.execute("DROP FUNCTION refuse CASCADE")
+
+
+def allowed(conn: Connection, key: bytes, said: Sequence[Said]) -> list[bool]:
+    """Who of them may be mailed."""
+    return [verdict.allowed for verdict in may_mail(conn, key, [one.address for one in said])]
+
+
+def test_a_signature_of_mailgun_counts_for_one_event_and_one_day(new_site: Site) -> None:
+    url = add(new_site, "mailgun", signing_key=KEY)
+    secret = secret_of(url)
+    good = posts.signed("mailgun", posts.UNSUBSCRIBES["mailgun"]("fresh@mailgun.example.com"), KEY)
+    other = json.loads(good.body)
+    other["event-data"]["recipient"] = "victim@mailgun.example.com"
+    now = int(time.time())
+    old = [
+        posts.signed("mailgun", posts.UNSUBSCRIBES["mailgun"](f"old{n}@mailgun.example.com"), KEY, at=at)
+        for n, at in enumerate((now - 25 * 3600, now + 25 * 3600, now - 23 * 3600))
+    ]
+    assert call(new_site, "mailgun", good, secret) == (200, "Taken: 1.\n")
+    assert call(new_site, "mailgun", good, secret) == (200, "Taken: 0.\n"), "a retry is no replay"
+    forged = call(new_site, "mailgun", Post(json.dumps(other), good.headers), secret)
+    assert forged == (403, "Refused: a signature that was used before.\n")
+    assert sources_of(new_site, "victim@mailgun.example.com") == []
+    assert [call(new_site, "mailgun", post, secret)[0] for post in old] == [403, 403, 200]
+    bare = Post(json.dumps({"signature": json.loads(old[2].body)["signature"]}), good.headers)
+    assert call(new_site, "mailgun", bare, secret)[0] == 400
+
+
+def test_a_storm_of_refused_calls_is_no_storm_of_writes(new_site: Site) -> None:
+    add(new_site, "postmark")
+    with new_site.installation.database.connect() as conn:
+        conn.execute("CREATE TABLE written (at timestamptz)")
+        conn.execute("""CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                        INSERT INTO written VALUES (now()); RETURN NULL; END $$""")
+        conn.execute("CREATE TRIGGER count_it AFTER UPDATE ON mail_source FOR EACH ROW EXECUTE FUNCTION count_it()")
+        began = time.monotonic()
+        for n in range(60):
+            assert call(new_site, "postmark", Post("{}"), ("nonsense", None)[n % 2])[0] == 403
+        seconds = time.monotonic() - began
+        (count,) = conn.execute("SELECT count(*) FROM written").fetchone() or (0,)
+        conn.execute("DROP FUNCTION count_it CASCADE")
+        conn.execute("DROP TABLE written")
+    assert 1 <= count <= seconds + 1
+
+
+def test_a_key_that_our_key_file_cannot_read_loses_nothing(new_site: Site) -> None:
+    url = add(new_site, "mailtrap", signing_key=KEY)
+    post = posts.signed("mailtrap", posts.UNSUBSCRIBES["mailtrap"]("key@file.example.com"), KEY, url)
+    stranger = Fernet(Fernet.generate_key()).encrypt(KEY.encode())
+    with new_site.installation.database.connect() as conn:
+        conn.execute("UPDATE mail_source SET signing_key = %s WHERE provider = 'mailtrap'", [stranger])
+    status, text = call(new_site, "mailtrap", post, secret_of(url))
+    assert (status, "Send it again." in text) == (503, True)
+    assert state_of(new_site, "mailtrap").rejected_why == incoming.KEY_UNREADABLE
 
 
 def test_a_lift_is_not_undone_by_a_replay(new_site: Site) -> None:
@@ -346,7 +488,7 @@ def test_what_was_acknowledged_and_not_recorded_is_recorded_by_whoever_comes_nex
     key = new_site.installation.vault.subject_key
     with new_site.installation.database.connect() as conn:
         said = [Said("unsubscribe", f"{n}@killed.example.com", f"k{n}", {"provider": "SendGrid"}) for n in range(3)]
-        assert inbox.put(conn, key, PROVIDERS["sendgrid"], said) == 3
+        assert inbox.put(conn, key, PROVIDERS["sendgrid"], said).new == 3
         assert sources_of(new_site, "1@killed.example.com") == []
         assert call(new_site, "sendgrid", posts.sendgrid(), secret) == (200, "Taken: 0.\n")
         assert sources_of(new_site, "1@killed.example.com") == [("opted out", "mail provider")]

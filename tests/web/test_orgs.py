@@ -73,7 +73,7 @@ def test_the_overview_says_when_an_org_that_is_not_shown_is_refused(
     refuse(two, orgs[1])
     text = read(two, reader, "/")
     assert "Another org: <bdi>Beta GmbH</bdi>" in text
-    assert "Salesforce refuses our sign-in." in text
+    assert "Salesforce has refused our sign-in since" in text
     assert "Another org asks for a look." in read(two, reader, "/unsubscribes")
     assert "Eine andere Org: <bdi>Beta GmbH</bdi>" in read(two, reader, "/", "de")
     status, text = press(two, reader, "/org", org=orgs[1].salesforce_id)

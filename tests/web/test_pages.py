@@ -58,8 +58,9 @@ def test_a_pause_is_told_with_its_cause_and_what_to_do(site: Site, cookie: str) 
         marks.pause(conn, org_id, 0, "", 60.0, "INVALID_SESSION_ID", "Session expired or invalid")
         _, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
         marks.clear_pauses(conn, org_id)
-    assert "Salesforce refuses our sign-in." in text
-    assert "Sign in again with: optsync connect --credentials FILE." in text
+    assert "Salesforce has refused our sign-in since" in text
+    assert "Sign in again. Everything owed is sent afterwards." in text
+    assert ">Reconnect</button>" in text
     assert 'class="pill bad"' in text
 
 

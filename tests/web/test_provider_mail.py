@@ -115,6 +115,14 @@ def test_a_body_that_is_no_mail_is_refused_and_told(new_site: Site, body: str) -
     assert state_of(new_site, "postmark").rejected_why == "a body that is no mail of this provider"
 
 
+def test_a_form_of_tens_of_thousands_of_parts_is_refused_before_it_is_read(new_site: Site) -> None:
+    secret = secret_of(add(new_site, "sendgrid"))
+    part = '--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n'
+    body = part * (3 * 1024 * 1024 // len(part)) + "--b--\r\n"
+    post = Post(body, {"Content-Type": "multipart/form-data; boundary=b"})
+    assert call_with_mail(new_site, "sendgrid", post, secret)[0] == 400
+
+
 def test_a_provider_that_does_not_hand_over_the_mail_itself_has_no_such_door(new_site: Site) -> None:
     for slug in ("amazon_ses", "brevo", "resend", "nobody"):
         assert call_with_mail(new_site, slug, Post("{}"), "x")[0] == 404

@@ -86,6 +86,34 @@ def test_a_post_with_a_good_token_opts_out_whatever_its_body_looks_like(site: Si
     assert is_blocked(site, address)
 
 
+def form_with(*parts: tuple[str, str, str]) -> str:
+    """A multipart body of (name, file name, content)."""
+    lines = []
+    for name, file, content in parts:
+        named = f'name="{name}"' + (f'; filename="{file}"' if file else "")
+        lines.append(f"--b\r\nContent-Disposition: form-data; {named}\r\n\r\n{content}\r\n")
+    return "".join(lines) + "--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        form_with(("file", "x.bin", "x" * 8_000_000), ("stop", "", "sender")),
+        form_with(*[("file", "x.bin", "x")] * 300, ("stop", "", "sender")),
+        form_with(*[("field", "", "x")] * 1_100, ("stop", "", "sender")),
+    ],
+    ids=["one big file", "many files", "many fields"],
+)
+def test_a_form_of_many_or_big_parts_is_passed_over_and_the_opt_out_stands(site: Site, body: str) -> None:
+    address = f"parts{len(body)}@example.com"
+    keys = site.installation.vault.link_keys
+    path = "/u/" + make_token(keys, seams.real().token_bytes, address, sender="Jane")
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert site.request("POST", path, body, form)[0].status == 200
+    assert is_blocked(site, address), "everything, since what was asked could not be read"
+    assert site.request("POST", "/u/", body, form | {"X-Forwarded-For": "198.18.77.1"})[0].status == 400
+
+
 def test_head_answers_like_get_without_a_body_and_other_methods_are_refused(site: Site) -> None:
     path = link_of(site, "methods@example.com")
     answer, text = site.request("HEAD", path)

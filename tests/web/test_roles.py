@@ -19,13 +19,14 @@ OPERATE: Final = "operator"
 ADMIN: Final = "admin"
 """The least who may; a viewer is whoever is signed in."""
 
-OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/", "/webhooks/")
+OPEN: Final = ("/u/", "/v1/", "/health/", "/i18n/", "/sign-in", "/.well-known/", "/webhooks/", "/csp-reports")
 """What recipients, programs, monitors and people on their way in use: for everybody."""
 TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/": (IN, IN),
     "/unsubscribes": (IN, OPERATE),
     "/unsubscribes/export": (OPERATE, OPERATE),
     "/unsubscribes/bulk": (IN, OPERATE),
+    "/unsubscribes/many": (IN, OPERATE),
     "/unsubscribes/import": (IN, OPERATE),
     "/unsubscribes/import/<int:upload_id>": (IN, OPERATE),
     "/unsubscribes/import/<int:upload_id>/rejects": (IN, IN),
@@ -35,16 +36,21 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/people/export": (OPERATE, OPERATE),
     "/people/erase": (ADMIN, ADMIN),
     "/people/lift": (ADMIN, ADMIN),
+    "/people/retry": (IN, OPERATE),
     "/runs": (IN, IN),
     "/runs/<int:run_id>": (IN, IN),
     "/runs/start": (IN, OPERATE),
     "/runs/<int:run_id>/progress": (IN, IN),
     "/runs/<int:run_id>/cancel": (IN, OPERATE),
+    "/runs/<int:run_id>/rejected/<slug:cause>.csv": (OPERATE, OPERATE),
     "/runs/<int:run_id>/undo": (IN, ADMIN),
     "/runs/<int:run_id>/untick/<str:kind>.csv": (IN, IN),
     "/issues": (IN, IN),
     "/issues/scanner/<int:hold_id>": (IN, ADMIN),
     "/issues/retry": (IN, OPERATE),
+    "/issues/<slug:cause>": (IN, IN),
+    "/issues/<slug:cause>/mute": (IN, OPERATE),
+    "/issues/<slug:cause>/boxes.csv": (OPERATE, OPERATE),
     "/holds": (IN, IN),
     "/holds/<int:hold_id>": (IN, ADMIN),
     "/holds/<int:hold_id>/people.csv": (OPERATE, OPERATE),
@@ -70,6 +76,8 @@ TABLE: Final[dict[str, tuple[Who, Who]]] = {
     "/settings/salesforce": (IN, IN),
     "/settings/salesforce/doctor": (IN, ADMIN),
     "/settings/salesforce/install": (IN, ADMIN),
+    "/settings/salesforce/disconnect": (ADMIN, ADMIN),
+    "/settings/salesforce/reconnect": (ADMIN, ADMIN),
     "/settings/salesforce/connect": (ADMIN, ADMIN),
     "/settings/salesforce/connect/sign-in": (ADMIN, ADMIN),
     "/settings/salesforce/connect/certificate": (ADMIN, ADMIN),
@@ -104,7 +112,12 @@ def path_of(route: str) -> str:
     """An address of the route that finds nothing, so that pressing its button does nothing either."""
     for name in NUMBERS:
         route = route.replace(f"<int:{name}>", "999999")
-    return route.replace("<str:handle>", "0" * 12).replace("<slug:provider>", "none").replace("<str:kind>", "Lead")
+    return (
+        route.replace("<str:handle>", "0" * 12)
+        .replace("<slug:provider>", "none")
+        .replace("<str:kind>", "Lead")
+        .replace("<slug:cause>", "1-0")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +156,8 @@ def test_a_page_opens_for_those_who_may_and_its_button_works_for_those_who_may(
 BUTTONS: Final[list[tuple[str, str, Role]]] = [
     ("/unsubscribes", "Add one", "operator"),
     ("/unsubscribes", "/unsubscribes/import", "operator"),
+    ("/unsubscribes", "/unsubscribes/many", "operator"),
+    ("/unsubscribes/many", "<textarea", "operator"),
     ("/unsubscribes/import", 'type="file"', "operator"),
     ("/runs", "/runs/start", "operator"),
     ("/settings/unsubscribes/page", "Save</button>", "admin"),

@@ -43,7 +43,13 @@ def every_path(site: Site) -> list[str]:
     values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
     values |= {"<person_id>": "1", "<run_id>": "1", "<int:pk>": "1", "<int:user_id>": "1", "<str:handle>": "0" * 12}
     values |= {"<int:endpoint_id>": "1", "<endpoint_id>": "1", "<delivery_id>": "1"}
-    values |= {"<int:upload_id>": "1", "<import_id>": "1", "<str:kind>": "Contact", "<slug:provider>": "sendgrid"}
+    values |= {
+        "<int:upload_id>": "1",
+        "<import_id>": "1",
+        "<str:kind>": "Contact",
+        "<slug:cause>": "1-0",
+        "<slug:provider>": "sendgrid",
+    }
     paths = [filled(route, values) for route in every_route(site)]
     return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com", *LISTS]
 

@@ -11,9 +11,9 @@ from optsync.alerts.rules import RULES, SAFE, YARDSTICKS
 from optsync.connection.fields import SENTENCES as SENTENCES_OF_FIELDS
 from optsync.connection.install_plan import SENTENCES as SENTENCES_OF_STEPS
 from optsync.core.rejections import REJECTIONS, explain
-from optsync.web import words
+from optsync.web import history, words
 from optsync.web.catalogs import LOCALE, compiled, entries_of
-from optsync.web.standing import SENTENCES
+from optsync.web.standing import NEVER_PROVED, OLDEST, SENTENCES, SET_ASIDE, SLOWED_BY, UNPROVED
 
 SOURCE = Path(optsync.__file__).parent
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -35,13 +35,16 @@ def texts_of_templates() -> set[str]:
 
 def texts_of_code() -> set[str]:
     """Every text in a call of gettext, and the tables of words and sentences."""
-    found = {sentence for _, sentence in SENTENCES.values()} | {
+    said = {one for _, sentences in SENTENCES.values() for one in sentences} | {NEVER_PROVED, OLDEST, SET_ASIDE}
+    found = {f"{one.one}\0{one.many}" if one.many else one.one for one in said} | {
         words.ALLOWED,
         words.UNKNOWN,
         words.UNSUBSCRIBED,
         words.DISPUTED,
         words.ONE_SENDER,
         words.NOT_LINKED_SHORT,
+        history.CONFIRMED,
+        history.WAS_TICKED,
     }
     for table in (
         words.KINDS,
@@ -61,6 +64,9 @@ def texts_of_code() -> set[str]:
         words.REASONS,
         words.LAYOUTS,
         words.REJECTED_ROWS,
+        history.FACTS,
+        SLOWED_BY,
+        UNPROVED,
         words.COMPLIANCE_WRONG,
         words.AUTHORIZATIONS,
         words.SOURCE_TYPES,
@@ -81,6 +87,9 @@ def texts_of_code() -> set[str]:
                 first = node.args[0]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.add(first.value)
+            if isinstance(node, ast.Call) and name == "ngettext":
+                forms = [form.value for form in node.args[:2] if isinstance(form, ast.Constant)]
+                found |= {"\0".join(map(str, forms))} if forms else set()
     return found
 
 

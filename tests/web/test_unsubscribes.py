@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 
 from optsync.connection.connect import connections
-from optsync.ledger import lifts, people, record
+from optsync.ledger import lifts, marks, people, record
 from optsync.ledger.people import Link
 from tests.installation import Site
 from tests.web.conftest import post, press, read
@@ -74,15 +74,15 @@ def test_pages_follow_each_other_without_a_gap_or_a_repetition(site: Site, cooki
     with site.installation.database.connect() as conn:
         for number in range(120):
             record.opt_out(conn, site.installation.vault.subject_key, f"p{number:03}@pages.example.com", "bulk")
-    seen: list[str] = []
+    pages: list[list[str]] = []
     path = "/unsubscribes?source=bulk"
-    for expected in (50, 50, 20):
+    while path:
         text = read(site, cookie, path)
-        assert len(listed(text)) == expected
-        seen += listed(text)
+        pages.append(listed(text))
         older = re.search(r'href="(\?[^"]*before=[^"]*)">Older', text)
         path = "/unsubscribes" + older[1].replace("&amp;", "&") if older else ""
-    assert path == ""
+    assert {len(page) for page in pages[:-1]} == {50}
+    seen = [address for page in pages for address in page if address.endswith("@pages.example.com")]
     assert seen == [f"p{number:03}@pages.example.com" for number in reversed(range(120))]
 
 
@@ -134,3 +134,51 @@ def test_the_export_is_that_of_the_command_line(site: Site, cookie: str, org_id:
     addresses = [row["address"] for row in csv.DictReader(StringIO(text))]
     assert "'" + FORMULA in addresses
     assert "lifted@states.example.com" not in addresses
+
+
+def test_r34_whoever_unsubscribed_somebody_stands_in_the_list_and_is_a_filter(site: Site, cookie: str) -> None:
+    key = site.installation.vault.subject_key
+    press(site, cookie, "/unsubscribes", address="mine@by.example.com")
+    with site.installation.database.connect() as conn:
+        record.opt_out(conn, key, "theirs@by.example.com", "manual", actor="Petra Liste")
+        record.opt_out(conn, key, "program@by.example.com", "mail provider", actor="API key crm")
+        record.opt_out(conn, key, "ticked@by.example.com", "salesforce sync")
+        record.opt_out(conn, key, "ticked@by.example.com", "manual", actor="Petra Liste")
+        record.opt_out(conn, key, "letter@by.example.com", "one-click", evidence={"campaign": "Autumn"})
+    text = read(site, cookie, "/unsubscribes?by=me")
+    assert "mine@by.example.com" in listed(text)
+    assert not {"theirs@by.example.com", "program@by.example.com"} & set(listed(text))
+    text = read(site, cookie, "/unsubscribes?by=Petra+Liste")
+    assert set(listed(text)) == {"theirs@by.example.com", "ticked@by.example.com"}
+    assert '<bdi><a href="?by=Petra+Liste">Petra Liste</a></bdi>' in text
+    assert listed(read(site, cookie, "/unsubscribes?by=API+key+crm&q=program")) == ["program@by.example.com"]
+    assert "<bdi>Autumn</bdi>" in read(site, cookie, "/unsubscribes?q=letter@by")
+    assert listed(read(site, cookie, "/unsubscribes?by=nobody")) == []
+
+
+def test_filters_are_chips_that_go_one_by_one_and_nobody_is_one_click_from_everybody(
+    site: Site, cookie: str, org_id: int
+) -> None:
+    text = read(site, cookie, "/unsubscribes?source=complaint&state=owed&until=2999-12-31")
+    assert listed(text) == ["owed@states.example.com"]
+    chips = re.findall(r'class="chip" href="([^"]*)"><span>([^<]*)<bdi>([^<]*)</bdi>', text)
+    assert chips == [
+        ("?source=complaint&amp;until=2999-12-31", "In Salesforce: ", "On its way"),
+        ("?state=owed&amp;until=2999-12-31", "Source: ", "Spam complaint"),
+        ("?state=owed&amp;source=complaint", "Until: ", "31 Dec 2999"),
+    ]
+    text = read(site, cookie, "/unsubscribes?until=2001-01-01")
+    assert re.search(r'Nobody matches these filters\. <a href="/unsubscribes">Clear filters</a>', text)
+    assert listed(read(site, cookie, "/unsubscribes?since=9999-12-31&until=9999-12-31")) == []
+
+
+def test_a_confirmed_row_says_how_long_salesforce_took(site: Site, cookie: str) -> None:
+    key, contact = site.installation.vault.subject_key, "003000007700009AAA"
+    with site.installation.database.connect() as conn, site.installation.database.connect() as worker:
+        number, org = marks.new_worker(conn), connections(conn)[0].org_id
+        people.link(conn, key, org, [Link(contact, "Contact", "took@took.example.com")], "g")
+        record.opt_out(conn, key, "took@took.example.com", "one-click")
+        worker.execute("SELECT pg_advisory_lock(7001, %s)", [number])
+        conn.execute("UPDATE mark SET claimed_by = %s WHERE record_id = %s", [number, contact])
+        assert marks.confirm(conn, key, number, org, [(1, contact)]) == 1
+    assert re.search(r"In Salesforce in \d\.\d\d\ss<", read(site, cookie, "/unsubscribes?q=took@took"))

@@ -79,6 +79,21 @@ def test_each_attempt_is_shown_and_can_be_resent(site: Site, cookie: str, endpoi
     assert "Waits for its next attempt" in text
 
 
+def test_everything_of_some_hours_is_sent_again_on_request(site: Site, cookie: str, endpoint: int) -> None:
+    here = f"/settings/webhooks/{endpoint}"
+    assert "Send everything again" in read(site, cookie, here)
+    status, text = press(site, cookie, here, deed="replay", hours="720")
+    assert status == 302
+    assert "What happened since then is sent again." in text
+    for hours in ("721", "9" * 15):
+        status, text = press(site, cookie, here, deed="replay", hours=hours)
+        assert (status, "This moment is not within the last 30 days" in text) == (422, True), hours
+    with site.installation.database.connect() as conn:
+        told = conn.execute("SELECT count(*) FROM event WHERE kind = 'webhook replayed' AND actor = 'admin'").fetchone()
+    assert told is not None
+    assert told[0] >= 1
+
+
 def test_disabled_says_why_and_tries_nothing(site: Site, cookie: str, endpoint: int) -> None:
     here = f"/settings/webhooks/{endpoint}"
     assert "Disabled by hand." in press(site, cookie, here, deed="disable")[1]

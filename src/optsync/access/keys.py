@@ -66,8 +66,9 @@ def make(
     *,
     days: int | None,
     actor: str,
+    not_after: datetime | None = None,
 ) -> tuple[Key, str]:
-    """A new key and its text, which nobody can show again. `days` None = it never expires."""
+    """A new key and its text, which nobody can show again. `days` None = it never expires, or at `not_after`."""
     handle = token_bytes(HANDLE_BYTES).hex()
     text = f"os_live_{handle}_{urlsafe_b64encode(token_bytes(SECRET_BYTES)).rstrip(b'=').decode()}"
     values = {
@@ -77,6 +78,7 @@ def make(
         "scopes": sorted(set(scopes), key=SCOPES.index),
         "actor": actor,
         "days": days,
+        "not_after": not_after,
     }
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(sql(PACKAGE, "make_key"), values).fetchone()
@@ -84,10 +86,11 @@ def make(
     return Key(**row | {"scopes": tuple(row["scopes"])}), text
 
 
-def listing(conn: psycopg.Connection) -> list[Key]:
-    """Every key there ever was, the newest first."""
+def listing(conn: psycopg.Connection, before: int | None = None, limit: int | None = None) -> list[Key]:
+    """Every key there ever was, the newest first; or a page of them, of numbers below `before`."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        return [Key(**row | {"scopes": tuple(row["scopes"])}) for row in cursor.execute(sql(PACKAGE, "keys"))]
+        rows = cursor.execute(sql(PACKAGE, "keys"), {"before": before, "limit": limit})
+        return [Key(**row | {"scopes": tuple(row["scopes"])}) for row in rows]
 
 
 def revoke(conn: psycopg.Connection, handle: str, *, actor: str) -> bool:
@@ -96,11 +99,17 @@ def revoke(conn: psycopg.Connection, handle: str, *, actor: str) -> bool:
 
 
 def rotate(
-    conn: psycopg.Connection, subject_key: bytes, token_bytes: Callable[[int], bytes], handle: str, *, actor: str
+    conn: psycopg.Connection,
+    subject_key: bytes,
+    token_bytes: Callable[[int], bytes],
+    handle: str,
+    *,
+    actor: str,
+    not_after: datetime | None = None,
 ) -> tuple[Key, str] | None:
     """A new key with the name, scopes and length of life of this one, which ends after OVERLAP_HOURS at the latest.
 
-    None when there is no such key or it opens nothing any more.
+    The new one ends no later than `not_after`. None when there is no such key or it opens nothing any more.
     """
     old = next((key for key in listing(conn) if key.handle == handle and key.state == "active"), None)
     if old is None:
@@ -110,7 +119,7 @@ def rotate(
         ends = {"handle": handle, "hours": OVERLAP_HOURS, "actor": actor}
         if conn.execute(sql(PACKAGE, "end_key_soon"), ends).fetchone() is None:
             return None
-        return make(conn, subject_key, token_bytes, old.name, old.scopes, days=days, actor=actor)
+        return make(conn, subject_key, token_bytes, old.name, old.scopes, days=days, actor=actor, not_after=not_after)
 
 
 def find(conn: psycopg.Connection, subject_key: bytes, text: str) -> Key | None:

@@ -15,7 +15,10 @@ SECONDS: Final = 15.0
 def send(server: Smtp, seams: Seams, to: str, subject: str, body: str) -> str:
     """Hands a message over; empty when the server took it, else why not, without addresses."""
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = server.sender, to, subject
+    try:
+        message["From"], message["To"], message["Subject"] = server.sender, to, subject
+    except ValueError:
+        return "the address cannot stand in a message"
     message["Date"] = format_datetime(seams.now())
     message["Message-ID"] = f"<{seams.new_id()}@{server.sender.rpartition('@')[2].rstrip('>')}>"
     message["Auto-Submitted"] = "auto-generated"

@@ -45,6 +45,7 @@ class Rule:
 
 
 SAFE: Final = "Whoever is unsubscribed stays blocked here: nobody of them is mailed meanwhile."
+OVER: Final = "Salesforce (%(org)s) is disconnected, so nobody looks at this any more."
 RULES: Final[dict[str, Rule]] = {
     "sign-in": Rule(
         "Salesforce refuses our sign-in",
@@ -105,7 +106,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "webhook": Rule(
         "A webhook was disabled",
-        "when an endpoint answers 410, or nothing but failures for 5 days",
+        "when an endpoint answers 410, or nothing but failures for 5 days, or its secret cannot be read",
         "Webhook %(endpoint)s was disabled: it is %(why)s. What happens is kept for 30 days. Enable it again.",
         "Webhook %(endpoint)s is enabled again, or was removed.",
         calm=timedelta(0),

@@ -16,7 +16,7 @@ from optsync.seams import Seams
 from optsync.sync.worker import IDLE_IN_TRANSACTION_SECONDS, innermost
 from optsync.webhooks import delivering
 from optsync.webhooks.delivering import Deliverer
-from optsync.webhooks.egress import Egress
+from optsync.webhooks.egress import egress_of
 
 if TYPE_CHECKING:
     from optsync.config.database import Database
@@ -38,7 +38,7 @@ class Telling:
         self.database = database
         self.vault = vault
         self.seams = seams
-        self.egress = Egress(seams, to_loopback=environment.webhooks_to_loopback)
+        self.egress = egress_of(seams, environment)
         self.smtp = environment.smtp
         self.url = environment.public_url
         self.look_seconds = LOOK_SECONDS

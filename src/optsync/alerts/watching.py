@@ -1,6 +1,6 @@
 """Looking for what is wrong, and the messages that follow. One worker at a time; each look is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from optsync.alerts.channels import PACKAGE, Channel, listing
 from optsync.alerts.rules import (
+    OVER,
     PROOF_HOURS,
     RULES,
     SAFE,
@@ -42,10 +43,11 @@ def look(conn: psycopg.Connection, url: str | None = None) -> bool:
             return False
         for condition in conditions(conn, now):
             _see(conn, condition, now)
+        connected = {org.org_id for org in connections(conn)}
         for step, alert in steps(now, _alerts(conn, "open_alerts")):
-            _write(conn, step, alert, now)
+            _write(conn, step, alert, now, connected)
         channels = listing(conn)
-        _tell(conn, channels, url)
+        _tell(conn, channels, url, connected)
         _ping(conn, channels)
         _weekly(conn, channels)
     return True
@@ -100,10 +102,11 @@ def _see(conn: psycopg.Connection, one: Condition, now: datetime) -> None:
     conn.execute(sql(PACKAGE, "see_alert"), values | {"now": now})
 
 
-def _write(conn: psycopg.Connection, step: Step, alert: Alert, now: datetime) -> None:
+def _write(conn: psycopg.Connection, step: Step, alert: Alert, now: datetime, connected: Collection[int]) -> None:
     """One step of a problem, with its event when programs hear of it."""
     conn.execute(sql(PACKAGE, f"{step}_alert"), {"alert_id": alert.alert_id, "now": now})
-    if step == "fix" or (step == "tell" and alert.told_at is None):
+    is_fixed = step == "fix" and not _is_of_disconnected(alert, connected)
+    if is_fixed or (step == "tell" and alert.told_at is None):
         _write_event(conn, alert, is_fixed=step == "fix")
 
 
@@ -117,7 +120,12 @@ def _write_event(conn: psycopg.Connection, alert: Alert, *, is_fixed: bool) -> N
     conn.execute(sql(PACKAGE, "write_alert_event"), values | {"evidence": Jsonb(evidence)})
 
 
-def _tell(conn: psycopg.Connection, channels: Sequence[Channel], url: str | None) -> None:
+def _is_of_disconnected(alert: Alert, connected: Collection[int]) -> bool:
+    """Whether it ended because its org was disconnected: nothing was fixed."""
+    return "org_id" in alert.figures and alert.figures["org_id"] not in connected
+
+
+def _tell(conn: psycopg.Connection, channels: Sequence[Channel], url: str | None, connected: Collection[int]) -> None:
     """Every channel is told of every problem as far as it has grown, once; and that it is fixed, if it knew of it."""
     for alert in _alerts(conn, "tellable"):
         if not RULES[alert.rule].is_mailed:
@@ -128,6 +136,9 @@ def _tell(conn: psycopg.Connection, channels: Sequence[Channel], url: str | None
             if alert.fixed_at is None:
                 subject, body = f"[optsync] {alert.title}", text_of(alert.sentence, SAFE, url)
                 _put(conn, channel, f"alert {alert.alert_id} stage {alert.stage}", subject, body)
+            elif channel.made_at < alert.fixed_at and _is_of_disconnected(alert, connected):
+                subject, body = f"[optsync] Over: {alert.title}", text_of(OVER % alert.figures, SAFE, url)
+                _put(conn, channel, f"alert {alert.alert_id} fixed", subject, body)
             elif channel.made_at < alert.fixed_at:
                 subject, body = f"[optsync] Fixed: {alert.title}", text_of(alert.fixed_sentence, "", url)
                 _put(conn, channel, f"alert {alert.alert_id} fixed", subject, body)

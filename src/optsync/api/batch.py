@@ -13,6 +13,7 @@ from optsync.api.unsubscribes import Source
 from optsync.config.desk import desk
 from optsync.ledger import batches
 from optsync.ledger.batches import Wanted
+from optsync.public import acts
 
 router = Router()
 ROWS_MAX: Final = 10_000
@@ -51,7 +52,8 @@ class BatchResults(Told):
     already: int
     refused: int
     hold_id: int | None = Field(
-        description="So many at once are held: all are blocked, their boxes wait for a decision."
+        description="So many within an hour, in one call or in slices, are held: all are blocked, the boxes of this "
+        "call wait for a decision."
     )
     results: list[RowResult]
 
@@ -68,9 +70,11 @@ def record(rows: list[BatchRow], actor: str) -> tuple[int, BatchResults]:
     results = [RowResult(id=None, outcome="refused", why=NO_ADDRESS) for _ in rows]
     hold_id = None
     if good:
-        done = batches.opt_out_all(
-            desk().connection(), desk().subject_key, [wanted(rows[place]) for place in good], actor=actor
-        )
+        conn, key = desk().connection(), desk().subject_key
+        act = acts.begin(conn, batches.origin_of(actor), len(good))
+        given = [wanted(rows[place]) for place in good]
+        done = batches.opt_out_all(conn, key, given, actor=actor, earlier=act.earlier)
+        acts.settle(conn, act, done.changed)
         hold_id = done.hold_id
         for place, one in zip(good, done.recorded, strict=True):
             results[place] = RowResult(id=one.address_id, outcome=one.outcome, why="")

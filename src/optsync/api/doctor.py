@@ -1,15 +1,22 @@
 """/v1/doctor: what stands between an opt-out and Salesforce, and how it is put right."""
 
+from datetime import datetime
 from typing import Literal
 
 from django.http import HttpRequest
 from ninja import Router
+from psycopg.types.json import Jsonb
+from pydantic import Field
 
+from optsync.api import PACKAGE
 from optsync.api.door import ApiKey
 from optsync.api.orgs import OrgId, only
+from optsync.api.problems import Refusal
 from optsync.api.shapes import Told
 from optsync.config.desk import desk
+from optsync.config.django_start import handed_over
 from optsync.connection import doctor
+from optsync.ledger.queries import sql
 
 router = Router()
 
@@ -17,17 +24,22 @@ router = Router()
 class Check(Told):
     """One finding; `why` and `fix` are empty for a pass."""
 
-    id: str
+    id: str = Field(examples=["fields.Contact"])
     title: str
     state: Literal["pass", "warn", "fail", "skip"]
     why: str
     fix: str
+    link: str = Field(
+        description="The page of Salesforce Setup where it is put right; empty where there is none.",
+        examples=["https://acme.my.salesforce.com/lightning/setup/PermSets/home"],
+    )
 
 
 class Findings(Told):
     """All of them, in order."""
 
     org: str
+    checked_at: datetime
     checks: list[Check]
 
 
@@ -39,5 +51,28 @@ def run_doctor(request: HttpRequest, org: OrgId = "", canary: bool = False) -> F
     """
     conn, house = desk().connection(), desk()
     one = only(conn, org)
-    checks = doctor.run(conn, lambda: house.vault, one.org_id, house.database, house.seams, canary=canary)
-    return Findings(org=one.salesforce_id, checks=[Check.model_validate(check) for check in checks])
+    found = doctor.run(
+        conn,
+        lambda: house.vault,
+        one.org_id,
+        house.database,
+        house.seams,
+        public_url=handed_over().public_url,
+        canary=canary,
+    )
+    checks = [Check.model_validate(check) for check in found]
+    values = {"org": one.org_id, "checks": Jsonb([check.model_dump() for check in checks])}
+    row = conn.execute(sql(PACKAGE, "keep_findings"), values).fetchone()
+    assert row is not None  # the statement answers with the row it wrote
+    return Findings(org=one.salesforce_id, checked_at=row[0], checks=checks)
+
+
+@router.get("", auth=ApiKey("read"), response=Findings)
+def get_findings(request: HttpRequest, org: OrgId = "") -> Findings:
+    """What the last POST found in an org, without asking Salesforce."""
+    conn = desk().connection()
+    one = only(conn, org)
+    row = conn.execute(sql(PACKAGE, "kept_findings"), {"org": one.org_id}).fetchone()
+    if row is None:
+        raise Refusal("not-found", "no program has asked the doctor yet", next="Let it look: POST /v1/doctor")
+    return Findings(org=one.salesforce_id, checked_at=row[0], checks=row[1])

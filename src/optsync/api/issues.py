@@ -51,8 +51,8 @@ def list_issues(request: HttpRequest, org: OrgId = "") -> Issues:
     for one in chosen(conn, org):
         with conn.cursor(row_factory=dict_row) as cursor:
             for row in cursor.execute(sql(PACKAGE, "issues"), {"org": one.org_id}):
-                title, next_step = refusal_of(row["code"], row["said"])
-                found.append(Issue(org=one.salesforce_id, title=title, next=next_step, **row))
+                why = refusal_of(row["code"], row["said"])
+                found.append(Issue(org=one.salesforce_id, title=why.title, next=why.advice, **row))
     return Issues(issues=sorted(found, key=lambda issue: -issue.boxes))
 
 

@@ -11,8 +11,10 @@ from optsync.api.limits import SENDING
 from optsync.api.problems import Refusal
 from optsync.api.shapes import Address, Asked, Told
 from optsync.config.desk import desk
+from optsync.config.django_start import handed_over
+from optsync.core.problems import Problem
 from optsync.public import brand, messages
-from optsync.public.links import MadeLink, make_link, own_url
+from optsync.public.links import MadeLink, demand_address, make_link, own_url
 from optsync.public.messages import MessageText
 from optsync.public.tokens import UnsubscribeLink
 
@@ -45,7 +47,9 @@ class PersonalLink(Told):
 
     address: str = Field(description="As it was asked.")
     url: str = Field(description="Opaque, and works for ever.")
-    headers: dict[str, str] = Field(description="List-Unsubscribe and List-Unsubscribe-Post; DKIM must sign both.")
+    headers: dict[str, str] = Field(
+        description="List-Unsubscribe and, for a link with https, List-Unsubscribe-Post; DKIM must sign both."
+    )
     text: str = Field(description="The words with the real link, for a plain message.")
     html: str = Field(description="The same for HTML.")
     body: str | None = Field(description="The message, filled in; null when none was sent.")
@@ -56,6 +60,7 @@ class MadeLinks(Told):
 
     links: list[PersonalLink]
     appends: bool = Field(description="Whether messages without {{team_unsubscribe}} get the words at their end.")
+    warnings: list[str] = Field(description="What keeps recipients from using these links; empty when nothing does.")
 
 
 @router.post("", auth=ApiKey("write", SENDING, BODY_BYTES_MAX), response=MadeLinks)
@@ -67,13 +72,17 @@ def make_unsubscribe_links(request: HttpRequest, wanted: WantedLinks) -> MadeLin
     if len(messages.FIELD.findall(body)) > FIELDS_MAX:
         raise Refusal("too-large", f"a message may hold {{{{team_unsubscribe}}}} {FIELDS_MAX} times at most")
     desk_, conn = desk(), desk().connection()
+    try:
+        warnings = demand_address(conn, handed_over().public_url)
+    except Problem as problem:
+        raise Refusal("refused", problem.what, means=problem.means, next=problem.next) from None
     words, mailbox = messages.text_for(conn, wanted.team, wanted.user), brand.load(conn).mailbox
     links = []
     for address in wanted.addresses:
         link = UnsubscribeLink(address, wanted.message_id, wanted.sender, wanted.campaign)
         made = make_link(desk_.link_keys, desk_.seams.token_bytes, own_url(request), mailbox, link)
         links.append(PersonalLink(address=address, **shown(made, words, wanted)))
-    return MadeLinks(links=links, appends=words.appends)
+    return MadeLinks(links=links, appends=words.appends, warnings=warnings)
 
 
 def shown(made: MadeLink, words: MessageText, wanted: WantedLinks) -> dict[str, Any]:

@@ -6,14 +6,14 @@ import psycopg
 from ninja import Query
 
 from optsync.api.problems import Refusal
-from optsync.connection.connect import Connection, connections
+from optsync.connection.connect import Connection, connections, known_orgs
 
 OrgId = Annotated[str, Query(max_length=18, description="The Salesforce id of one org; empty = every connected one.")]
 
 
 def orgs_by_number(conn: psycopg.Connection) -> dict[int, str]:
-    """The Salesforce id of every connected org, by our number for it."""
-    return {org.org_id: org.salesforce_id for org in connections(conn)}
+    """The Salesforce id of every org that is or was connected, by our number for it."""
+    return known_orgs(conn)
 
 
 def chosen(conn: psycopg.Connection, org: str) -> list[Connection]:

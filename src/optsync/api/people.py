@@ -10,6 +10,7 @@ from pydantic import Field
 
 from optsync.api.cursors import Cursor, Limit, cut, number_in
 from optsync.api.door import ApiKey, caller_of
+from optsync.api.examples import RECORD
 from optsync.api.orgs import orgs_by_number
 from optsync.api.problems import Refusal
 from optsync.api.shapes import Address, Asked, Told
@@ -19,7 +20,7 @@ from optsync.core.compliance import TEXT_CHARS_MAX, Authorization, BadCompliance
 from optsync.ledger import check, compliance, people, targets
 from optsync.ledger.people import Person, Record, TimelineEntry
 from optsync.ledger.targets import OptOutField
-from optsync.web.words import detail_of
+from optsync.web.history import detail_of
 
 router = Router()
 
@@ -45,10 +46,10 @@ class LinkedRecord(Told):
     """A Lead, Contact or Account of the person."""
 
     org: str = Field(description="The Salesforce id of the org.")
-    id: str
+    id: str = Field(examples=[RECORD])
     kind: Literal["Lead", "Contact", "Account"]
     linked_by: str
-    successor: str | None = Field(description="What a converted or merged record became.")
+    successor: str | None = Field(description="What a converted or merged record became.", examples=[None])
     boxes: list[Box]
 
 
@@ -68,7 +69,7 @@ class PastEvent(Told):
 
     id: int
     at: datetime
-    kind: str
+    kind: str = Field(examples=["opted out"])
     what: str = Field(description="The kind in words, with record and reason.")
     source: str | None
     actor: str | None

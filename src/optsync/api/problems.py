@@ -12,7 +12,7 @@ import psycopg
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja.errors import ValidationError
 
-from optsync.config.desk import desk
+from optsync.web.request_ids import request_id_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 CATALOGUE: Final = "/v1/problems"
@@ -45,6 +45,12 @@ KINDS: Final[dict[str, Kind]] = {
     "key-expired": Kind(401, "This API key has expired", NOTHING_DONE, "Make a new one: optsync api-keys make"),
     "scope-missing": Kind(
         403, "This API key may not do that", NOTHING_DONE, "Use a key with the scope that `detail` names."
+    ),
+    "beyond-own-key": Kind(
+        403,
+        "An API key cannot give what it has not",
+        NOTHING_DONE,
+        "Let the new key end no later than this one, or make it with a key that has no end.",
     ),
     "route-unknown": Kind(404, "There is no such address", NOTHING_DONE, "See /v1/openapi.json for those there are."),
     "not-found": Kind(404, "There is no such thing", NOTHING_DONE, "Check the number; it comes from a list or a POST."),
@@ -123,7 +129,7 @@ def told(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         "code": refusal.code,
         "means": refusal.means or kind.means,
         "next": refusal.next or kind.next,
-        "request_id": desk().seams.new_id(),
+        "request_id": request_id_of(request),
     }
     if refusal.errors:
         document["errors"] = list(refusal.errors)

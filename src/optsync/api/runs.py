@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
+from psycopg.rows import dict_row
 from pydantic import Field
 
+from optsync.api import PACKAGE
 from optsync.api.cursors import Cursor, Limit, cut, number_in
 from optsync.api.door import ApiKey
 from optsync.api.idempotency import DOCUMENTED, once
@@ -14,8 +16,12 @@ from optsync.api.orgs import orgs_by_number
 from optsync.api.problems import Refusal
 from optsync.api.shapes import Told
 from optsync.config.desk import desk
-from optsync.ledger import marks
+from optsync.core.record_ids import kind_of
+from optsync.ledger import marks, targets
+from optsync.ledger.queries import sql
+from optsync.ledger.targets import OptOutField
 from optsync.sync import runs
+from optsync.web.words import refusal_of
 
 router = Router()
 INT_MAX = 2**31 - 1
@@ -50,6 +56,28 @@ class Runs(Told):
     next: str | None = Field(description="The cursor of the next page; null on the last.")
 
 
+class Reject(Told):
+    """A box that the run could not tick, with the refusal it met last."""
+
+    id: int
+    record: str = Field(description="The Lead, Contact or Account.")
+    field: str | None = Field(description="The field's API name.", examples=["HasOptedOutOfEmail"])
+    person: int | None = Field(description="For GET /v1/people/{id}; null when the record has no address.")
+    code: str = Field(description="Salesforce's code, or one of ours.", examples=["FIELD_CUSTOM_VALIDATION_EXCEPTION"])
+    title: str
+    said: str = Field(description="Salesforce's own words.")
+    next: str = Field(description="What to do.")
+    waits: bool = Field(description="Whether it still waits for a person; false once it was tried again.")
+    at: datetime
+
+
+class Rejects(Told):
+    """A page of them, the oldest first."""
+
+    rejects: list[Reject]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
 class Retried(Told):
     """How many boxes are due now; the worker sends them."""
 
@@ -72,6 +100,18 @@ def get_run(request: HttpRequest, run_id: RunId) -> Run:
     return shown(found(run_id), orgs_by_number(desk().connection()))
 
 
+@router.get("/{run_id}/rejects", auth=ApiKey("read"), response=Rejects)
+def list_rejects(request: HttpRequest, run_id: RunId, limit: Limit = 100, cursor: Cursor = "") -> Rejects:
+    """What the run could not tick. The people are blocked here all the same."""
+    conn, org_id = desk().connection(), found(run_id)["org_id"]
+    values = {"run": run_id, "after": number_in(cursor, first=0), "limit": limit + 1}
+    with conn.cursor(row_factory=dict_row) as rows:
+        parked = rows.execute(sql(PACKAGE, "rejects"), values).fetchall()
+    fields = {one.field: one for one in targets.fields(conn, org_id)}
+    page, following = cut([reject_of(row, fields) for row in parked], limit, "id")
+    return Rejects(rejects=list(page), next=following)
+
+
 @router.post("/{run_id}/retry", auth=ApiKey("admin"), response=Retried, openapi_extra=DOCUMENTED)
 def retry_run(request: HttpRequest, run_id: RunId) -> HttpResponse:
     """Makes what the run parked due at once, and ends the pauses of its org; as `optsync retry` does."""
@@ -83,6 +123,25 @@ def retry_run(request: HttpRequest, run_id: RunId) -> HttpResponse:
         return 200, Retried(due=marks.retry_now(conn, org_id, None, run_id))
 
     return once(request, retry)
+
+
+def reject_of(row: dict[str, Any], fields: dict[int, OptOutField]) -> Reject:
+    """As a program sees it."""
+    code, _, said = row["reason"].partition(":")
+    why = refusal_of(code, said.strip())
+    field, kind = fields.get(row["field"]), kind_of(row["record_id"])
+    return Reject(
+        id=row["event_id"],
+        record=row["record_id"],
+        field=field.name_on(kind) if field and kind else None,
+        person=row["address_id"],
+        code=code,
+        title=why.title,
+        said=said.strip(),
+        next=why.next,
+        waits=row["waits"],
+        at=row["at"],
+    )
 
 
 def found(run_id: int) -> dict[str, Any]:

@@ -1,13 +1,30 @@
 """What bodies have in common: what is asked is taken as it is, without guessing and without unknown fields."""
 
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d")
 ADDRESS_LENGTH_MAX = 1_000
 Address = Annotated[
     str, Field(pattern="@", min_length=3, max_length=ADDRESS_LENGTH_MAX, description="An e-mail address, as typed.")
 ]
+
+
+WHOLE = BeforeValidator(lambda one: int(one) if isinstance(one, float) and one.is_integer() else one)
+"""For a whole number as JSON has it: 4.0 is one, too. Behind its bounds, or the document loses them."""
+
+
+def in_rfc_3339(one: object) -> object:
+    """An instant is a text with date and time. Raises ValueError: a number of seconds is none."""
+    if not isinstance(one, str) or not RFC_3339.match(one):
+        raise ValueError("an instant such as 2026-11-28T09:12:44Z is needed")
+    return one
+
+
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(in_rfc_3339)]
+"""A moment with its offset."""
 
 
 class Asked(BaseModel):

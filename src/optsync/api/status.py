@@ -15,6 +15,7 @@ from optsync.core.calendar import next_slot
 from optsync.core.counts import Balance
 from optsync.web import standing
 from optsync.web.standing import Standing
+from optsync.web.tally import Counted, count, tally
 
 router = Router()
 
@@ -42,6 +43,7 @@ class OrgStatus(Told):
     closes: bool = Field(description="Whether the balance closes.")
     agree: bool = Field(description="Whether it closes and nothing is on its way, held or parked.")
     balance: Sums
+    counted_at: datetime = Field(description="When the balance was counted; a large one is as old as half a minute.")
     held_people: int
     looked_for: int = Field(description="People still to be looked for in Salesforce.")
     paused: str = Field(description="Why pushes are paused, as a code; empty when they are not.")
@@ -61,12 +63,17 @@ class Status(Told):
 def get_status(request: HttpRequest, org: OrgId = "") -> Status:
     """The verdict of `optsync status`, for every connected org."""
     conn = desk().connection()
-    found = chosen(conn, org)
     orgs = []
-    for one in found:
-        looked = standing.look(conn, one.org_id)
+    for one in chosen(conn, org):
+        looked = standing.look(conn, one.org_id, counted(one.org_id))
         orgs.append(shown(one.salesforce_id, looked, next_run_at(one.org_id)))
-    return Status(recorded=standing.balance_without_org(conn).recorded, orgs=orgs)
+    return Status(recorded=orgs[0].balance.recorded if orgs else counted(None).balance.recorded, orgs=orgs)
+
+
+def counted(org_id: int | None) -> Counted:
+    """The sums as the pages show them; the first ones of a process are counted before it answers."""
+    conn = desk().connection()
+    return tally(desk().database).of(conn, org_id) or count(conn, org_id)
 
 
 def next_run_at(org_id: int) -> datetime | None:
@@ -84,8 +91,9 @@ def shown(org: str, looked: Standing, next_run: datetime | None) -> OrgStatus:
         closes=looked.balance.closes(),
         agree=looked.balance.agree,
         balance=sums(looked.balance),
-        held_people=looked.held_people,
-        looked_for=looked.looked_for,
+        counted_at=looked.counted.at if looked.counted else looked.at,
+        held_people=looked.exactly("held_people"),
+        looked_for=looked.exactly("looked_for"),
         paused=looked.paused,
         proved_at=looked.proved_at,
         swept_at=looked.swept_at,

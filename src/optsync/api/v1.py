@@ -14,11 +14,15 @@ from optsync.api import (
     batch,
     checks,
     doctor,
+    domains,
     events,
+    examples,
     imports,
     issues,
+    keys,
     links,
     people,
+    previews,
     problem_list,
     runs,
     status,
@@ -59,7 +63,7 @@ def no_constant(name: str) -> Any:
 
 
 class Document(OpenAPISchema):
-    """ninja's document, with the scope that each operation needs and the problem that each may answer with."""
+    """ninja's document, with the scope and the problem of each operation and an example of each property."""
 
     def operation_security(self, operation: Operation) -> list[dict[str, Any]] | None:
         """OpenAPI 3.1 lets a scheme other than OAuth name what it needs, too."""
@@ -78,6 +82,7 @@ class Document(OpenAPISchema):
             ref_template="#/components/schemas/{model}"
         )
         self.schemas.update(self.schemas["ProblemDocument"].pop("$defs", {}))
+        examples.fill_in(self.schemas)
         problem = {"description": "Why it was not done", "content": {MEDIA_TYPE: {"schema": schema}}}
         return super().get_components() | {"responses": {"Problem": problem}}
 
@@ -112,11 +117,14 @@ for prefix, module in {
     "imports": imports,
     "people": people,
     "runs": runs,
+    "preview": previews,
     "issues": issues,
     "status": status,
     "doctor": doctor,
+    "domains": domains,
     "events": events,
     "webhooks": webhooks,
+    "keys": keys,
     "problems": problem_list,
 }.items():
     api.add_router(f"/{prefix}", module.router, tags=[prefix.partition(":")[0]])

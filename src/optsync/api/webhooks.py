@@ -3,18 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router, Status
 from pydantic import Field
 
 from optsync.api.cursors import NUMBER_MAX, Cursor, Limit, cut, number_in
 from optsync.api.door import ApiKey, caller_of
+from optsync.api.idempotency import DOCUMENTED, made_once, once
 from optsync.api.problems import Refusal
-from optsync.api.shapes import Asked, Told
+from optsync.api.shapes import Asked, Instant, Told
 from optsync.config.desk import desk
+from optsync.config.environment import read_environment
 from optsync.core.problems import Problem
-from optsync.web.webhooks import egress
 from optsync.webhooks import endpoints
+from optsync.webhooks.egress import egress_of
 
 router = Router()
 EndpointId = Annotated[int, Path(ge=1, le=2**31 - 1, description="The number of the webhook.")]
@@ -28,9 +30,14 @@ class Webhook(Told):
     url: str
     types: list[str]
     state: Literal["active", "failing", "disabled"]
-    disabled_why: Literal["by hand", "gone", "failing"] | None
+    disabled_why: Literal["by hand", "gone", "failing", "secret"] | None = Field(
+        description="gone: it answered 410; failing: five days of attempts failed; secret: none of our keys opens it."
+    )
     failing_since: datetime | None
     made_at: datetime
+    replays_since: datetime | None = Field(
+        description="What happened since then is being sent again; null = nothing is."
+    )
     waiting: int = Field(description="Deliveries to come, up to 10,001.")
 
 
@@ -44,7 +51,10 @@ class Made(Told):
     """A webhook's number and the secret that signs it."""
 
     id: int
-    secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    secret: str | None = Field(
+        description="To be stored now. Null when an Idempotency-Key repeats the answer.",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
 
 
 class New(Asked):
@@ -82,6 +92,12 @@ class Deliveries(Told):
     next: str | None = Field(description="The cursor of the next page; null on the last.")
 
 
+class Since(Asked):
+    """From when on."""
+
+    since: Instant = Field(description="Within the last 30 days; with an offset, or Z.")
+
+
 class Due(Told):
     """The delivery that a worker sends now."""
 
@@ -94,17 +110,22 @@ def list_webhooks(request: HttpRequest) -> Webhooks:
     return Webhooks(webhooks=[shown(one) for one in endpoints.listing(desk().connection())])
 
 
-@router.post("", auth=ApiKey("admin"), response={201: Made})
-def add_webhook(request: HttpRequest, new: New) -> Status[Made]:
+@router.post("", auth=ApiKey("admin"), response={201: Made}, openapi_extra=DOCUMENTED)
+def add_webhook(request: HttpRequest, new: New) -> HttpResponse:
     """Tells an address what happens from now on. Its secret is in this answer only: none is kept for a repeat."""
     house, actor = desk(), caller_of(request).actor
-    try:
-        number, secret = endpoints.add(
-            house.connection(), house.vault, egress(), house.seams.token_bytes, new.url, new.types, actor=actor
-        )
-    except Problem as problem:
-        raise Refusal("invalid", problem.what, means=problem.means, next=problem.next) from None
-    return Status(201, Made(id=number, secret=secret))
+    egress = egress_of(house.seams, read_environment())
+
+    def add() -> tuple[int, Made]:
+        try:
+            number, secret = endpoints.add(
+                house.connection(), house.vault, egress, house.seams.token_bytes, new.url, new.types, actor=actor
+            )
+        except Problem as problem:
+            raise Refusal("invalid", problem.what, means=problem.means, next=problem.next) from None
+        return 201, Made(id=number, secret=secret)
+
+    return made_once(request, add, secret="secret")  # noqa: S106 - the name of a field
 
 
 @router.get("/{endpoint_id}", auth=ApiKey("admin"), response=Webhook)
@@ -121,36 +142,67 @@ def remove_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Status[None
     return Status(204, None)
 
 
-@router.post("/{endpoint_id}/enable", auth=ApiKey("admin"), response=Webhook)
-def enable_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Webhook:
+@router.post("/{endpoint_id}/enable", auth=ApiKey("admin"), response=Webhook, openapi_extra=DOCUMENTED)
+def enable_webhook(request: HttpRequest, endpoint_id: EndpointId) -> HttpResponse:
     """Goes on where deliveries stopped, with what the last 30 days hold."""
-    found(endpoint_id)
-    endpoints.enable(desk().connection(), endpoint_id, actor=caller_of(request).actor)
-    return shown(found(endpoint_id))
+
+    def enable() -> tuple[int, Webhook]:
+        found(endpoint_id)
+        endpoints.enable(desk().connection(), endpoint_id, actor=caller_of(request).actor)
+        return 200, shown(found(endpoint_id))
+
+    return once(request, enable)
 
 
-@router.post("/{endpoint_id}/disable", auth=ApiKey("admin"), response=Webhook)
-def disable_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Webhook:
+@router.post("/{endpoint_id}/disable", auth=ApiKey("admin"), response=Webhook, openapi_extra=DOCUMENTED)
+def disable_webhook(request: HttpRequest, endpoint_id: EndpointId) -> HttpResponse:
     """Stops deliveries; what happens meanwhile is kept for 30 days."""
-    found(endpoint_id)
-    endpoints.disable(desk().connection(), endpoint_id, actor=caller_of(request).actor)
-    return shown(found(endpoint_id))
+
+    def disable() -> tuple[int, Webhook]:
+        found(endpoint_id)
+        endpoints.disable(desk().connection(), endpoint_id, actor=caller_of(request).actor)
+        return 200, shown(found(endpoint_id))
+
+    return once(request, disable)
 
 
-@router.post("/{endpoint_id}/rotate", auth=ApiKey("admin"), response=Made)
-def rotate_webhook_secret(request: HttpRequest, endpoint_id: EndpointId) -> Made:
+@router.post("/{endpoint_id}/rotate", auth=ApiKey("admin"), response=Made, openapi_extra=DOCUMENTED)
+def rotate_webhook_secret(request: HttpRequest, endpoint_id: EndpointId) -> HttpResponse:
     """A new secret; the one before signs too for 24 hours."""
-    found(endpoint_id)
     house, actor = desk(), caller_of(request).actor
-    secret = endpoints.rotate(house.connection(), house.vault, house.seams.token_bytes, endpoint_id, actor=actor)
-    return Made(id=endpoint_id, secret=secret)
+
+    def rotate() -> tuple[int, Made]:
+        found(endpoint_id)
+        secret = endpoints.rotate(house.connection(), house.vault, house.seams.token_bytes, endpoint_id, actor=actor)
+        return 200, Made(id=endpoint_id, secret=secret)
+
+    return made_once(request, rotate, secret="secret")  # noqa: S106 - the name of a field
 
 
-@router.post("/{endpoint_id}/test", auth=ApiKey("admin"), response=Due)
-def test_webhook(request: HttpRequest, endpoint_id: EndpointId) -> Due:
+@router.post("/{endpoint_id}/test", auth=ApiKey("admin"), response=Due, openapi_extra=DOCUMENTED)
+def test_webhook(request: HttpRequest, endpoint_id: EndpointId) -> HttpResponse:
     """Sends an event of type webhook.test; a worker delivers it within seconds."""
-    found(endpoint_id)
-    return Due(delivery=endpoints.send_test(desk().connection(), endpoint_id, actor=caller_of(request).actor))
+
+    def test() -> tuple[int, Due]:
+        found(endpoint_id)
+        return 200, Due(delivery=endpoints.send_test(desk().connection(), endpoint_id, actor=caller_of(request).actor))
+
+    return made_once(request, test)
+
+
+@router.post("/{endpoint_id}/replay", auth=ApiKey("admin"), response={202: Webhook}, openapi_extra=DOCUMENTED)
+def replay_events(request: HttpRequest, endpoint_id: EndpointId, wanted: Since) -> HttpResponse:
+    """Sends again all that happened since a moment, also what it never was told; what is new does not wait for it."""
+
+    def replay() -> tuple[int, Webhook]:
+        found(endpoint_id)
+        try:
+            endpoints.replay(desk().connection(), endpoint_id, wanted.since, actor=caller_of(request).actor)
+        except Problem as problem:
+            raise Refusal("invalid", problem.what, means=problem.means, next=problem.next) from None
+        return 202, shown(found(endpoint_id))
+
+    return made_once(request, replay)
 
 
 @router.get("/{endpoint_id}/deliveries", auth=ApiKey("admin"), response=Deliveries)
@@ -165,12 +217,18 @@ def list_deliveries(
     return Deliveries(deliveries=list(page), next=following)
 
 
-@router.post("/{endpoint_id}/deliveries/{delivery_id}/resend", auth=ApiKey("admin"), response=Due)
-def resend_delivery(request: HttpRequest, endpoint_id: EndpointId, delivery_id: DeliveryId) -> Due:
+@router.post(
+    "/{endpoint_id}/deliveries/{delivery_id}/resend", auth=ApiKey("admin"), response=Due, openapi_extra=DOCUMENTED
+)
+def resend_delivery(request: HttpRequest, endpoint_id: EndpointId, delivery_id: DeliveryId) -> HttpResponse:
     """Sends it again, from the first delay on."""
-    if not endpoints.resend(desk().connection(), endpoint_id, delivery_id, actor=caller_of(request).actor):
-        raise Refusal("not-found", f"webhook {endpoint_id} has no delivery {delivery_id}")
-    return Due(delivery=delivery_id)
+
+    def resend() -> tuple[int, Due]:
+        if not endpoints.resend(desk().connection(), endpoint_id, delivery_id, actor=caller_of(request).actor):
+            raise Refusal("not-found", f"webhook {endpoint_id} has no delivery {delivery_id}")
+        return 200, Due(delivery=delivery_id)
+
+    return made_once(request, resend)
 
 
 def found(endpoint_id: int) -> endpoints.Endpoint:
@@ -191,6 +249,7 @@ def shown(one: endpoints.Endpoint) -> Webhook:
         disabled_why=one.disabled_why,
         failing_since=one.failing_since,
         made_at=one.made_at,
+        replays_since=one.replays_since,
         waiting=one.waiting,
     )
 

@@ -8,7 +8,7 @@ import click
 from optsync.cli.house import opened
 from optsync.cli.output import BAD, OK, WARN, Output, with_output
 from optsync.cli.people import operator
-from optsync.cli.webhooks import NUMBER, egress_of, none_such
+from optsync.cli.webhooks import NUMBER, none_such
 
 if TYPE_CHECKING:
     from optsync.alerts.channels import Channel, Kind
@@ -49,9 +49,11 @@ def add(out: Output, kind: str, target: str) -> None:
     not come.
     """
     from optsync.alerts import channels
+    from optsync.webhooks.egress import egress_of
 
     with opened(out) as house:
-        number = channels.add(house.conn, house.vault, egress_of(house), cast("Kind", kind), target, actor=operator())
+        egress = egress_of(house.seams, house.environment)
+        number = channels.add(house.conn, house.vault, egress, cast("Kind", kind), target, actor=operator())
         if kind == "email" and house.environment.smtp is None:
             out.say(f"{WARN} No mail server is set yet: OPTSYNC_SMTP_HOST. Mails wait until one is.")
     out.show({"channel": number}, f"{OK} Channel {number} is added. Next: optsync alerts test")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from optsync.cli.house import opened
-from optsync.cli.output import BAD, OK, SKIP, WARN, Output, Ticker, with_output
+from optsync.cli.output import BAD, OK, SKIP, WARN, Output, Ticker, interactive, with_output, with_yes
 from optsync.cli.people import operator
+from optsync.core.problems import Problem
 
 if TYPE_CHECKING:
     from optsync.salesforce.credentials import Credential
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from optsync.salesforce.session import Session
     from optsync.seams import Seams
 
-FAILED, WARNED = 1, 3
+FAILED, WARNED, NEEDS_YES = 1, 3, 5
+KEPT = "Opt-outs stay blocked here and wait; connecting the same org again pushes them."
 CREDENTIALS_HELP = """\b
 FILE is one JSON object:
   login_url          https://NAME.my.salesforce.com
@@ -85,6 +87,37 @@ def _let_in(out: Output, seams: "Seams", file: Path, port: int) -> "tuple[Creden
 
 
 @click.command()
+@click.option("--org", help="The org's id, when several are connected.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_output
+def disconnect(out: Output, org: str | None, yes: bool) -> int:
+    """End the connection of a Salesforce org and destroy its credential.
+
+    Opt-outs are kept and still blocked here; nothing is pushed to the org any more, and boxes already ticked stay.
+    History and proof stay. Connecting the same org again resumes where it was: what was recorded meanwhile is pushed
+    then. Exit code 0: done; 5: it waits for a yes.
+    """
+    from optsync.connection.connect import connections
+    from optsync.sync.disconnecting import disconnect as disconnect_org
+
+    with opened(out) as house:
+        org_id = house.org_id(org)
+        known = next(one for one in connections(house.conn) if one.org_id == org_id)
+        named = f"{known.name} ({known.salesforce_id})"
+        if not (yes or (interactive() and click.confirm(f"Disconnect {named}?", err=True))):
+            raise Problem(
+                f"disconnecting {named} waits for a yes",
+                "its credential would be destroyed and nothing pushed to it any more; nothing was changed",
+                f"repeat the command with --yes: {with_yes()}",
+                NEEDS_YES,
+            )
+        disconnect_org(house.conn, org_id, operator())
+    lines = [f"{OK} Disconnected from {named}; its credential is destroyed.", f"  {KEPT}"]
+    out.show({"org": known.salesforce_id, "name": known.name}, *lines)
+    return 0
+
+
+@click.command()
 @click.option("--canary", is_flag=True, help="Also make a test Lead, tick it, read it back and delete it.")
 @click.option("--org", help="The org's id, when several are connected.")
 @with_output
@@ -97,7 +130,10 @@ def doctor(out: Output, canary: bool, org: str | None) -> int:
 
     with opened(out) as house:
         org_id = house.org_id(org)
-        checks = run(house.conn, lambda: house.vault, org_id, house.database, house.seams, canary=canary)
+        url = house.environment.public_url
+        checks = run(
+            house.conn, lambda: house.vault, org_id, house.database, house.seams, public_url=url, canary=canary
+        )
     signs = {"pass": OK, "warn": WARN, "fail": BAD, "skip": SKIP}
     lines = []
     for check in checks:

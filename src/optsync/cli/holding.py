@@ -1,6 +1,7 @@
 """Mass changes that wait: see them, apply them, drop them."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,7 +10,11 @@ from optsync.cli.output import OK, WARN, Output, interactive, with_output, with_
 from optsync.cli.people import TYPED, operator
 from optsync.core.problems import Problem
 
+if TYPE_CHECKING:
+    from optsync.ledger.holds import HoldOver
+
 WAITS = 5
+DECIDED_MAX = 20
 
 
 @click.group()
@@ -18,13 +23,20 @@ def hold() -> None:
 
 
 @hold.command("list")
+@click.option("--decided", is_flag=True, help="The last 20 that were decided instead: by whom, when and why.")
 @with_output
-def list_holds(out: Output) -> int:
+def list_holds(out: Output, decided: bool) -> int:
     """Show what waits. Exit code 0: nothing; 5: something."""
-    from optsync.ledger.holds import undecided
+    from optsync.ledger.holds import over, undecided
 
     with opened(out) as house:
-        holds = undecided(house.conn)
+        holds, done = undecided(house.conn), over(house.conn, DECIDED_MAX) if decided else []
+    if decided:
+        out.show(
+            {"holds": [asdict(one) for one in done]},
+            *(map(decided_line, done) if done else ["Nothing was decided yet."]),
+        )
+        return 0
     lines = []
     for h in holds:
         since = f"since {h.made_at:%Y-%m-%d %H:%M} UTC"
@@ -34,6 +46,16 @@ def list_holds(out: Output) -> int:
     if holds:
         out.say("Decide: optsync hold apply N, or optsync hold drop N --note WHY")
     return WAITS if holds else 0
+
+
+def decided_line(one: "HoldOver") -> str:
+    """One that needs no decision any more, for the eye."""
+    people = "" if one.addresses is None else f"   {one.addresses:,} people"
+    if one.decided_at is None:
+        return f"hold {one.hold_id}   nobody is left in it   {one.origin}"
+    when = f"{one.decided_at:%Y-%m-%d %H:%M} UTC"
+    why = f"   {one.note}" if one.note else ""
+    return f"hold {one.hold_id}{people}   {one.origin}   {one.decision} by {one.decided_by}, {when}{why}"
 
 
 @hold.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from optsync.cli.house import opened
-from optsync.cli.output import OK, SKIP, Output, with_output
+from optsync.cli.output import OK, SKIP, WARN, Output, with_output
 from optsync.cli.people import TYPED, address_of
 from optsync.core.problems import Problem
 
@@ -30,21 +30,23 @@ NAMES_NOBODY, TRY_AGAIN = 65, 75
 def link(
     out: Output, address: str, message: str, sender: str, campaign: str, team: str, user: str, fill: str | None
 ) -> None:
-    """Print the unsubscribe link of ADDRESS and the two mail headers that go with it.
+    """Print the unsubscribe link of ADDRESS and the mail headers that go with it.
 
     The link is opaque, works for ever, and changes nothing when it is opened: only its button does. With --fill the
     message on standard input is printed with its {{team_unsubscribe}} filled in.
+
+    OPTSYNC_PUBLIC_URL must be set; only a link with https gets the header for one click.
     """
     from optsync.public import brand, messages
-    from optsync.public.links import make_link
+    from optsync.public.links import demand_address, make_link
     from optsync.public.tokens import UnsubscribeLink
 
     asked = UnsubscribeLink(address_of(address), message, sender, campaign)
     with opened(out) as house:
-        mailbox = brand.load(house.conn).mailbox
+        warnings, mailbox = demand_address(house.conn, house.environment.public_url), brand.load(house.conn).mailbox
         made = make_link(house.link_keys, house.seams.token_bytes, house.public_url, mailbox, asked)
         words = messages.text_for(house.conn, team, user)
-    answer, shown = {"url": made.url, "headers": made.headers}, made.url
+    answer, shown = {"url": made.url, "headers": made.headers, "warnings": warnings}, made.url
     if fill:
         body = sys.stdin.read()
         shown = messages.filled(body, words.words, made.url, appends=words.appends, html=fill == "html")
@@ -53,6 +55,8 @@ def link(
     if not out.as_json:
         for name, value in made.headers.items():
             out.say(f"{name}: {value}")
+        for line in warnings:
+            out.say(f"{WARN} {line}")
 
 
 @click.command("receive-mail")

@@ -25,6 +25,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Connect and set": {
         "connect": ("optsync.cli.connecting:connect", "Connect a Salesforce org."),
+        "disconnect": (
+            "optsync.cli.connecting:disconnect",
+            "End the connection of an org; everything recorded stays.",
+        ),
         "doctor": (
             "optsync.cli.connecting:doctor",
             "What stands between an opt-out and Salesforce, and how to fix it.",

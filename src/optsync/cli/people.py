@@ -13,13 +13,13 @@ from optsync.cli.output import BAD, OK, WARN, Output, with_output
 from optsync.core.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from optsync.ledger.check import Verdict
     from optsync.ledger.lifts import Mode
-    from optsync.ledger.people import Record, TimelineEntry
     from optsync.ledger.record import Source
     from optsync.sync.lifting import Box
+    from optsync.web.history import Told
 
 MANUAL_SOURCES = ("manual", "clicked link", "one-click", "bulk", "bounce", "complaint", "api")
 BLOCKED_AMONG_THEM = 3
@@ -54,6 +54,7 @@ def who(out: Output, address: str) -> None:
     from optsync.ledger import people, targets
     from optsync.ledger.check import may_mail
     from optsync.public import senders
+    from optsync.web.history import record_as_json, tell
 
     address = normalize(address_of(address))
     with opened(out) as house:
@@ -61,9 +62,10 @@ def who(out: Output, address: str) -> None:
         history = people.timeline(house.conn, house.subject_key, address)
         (verdict,) = may_mail(house.conn, house.subject_key, [address])
         stopped = senders.stopped(house.conn, person.opt_outs) if person else []
-        orgs = {record.org_id for record in person.records} if person else set()
+        orgs = {entry.org_id for entry in history if entry.org_id is not None}
+        orgs |= {record.org_id for record in person.records} if person else set()
         labels = {(org, f.field): f.label for org in orgs for f in targets.fields(house.conn, org)}
-    records = [record_answer(record, labels) for record in person.records] if person else []
+    records = [record_as_json(record, labels) for record in person.records] if person else []
     answer = {
         "address": verdict.address,
         "known": person is not None,
@@ -74,29 +76,12 @@ def who(out: Output, address: str) -> None:
         "records": records,
         "timeline": [asdict(entry) for entry in history],
     }
-    out.show(answer, *lines_about(verdict.address, answer, history))
+    out.show(answer, *lines_about(verdict.address, answer, tell(history, labels)))
 
 
-def record_answer(record: "Record", labels: "Mapping[tuple[int, int], str]") -> dict[str, Any]:
-    """A record and its boxes as `who` tells them."""
-    from optsync.web.words import state_of_box
-
-    boxes = [
-        {"field": labels.get((record.org_id, mark.field), "?"), "state": mark.state, "shown": state_of_box(mark)}
-        for mark in record.marks
-    ]
-    return {
-        "record_id": record.record_id,
-        "kind": record.kind,
-        "linked_by": record.provenance,
-        "successor": record.successor,
-        "boxes": boxes,
-    }
-
-
-def lines_about(address: str, answer: dict[str, Any], history: "Sequence[TimelineEntry]") -> list[str]:
+def lines_about(address: str, answer: dict[str, Any], history: "Sequence[Told]") -> list[str]:
     """`who` for the eye: the answer first, then the records, then what happened, newest first."""
-    from optsync.web.words import detail_of, source_of, why_blocked
+    from optsync.web.words import why_blocked
 
     sign, state = (BAD, "Blocked") if answer["blocked"] else (OK, "Mail allowed")
     lines = [f"{sign} {state}   {address}", f"  {why_blocked(answer['why'], answer['known'])}"]
@@ -106,9 +91,19 @@ def lines_about(address: str, answer: dict[str, Any], history: "Sequence[Timelin
         boxes = ", ".join(f"{box['field']}: {box['shown']}" for box in record["boxes"]) or "nothing owed"
         became = f" -> {record['successor']}" if record["successor"] else ""
         lines.append(f"  {record['kind']:8} {record['record_id']}{became}   {boxes}")
+        lines += [f"      {box['means']}. {box['next']}" for box in record["boxes"] if "means" in box]
     if history:
         lines.append("")
-    return lines + [f"  {e.at:%Y-%m-%d %H:%M:%S} UTC  {detail_of(e)}  ·  {source_of(e)}" for e in reversed(history)]
+    return lines + [line for told in reversed(history) for line in lines_about_event(told)]
+
+
+def lines_about_event(told: "Told") -> list[str]:
+    """What happened, how long it took, who did it; then what was kept as proof."""
+    took = "" if told.took_seconds is None else f" ({told.took_seconds:.1f} s)"
+    run = f"  ·  sync run {told.entry.run_id}" if told.entry.run_id else ""
+    first = f"  {told.entry.at:%Y-%m-%d %H:%M:%S} UTC  {told.details}{took}  ·  {told.source}{run}"
+    facts = "  ·  ".join(f"{name}: {value}" for name, value in told.facts)
+    return [first, f"      {facts}"] if facts else [first]
 
 
 @click.command()

@@ -4,10 +4,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from optsync.cli.house import opened
+from optsync.cli.house import House, opened
 from optsync.cli.output import BAD, OK, SKIP, WARN, Output, interactive, with_output, with_yes
 from optsync.cli.people import TYPED, operator
 from optsync.core.problems import Problem
+from optsync.core.public_address import trouble_with
 from optsync.webhooks.providers import PROVIDERS, Policy
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def add(
             topic=topic,
             actor=operator(),
         )
-        url = sources.address_of(house.public_url, provider, secret)
-    show_address(out, name, url)
+        show_address(out, house, name, secret)
 
 
 @providers.command()
@@ -84,8 +84,7 @@ def rotate(out: Output, name: str) -> None:
     provider = PROVIDERS[name]
     with opened(out) as house:
         secret = sources.rotate(house.conn, house.vault, house.seams.token_bytes, provider, actor=operator())
-        url = sources.address_of(house.public_url, provider, secret)
-    show_address(out, name, url)
+        show_address(out, house, name, secret)
 
 
 @providers.command()
@@ -108,9 +107,17 @@ def remove(out: Output, name: str, yes: bool) -> None:
     out.show({"removed": name}, f"{OK} Removed: calls of {PROVIDERS[name].name} are refused from now on.")
 
 
-def show_address(out: Output, name: str, url: str) -> None:
-    """The address with its secret, once."""
+def show_address(out: Output, house: House, name: str, secret: str) -> None:
+    """The address with its secret, once; with a warning when the provider cannot reach it, or not in secret."""
+    from optsync.webhooks import sources
+
+    url, trouble = (
+        sources.address_of(house.public_url, PROVIDERS[name], secret),
+        trouble_with(house.environment.public_url),
+    )
     out.show({"provider": name, "url": url}, url)
+    if trouble is not None:
+        out.say(f"{WARN} {name} must reach this address by https: {trouble.next}.")
     if not out.as_json:
         out.say(f"{OK} Paste this address at {PROVIDERS[name].name} now: it is not shown again.")
         out.say("  Let it send unsubscribes, spam complaints and bounces. Then: optsync providers list")
@@ -132,6 +139,7 @@ def answer_of(source: "Source") -> dict[str, Any]:
         "rejected_at": source.rejected_at,
         "rejected_why": source.rejected_why,
         "unreadable": source.unreadable,
+        "put_off": source.put_off,
     }
 
 
@@ -146,4 +154,6 @@ def lines_of(source: "Source") -> list[str]:
         lines.append(f"{WARN}   last call rejected {source.rejected_at:%Y-%m-%d %H:%M:%S} UTC: {source.rejected_why}")
     if source.unreadable:
         lines.append(f"{BAD}   {source.unreadable:,} events could not be read: see the provider's page")
+    if source.put_off:
+        lines.append(f"{WARN}   {source.put_off:,} events could not be recorded yet; they are tried again within 5 min")
     return lines

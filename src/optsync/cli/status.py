@@ -15,15 +15,8 @@ if TYPE_CHECKING:
     from optsync.web.standing import Standing
 
 FINE, WARNED, SIGN_IN_NEEDED, HELD = 0, 3, 4, 5
-CODES = {
-    "not connected": SIGN_IN_NEEDED,
-    "sign-in refused": SIGN_IN_NEEDED,
-    "held": HELD,
-    "in Salesforce": FINE,
-    "switch off": FINE,
-    "on the way": FINE,
-    "looked for": FINE,
-}
+CODES = {"not connected": SIGN_IN_NEEDED, "sign-in refused": SIGN_IN_NEEDED, "held": HELD}
+CODES_BY_TONE = {"ok": FINE, "info": FINE, "warn": WARNED, "bad": WARNED}
 
 
 @click.command()
@@ -32,15 +25,17 @@ CODES = {
 def status(out: Output, org: str | None) -> int:
     """Is every opt-out in Salesforce?
 
-    Exit code 0: yes, or on its way; 3: something waits for a person or is late; 4: sign in; 5: a decision waits.
+    Exit code 0: yes, on its way, or nothing there yet; 3: something waits for a person or is late; 4: sign in; 5: a
+    decision waits.
     """
     from optsync.connection.connect import connections
     from optsync.connection.settings import load
     from optsync.web.standing import look
+    from optsync.web.tally import count
 
     with opened(out) as house:
         org_id = house.org_id(org) if org or connections(house.conn) else None
-        standing = look(house.conn, org_id)
+        standing = look(house.conn, org_id, count(house.conn, org_id))
         settings = load(house.conn, org_id) if org_id is not None else None
         now = house.seams.now()
         next_run = when(settings, now) if settings else None
@@ -55,11 +50,11 @@ def status(out: Output, org: str | None) -> int:
         "swept_at": standing.swept_at,
         "next_run_at": next_run,
         "paused": standing.paused,
-        "looked_for": standing.looked_for,
+        "looked_for": standing.exactly("looked_for"),
         "parked": [{"code": p.code, "said": p.said, "count": p.count} for p in standing.parked],
     }
     out.show(answer, *lines_of(standing, balance, settings, next_run, now))
-    return CODES.get(standing.verdict, WARNED)
+    return CODES.get(standing.verdict, CODES_BY_TONE[standing.tone])
 
 
 def when(settings: "Settings", now: Any) -> Any:

@@ -8,10 +8,16 @@ from optsync.cli.house import opened
 from optsync.cli.output import BAD, OK, WARN, Output, Ticker, with_output
 from optsync.cli.people import operator
 from optsync.core.problems import Problem
-from optsync.web.words import counts_of_run, rest_of_run
+from optsync.core.record_ids import PREFIXES
+from optsync.web.words import counts_of_run, refusal_of, rest_of_run
 
 if TYPE_CHECKING:
+    import psycopg
+
     from optsync.sync.runs import RunReport
+
+CAUSES_MAX, BOXES_MAX, RECORDS_MAX = 50, 10_000, 20
+"""Of a run's refusals: how many causes and boxes are looked at, and how many records of each are named."""
 
 FINE, FAILED, PARTLY, HELD = 0, 1, 3, 5
 CODES = {"proved": FINE, "dry run": FINE, "partly done": PARTLY, "held": HELD, "waiting for go": HELD}
@@ -66,6 +72,8 @@ def lines_of(report: "RunReport") -> list[str]:
     lines.append(f"  to Salesforce    {set_now:>9,} confirmed   {count('parked', 0):,} parked")
     lines.append(f"  from Salesforce  {count('recorded', 0):>9,} recorded")
     lines += [rest_line(rest) for rest in report.rest]
+    if count("parked", 0) and report.run_id:
+        lines.append(f"  Why: optsync run {report.run_id} --rejected     Retry: optsync retry {report.run_id}")
     if code_of(report.result) == HELD:
         lines.append("  Decide: optsync hold list")
     return lines
@@ -94,9 +102,12 @@ def rehearsal_lines(report: "RunReport") -> list[str]:
 
 @click.command()
 @click.argument("number", type=int, required=False)
+@click.option(
+    "--rejected", is_flag=True, help="Only what Salesforce refused in it, by cause. Exit code 3: some still waits."
+)
 @ORG
 @with_output
-def run(out: Output, number: int | None, org: str | None) -> int:
+def run(out: Output, number: int | None, rejected: bool, org: str | None) -> int:
     """What sync run NUMBER did; the newest one without NUMBER."""
     from optsync.ledger.queries import sql
     from optsync.sync import runs
@@ -106,14 +117,65 @@ def run(out: Output, number: int | None, org: str | None) -> int:
             row = house.conn.execute(sql("optsync.web", "newest_run"), {"org": house.org_id(org)}).fetchone()
             number = row[0] if row else None
         found = runs.report(house.conn, number) if number is not None else None
+        causes = rejected_in(house.conn, number) if rejected and number is not None and found else []
     if found is None:
         raise Problem(
             f"there is no sync run {number}" if number is not None else "there was no sync run yet",
             "nothing was done",
             "start one: optsync sync --dry-run",
         )
-    out.show(found, *run_lines(found))
-    return FINE
+    if not rejected:
+        out.show(found, *run_lines(found))
+        return FINE
+    lines = [line for cause in causes for line in cause_lines(cause)]
+    out.show(
+        {"run": number, "rejected": causes}, *(lines or [f"{OK} Salesforce refused nothing in sync run {number}."])
+    )
+    if not any(cause["waits"] for cause in causes):
+        return FINE
+    out.say(f"Put it right in Salesforce, then: optsync retry {number}")
+    return PARTLY
+
+
+def rejected_in(conn: "psycopg.Connection", number: int) -> list[dict[str, Any]]:
+    """What Salesforce refused in a run, by cause, the one for which the most waits first; `waits` counts boxes."""
+    from psycopg.rows import dict_row
+
+    from optsync.ledger.queries import sql
+
+    values = {"run": number, "causes": CAUSES_MAX, "most": BOXES_MAX, "samples": RECORDS_MAX}
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(sql("optsync.web", "rejected_in_run"), values).fetchall()
+    return [told_cause(row) for row in rows]
+
+
+def told_cause(row: dict[str, Any]) -> dict[str, Any]:
+    """One cause in plain words, with Salesforce's own."""
+    said = row["said"] or []
+    why = refusal_of(row["code"], said[0] if said else "")
+    return {
+        "cause": row["cause"],
+        "code": row["code"],
+        "title": why.title,
+        "next": why.next,
+        "said": said,
+        "object": PREFIXES.get(row["prefix"], row["prefix"]),
+        "boxes": row["count"],
+        "waits": row["still"],
+        "records": row["samples"],
+    }
+
+
+def cause_lines(cause: dict[str, Any]) -> list[str]:
+    """One cause for the eye."""
+    more = cause["boxes"] - len(cause["records"])
+    sign = WARN if cause["waits"] else OK
+    return [
+        f"{sign} {cause['boxes']:,} {cause['object']}   {cause['title']}   {cause['waits']:,} still wait",
+        f"    Salesforce says  {cause['code']}{''.join(f': {words}' for words in cause['said'][:1])}",
+        f"    Fix              {cause['next']}",
+        f"    Records          {' '.join(cause['records'])}{f' and {more:,} more' if more > 0 else ''}",
+    ]
 
 
 def run_lines(found: dict[str, Any]) -> list[str]:

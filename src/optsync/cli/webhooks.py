@@ -1,17 +1,17 @@
 """What programs elsewhere hear from us: endpoints, their deliveries, and events on this terminal."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from optsync.cli.house import House, opened
+from optsync.cli.house import opened
 from optsync.cli.output import BAD, OK, WARN, Output, with_output
 from optsync.cli.people import operator
 from optsync.core.problems import Problem
 
 if TYPE_CHECKING:
-    from optsync.webhooks.egress import Egress
     from optsync.webhooks.endpoints import Delivery, Endpoint
     from optsync.webhooks.types import Event
 
@@ -32,13 +32,14 @@ def webhooks() -> None:
 def add(out: Output, url: str, types: tuple[str, ...], everything: bool) -> None:
     """Tell URL what happens from now on, and print the secret that signs it. Nobody can show it again."""
     from optsync.webhooks import endpoints
+    from optsync.webhooks.egress import egress_of
     from optsync.webhooks.types import KIND_OF
 
     with opened(out) as house:
         number, secret = endpoints.add(
             house.conn,
             house.vault,
-            egress_of(house),
+            egress_of(house.seams, house.environment),
             house.seams.token_bytes,
             url,
             list(KIND_OF) if everything else types,
@@ -101,6 +102,33 @@ def resend(out: Output, number: int, delivery: int) -> None:
         if not endpoints.resend(house.conn, number, delivery, actor=operator()):
             raise none_such(f"webhook {number} has no delivery {delivery}", f"optsync webhooks deliveries {number}")
     out.show({"delivery": delivery}, f"{OK} Delivery {delivery} is due again.")
+
+
+@webhooks.command()
+@click.argument("number", type=NUMBER)
+@click.option("--since", required=True, help="Such as 2026-11-27T09:30; UTC unless it names an offset.")
+@with_output
+def replay(out: Output, number: int, since: str) -> None:
+    """Send endpoint NUMBER again all that happened since a moment of the last 30 days.
+
+    What is new does not wait for it. Each event has the webhook-id that it had before.
+    """
+    from optsync.webhooks import endpoints
+
+    moment = moment_in(since)
+    with opened(out) as house:
+        endpoints.replay(house.conn, number, moment, actor=operator())
+    told = f"{OK} What happened since {moment:%Y-%m-%d %H:%M:%S} UTC is sent again."
+    out.show({"endpoint": number, "since": moment}, told)
+
+
+def moment_in(text: str) -> datetime:
+    """An instant in UTC as somebody typed it. Raises Problem, exit code 2."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Problem(f"{text[:40]} is no moment", "nothing was done", "type it as 2026-11-27T09:30", 2) from None
 
 
 @webhooks.command()
@@ -196,13 +224,6 @@ def listen(out: Output, url: str | None, types: tuple[str, ...], seconds: float 
 def as_line(event: "Event") -> dict[str, Any]:
     """An event with its id."""
     return {"id": event.id} | event.as_dict()
-
-
-def egress_of(house: House) -> "Egress":
-    """The door out, as the settings allow."""
-    from optsync.webhooks.egress import Egress
-
-    return Egress(house.seams, to_loopback=house.environment.webhooks_to_loopback)
 
 
 def none_such(what: str, see: str) -> Problem:

@@ -9,12 +9,13 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from optsync.core.problems import Problem
+from optsync.core.proxies import INSIDE, Network, networks_in
+from optsync.core.public_address import OWN_HOSTS
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SECRETS = frozenset({"OPTSYNC_DATABASE_URL", "OPTSYNC_OIDC_CLIENT_SECRET", "OPTSYNC_SMTP_PASSWORD"})
 """Each of these may also come from a file: OPTSYNC_DATABASE_URL_FILE=/run/secrets/database_url."""
 
-OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 READ_ELSEWHERE = frozenset({"OPTSYNC_TRACEBACK", "OPTSYNC_TEST_DATABASE_URL", "OPTSYNC_TESTS_FORBID_SKIPS"})
 KNOWN = frozenset(
     {
@@ -23,6 +24,7 @@ KNOWN = frozenset(
         "OPTSYNC_KEY_FILE",
         "OPTSYNC_RUN_AS",
         "OPTSYNC_PUBLIC_URL",
+        "OPTSYNC_TRUSTED_PROXIES",
         "OPTSYNC_LOG_LEVEL",
         "OPTSYNC_CLOCK_OFFSET",
         "OPTSYNC_WEBHOOKS_TO_LOOPBACK",
@@ -70,7 +72,7 @@ class Environment:
     `database_url` is None for the embedded server; `run_as` is a user name or number, None for the default (as root
     `nobody`); `public_url` is None until links should carry a public name; `oidc` is None unless users
     sign in through a provider; `smtp` is None while no mail can be sent; `webhooks_to_loopback` lets webhooks reach
-    this machine, for development. `warnings` are lines for the operator.
+    this machine, for development; `trusted_proxies` may say who asks. `warnings` are lines for the operator.
     """
 
     database_url: str | None = field(repr=False)
@@ -84,6 +86,7 @@ class Environment:
     warnings: tuple[str, ...] = ()
     smtp: Smtp | None = None
     webhooks_to_loopback: bool = False
+    trusted_proxies: tuple[Network, ...] = INSIDE
 
 
 def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool | None = None) -> Environment:
@@ -102,6 +105,7 @@ def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool 
         warnings=warnings_of(values),
         smtp=smtp_of(values),
         webhooks_to_loopback=is_on(values, "OPTSYNC_WEBHOOKS_TO_LOOPBACK"),
+        trusted_proxies=trusted_proxies_of(values),
     )
 
 
@@ -171,6 +175,16 @@ def public_url_of(values: Mapping[str, str]) -> str | None:
     if parts.path:  # links would lead there, and the buttons of the pages would not
         refuse("OPTSYNC_PUBLIC_URL", "has a path", "a name of its own: https://unsubscribe.example.com")
     return text
+
+
+def trusted_proxies_of(values: Mapping[str, str]) -> tuple[Network, ...]:
+    """The proxies whose X-Forwarded-For counts; unset: this machine and private networks."""
+    text = values.get("OPTSYNC_TRUSTED_PROXIES") or ""
+    try:
+        return networks_in(text) if text.strip() else INSIDE
+    except ValueError as error:
+        allowed = "addresses and networks, such as 127.0.0.1, 203.0.113.0/24, or unset"
+        refuse("OPTSYNC_TRUSTED_PROXIES", f"no list of networks: {str(error)[:100]}", allowed)
 
 
 def smtp_of(values: Mapping[str, str]) -> Smtp | None:

@@ -4,15 +4,16 @@ A thread that reads waits for the sender, however slow he is; a thread that work
 few of those. Were they the same, four strangers who send a byte each would stop the server (a slow-body attack).
 """
 
-import ipaddress
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO, Any
+
+from optsync.core.proxies import INSIDE, Network, address_of, is_among
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -35,10 +36,10 @@ BLOCK_BYTES = 64 * 1024
 class Lanes:
     """A WSGI application around another one."""
 
-    def __init__(self, application: Application, lanes: int = LANES) -> None:
+    def __init__(self, application: Application, proxies: Sequence[Network] = INSIDE) -> None:
         self._application = application
-        self._lanes = ThreadPoolExecutor(lanes, "lane")
-        self._readers = Readers()
+        self._lanes = ThreadPoolExecutor(LANES, "lane")
+        self._readers = Readers(proxies)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         length = length_of(environ)
@@ -69,9 +70,10 @@ class Lanes:
 
 
 class Readers:
-    """Counts who sends bodies, so that one address cannot take every thread."""
+    """Counts who sends bodies, so that one address cannot take every thread; our own proxies may."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxies: Sequence[Network] = INSIDE) -> None:
+        self._proxies = proxies
         self._lock = threading.Lock()
         self._reading: Counter[str] = Counter()
 
@@ -79,7 +81,7 @@ class Readers:
     def turn(self, peer: str) -> Iterator[bool]:
         """Yields whether one more body of this peer may be read now."""
         with self._lock:
-            may_read = self._reading[peer] < READERS_OF_ONE_PEER or is_inside(peer)
+            may_read = self._reading[peer] < READERS_OF_ONE_PEER or self._is_proxy(peer)
             self._reading[peer] += 1
         try:
             yield may_read
@@ -89,13 +91,9 @@ class Readers:
                 if not self._reading[peer]:
                     del self._reading[peer]
 
-
-def is_inside(peer: str) -> bool:
-    """Whether it is an address of this machine or of a private network."""
-    try:
-        return ipaddress.ip_address(peer).is_private
-    except ValueError:
-        return False
+    def _is_proxy(self, peer: str) -> bool:
+        found = address_of(peer)
+        return found is not None and is_among(found, self._proxies)
 
 
 def length_of(environ: Environ) -> int:

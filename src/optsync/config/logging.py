@@ -6,13 +6,15 @@ their logger and their message template, never its arguments: Django would log t
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any, cast
 
 import structlog
 
 FIELDS = """event level at logger module error where
-    run org object field phase state outcome reason code status kind
+    request run org object field phase state outcome reason code status kind
     count owed confirmed held parked recorded rejected attempts calls bytes seconds worker pid port"""
 ALLOWED = frozenset(FIELDS.split())
 LONGEST_TEXT = 200
@@ -23,6 +25,7 @@ def configure_logging(level: str) -> None:
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             withhold_unknown,
@@ -60,6 +63,14 @@ class LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {"logger": record.name}
+        if number := getattr(getattr(record, "request", None), "request_id", None):
+            fields["request"] = number  # Django tells of some answers when everything around them is done
         if record.exc_info and record.exc_info[0]:
-            fields |= {"error": record.exc_info[0].__name__, "where": f"{record.pathname}:{record.lineno}"}
+            fields |= {"error": record.exc_info[0].__name__, "where": where_of(record.exc_info[2])}
         structlog.get_logger().log(record.levelno, str(record.msg)[:LONGEST_TEXT], **fields)
+
+
+def where_of(trace: TracebackType | None) -> str:
+    """The file and line in which an error arose; "" when that is not known."""
+    frames = traceback.extract_tb(trace)
+    return f"{frames[-1].filename}:{frames[-1].lineno}"[-LONGEST_TEXT:] if frames else ""

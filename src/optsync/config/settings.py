@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pads at random, so that lengths do not tell a form's token (BREACH)
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "optsync.web.request_ids.RequestIds",
     "optsync.api.frame.ApiFrame",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "optsync.web.middleware.SignInRequired",
+    "optsync.web.shell.OneZone",
 ]
 
 ROOT_URLCONF = "optsync.config.urls"
@@ -105,6 +107,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "base-uri": [NONE],
         "require-trusted-types-for": ["'script'"],
         "trusted-types": ["htmx"],
+        "report-uri": ["/csp-reports"],  # every browser knows it; report-to needs a further header of each answer
     },
 }
 
@@ -156,8 +159,6 @@ SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
         else [],
     }
 }
-# With a proxy in front (see SECURE_PROXY_SSL_HEADER) its last entry names the client, for the limits on attempts.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_HTTPS else 0
 # The limits count in each worker process by itself: no table, no write for who only tries.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
 
@@ -179,6 +180,7 @@ SESSION_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 3600
+CSRF_FAILURE_VIEW = "optsync.web.failing.form_too_old"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "csrf"
 CSRF_COOKIE_SECURE = IS_HTTPS
 CSRF_COOKIE_HTTPONLY = True
@@ -190,5 +192,7 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 10  # one is ever taken: that of an import
 FILE_UPLOAD_HANDLERS = ["optsync.web.uploading.ImportedFile"]
 LOGGING_CONFIG = None  # config.logging owns the handlers

@@ -2,6 +2,11 @@
 
 from django.urls import include, path
 
+handler400 = "optsync.web.failing.unreadable"
+handler403 = "optsync.web.failing.not_allowed"
+handler404 = "optsync.web.failing.not_found"
+handler500 = "optsync.web.failing.failed"
+
 urlpatterns = [
     path("", include("optsync.public.urls")),
     path("v1/", include("optsync.api.urls")),

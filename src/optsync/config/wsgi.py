@@ -27,5 +27,5 @@ database.migrate()
 with database.connect() as conn:
     vault = Vault.load_or_create(environment, seams.real(), conn)
 start_django(database, vault, environment.public_url, environment.oidc)
-lay_out(database, vault, seams.real())
-application = Lanes(OneClickDoor(WSGIHandler()))
+lay_out(database, vault, seams.real(), environment.trusted_proxies)
+application = Lanes(OneClickDoor(WSGIHandler()), environment.trusted_proxies)

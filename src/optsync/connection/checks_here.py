@@ -8,6 +8,8 @@ import psycopg
 from optsync.config.vault import foreign
 from optsync.connection.checks import Check, tried
 from optsync.connection.connect import PACKAGE, connections
+from optsync.core.problems import Problem
+from optsync.core.public_address import trouble_with
 from optsync.core.told import told
 from optsync.ledger import chain, marks
 from optsync.ledger.queries import sql
@@ -21,17 +23,22 @@ DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 def check_keys(conn: psycopg.Connection, open_vault: Callable[[], "Vault"]) -> "tuple[Check, Vault | None]":
-    """Whether the key file knows erased people and reads every stored credential; the vault when it does."""
+    """Whether the key file knows erased people and reads all that is stored; the vault if it reads credentials."""
     vaults: list[Vault] = []
     title = told("The key file fits the database and its credentials")
     keys = tried("keys", title, lambda: vaults.append(open_vault()))
     if vaults:
         keys = tried("keys", title, lambda: _try_keys(conn, vaults[0]))
-    return keys, vaults[0] if keys.state == "pass" else None
+        if keys.state == "pass":
+            return tried("keys", title, lambda: _decrypt_secrets(conn, vaults[0])), vaults[0]
+    return keys, None
 
 
-def check_installation(conn: psycopg.Connection, org_id: int, database: "Database") -> Iterator[Check]:
-    """What waits for this org, the database, the chain of events, the workers."""
+def check_installation(
+    conn: psycopg.Connection, org_id: int, database: "Database", public_url: str | None
+) -> Iterator[Check]:
+    """The way in for recipients, what waits for this org, the database, the chain of events, the workers."""
+    yield _check_public_address(conn, org_id, public_url)
     yield _check_pauses(conn, org_id)
     yield _check_parked(conn, org_id)
     yield _check_durability(conn)
@@ -48,6 +55,30 @@ def _try_keys(conn: psycopg.Connection, vault: "Vault") -> None:
         row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org.org_id}).fetchone()
         assert row is not None
         vault.decrypt(row[0])
+
+
+def _decrypt_secrets(conn: psycopg.Connection, vault: "Vault") -> None:
+    """Raises Problem for one that cannot be read: a provider's key, a webhook's secret, a channel's address."""
+    for owner, sealed in conn.execute(sql(PACKAGE, "stored_secrets")):
+        try:
+            vault.decrypt(sealed)
+        except Problem as problem:
+            raise Problem(
+                told("a stored secret cannot be decrypted: %(owner)s", owner=owner),
+                problem.means,
+                told("bring the right key file back (it is in every backup), or enter it again"),
+            ) from None
+
+
+def _check_public_address(conn: psycopg.Connection, org_id: int, public_url: str | None) -> Check:
+    if any(org.is_practice for org in connections(conn) if org.org_id == org_id):
+        title = told("A practice org has no recipients who must reach this optsync")
+        return Check("public-url", title, "pass", place="here")
+    title, trouble = told("Recipients can reach this optsync, with one click"), trouble_with(public_url)
+    if trouble is None:
+        return Check("public-url", title, "pass", place="here")
+    why = told("%(what)s: %(means)s", what=trouble.what, means=trouble.means)
+    return Check("public-url", title, "warn", why, trouble.next, place="here")
 
 
 def _check_pauses(conn: psycopg.Connection, org_id: int) -> Check:

@@ -1,4 +1,4 @@
-"""The doctor's checks of an org's Setup: the user's rights, page layouts, rules, the package, change events.
+"""The doctor's checks of an org's Setup: the user's rights, page layouts, who sees the field, rules, the package.
 
 Most of it needs *View Setup and Configuration*, which an integration user may well lack: what Salesforce does not let
 us see is skipped with the page where a person sees it, and never counts as a failure.
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from optsync.connection.checks import (
-    CHANGE_DATA_CAPTURE,
     DUPLICATE_RULES,
     FIELDS,
     PACKAGES,
@@ -35,7 +34,6 @@ NAMED_MAX: Final = 10
 """So many layouts or rules are named; how many more there are is said."""
 WITHOUT_LEADS: Final = ("Salesforce Platform", "Chatter", "Identity", "Company Communities", "Customer Community")
 """Licences without Leads, by how their names begin (Salesforce Help, "User Licenses")."""
-CHANGE_EVENTS: Final = frozenset({"LeadChangeEvent", "ContactChangeEvent"})
 
 
 def check_user(session: Session, link: Link) -> Iterator[Check]:
@@ -93,10 +91,15 @@ def check_custom(session: Session, link: Link, custom: OptOutField | None) -> It
     yield _looked("mapping", title, page, lambda *head: _mapping(session, custom, *head), MODIFY_METADATA)
 
 
-def check_events(session: Session, link: Link) -> Iterator[Check]:
-    """Whether Change Data Capture is on for both objects."""
-    title = told("Change Data Capture is selected for Lead and Contact")
-    yield _looked("events", title, link(CHANGE_DATA_CAPTURE), lambda *head: _events(session, *head))
+def check_readers(session: Session, link: Link, wanted: list[OptOutField]) -> Iterator[Check]:
+    """Whether field-level security shows the fields to everybody who sees the object: Lightning warns nobody else."""
+    for name in OBJECTS:
+        title = told("Everybody who sees %(object)s records sees the opt-out field", object=name)
+
+        def look(check_id: str, title: Told, link: str, name: Kind = name) -> Check:
+            return _readers(session, wanted, name, Check(check_id, title, "pass", link=link))
+
+        yield _looked(f"readers.{name}", title, link(FIELDS.format(name)), look)
 
 
 def namespace_of(api_name: str) -> str:
@@ -220,15 +223,28 @@ def _mapping(session: Session, custom: OptOutField, check_id: str, title: Told, 
     return Check(check_id, title, "warn", why, fix, link)
 
 
-def _events(session: Session, check_id: str, title: Told, link: str) -> Check:
-    if tooling.selected_for_change_events(session) >= CHANGE_EVENTS:
-        return Check(check_id, title, "pass")
+def _readers(session: Session, wanted: list[OptOutField], name: Kind, sound: Check) -> Check:
+    blind: dict[str, str] = {}
+    for field in wanted:
+        api_name = field.name_on(name)
+        found = permissions.users_without_field(session, name, api_name)
+        if found is None:
+            why = told("more permission sets speak of %(object)s than can be asked about at once", object=name)
+            return Check(sound.id, sound.title, "skip", why, told("look by hand"), sound.link)
+        if found:
+            blind[api_name] = _named(f"{profile} ({count:,})" for profile, count in sorted(found.items()))
+    if not blind:
+        return Check(sound.id, sound.title, "pass")
+    fields = "; ".join(f"{api_name}: {who}" for api_name, who in blind.items())
     why = told(
-        "today it makes no difference: this version does not listen to change events, "
-        "and a tick made in Salesforce arrives with the nightly sync"
+        "users of these profiles cannot see it, so Salesforce does not tell them who is unsubscribed; the sync works "
+        "all the same. Field and profiles: %(fields)s",
+        fields=fields,
     )
-    fix = told("nothing now; to be ready for it: Setup > Change Data Capture, select Lead and Contact")
-    return Check(check_id, title, "warn", why, fix, link)
+    fix = told(
+        "open the field, Set Field-Level Security, and tick Visible for these profiles; Read-Only is enough for people"
+    )
+    return Check(sound.id, sound.title, "warn", why, fix, sound.link)
 
 
 def _named(names: Iterable[str]) -> str:

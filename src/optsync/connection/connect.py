@@ -1,6 +1,8 @@
-"""Connecting a Salesforce org: sign in, look at its fields, store the credential, make every opt-out due there."""
+"""Connecting a Salesforce org: sign in, look at its fields, store the credential, make every opt-out due there; and
+ending that, with everything kept but the credential."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -114,6 +116,40 @@ def connections(conn: psycopg.Connection) -> list[Connection]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """An org whose connection was ended; connecting it again resumes where it was."""
+
+    salesforce_id: str
+    name: str
+    disconnected_at: datetime
+
+
+def disconnected(conn: psycopg.Connection) -> list[Disconnected]:
+    """The orgs that were connected once and are not now, the last one first."""
+    return [Disconnected(*row) for row in conn.execute(sql(PACKAGE, "disconnected"))]
+
+
+def known_orgs(conn: psycopg.Connection) -> dict[int, str]:
+    """The Salesforce id of every org that was ever connected, by our number for it: history speaks of all of them."""
+    return dict(conn.execute(sql(PACKAGE, "known_orgs")).fetchall())
+
+
+def disconnect(conn: psycopg.Connection, org_id: int, actor: str | None = None) -> bool:
+    """Destroys the credential, with one event; False when the org was not connected.
+
+    Opt-outs, marks, links, settings and history stay; what is recorded from now on becomes owed there as before and
+    waits. The caller ends a sync run that is going on (`sync.disconnecting`).
+    """
+    with conn.transaction():
+        if not conn.execute(sql(PACKAGE, "disconnect"), {"org_id": org_id}).rowcount:
+            return False
+        marks.clear_pauses(conn, org_id)
+        values = {"kind": "disconnected", "actor": actor, "org_id": org_id, "evidence": None}
+        conn.execute(sql(PACKAGE, "write_event"), values)
+    return True
+
+
 def encrypt_again(conn: psycopg.Connection, vault: "Vault", *, actor: str | None = None) -> int:
     """Puts every stored credential under the vault's newest key, with one event; returns how many there are.
 
@@ -175,7 +211,6 @@ def _store(
     actor: str | None,
 ) -> tuple[int, bool]:
     org_id = targets.register_org(conn, org.id)
-    is_new = all(known.org_id != org_id for known in connections(conn))
     values = {
         "org_id": org_id,
         "credential": vault.encrypt(credential.to_json().encode()),
@@ -187,7 +222,8 @@ def _store(
         "actor": actor,
         **_sign_in_of(credential),
     }
-    conn.execute(sql(PACKAGE, "store_connection"), values)
+    row = conn.execute(sql(PACKAGE, "store_connection"), values).fetchone()
+    is_new = row is not None and bool(row[0])
     conn.execute(sql(PACKAGE, "add_settings"), {"org_id": org_id})
     marks.clear_pauses(conn, org_id)
     evidence = Jsonb({"org": org.id, "name": org.name, "revision": "first" if is_new else "again"})

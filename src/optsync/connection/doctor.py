@@ -58,11 +58,13 @@ def run(
     database: "Database",
     seams: Seams,
     *,
+    public_url: str | None = None,
     canary: bool = False,
 ) -> list[Check]:
     """Every check in order. Never raises for trouble: what cannot be checked says why, what hangs on it is skipped.
 
-    Nothing is changed, but with `canary` a Lead of our own is made, ticked and deleted.
+    `public_url` is the address that links carry, None without one. Nothing is changed, but with `canary` a Lead of our
+    own is made, ticked and deleted.
     """
     keys, vault = check_keys(conn, open_vault)
     if vault is None:
@@ -70,7 +72,7 @@ def run(
         found = [*skipped(why, "sign-in", "org", "api", "fields")]
     else:
         found = [*_check_salesforce(conn, vault, org_id, seams, canary)]
-    return [*found, keys, *check_installation(conn, org_id, database)]
+    return [*found, keys, *check_installation(conn, org_id, database, public_url)]
 
 
 def _check_salesforce(
@@ -150,11 +152,12 @@ def _check_setup(conn: psycopg.Connection, session: Session, chosen: Settings, e
     yield from checks_setup.check_user(session, link)
     wanted = [OptOutField(one.lead_name, one.contact_name, one.label) for one in _fields_in_use(conn, chosen)]
     yield from checks_setup.check_layouts(session, link, wanted, decides=edition.startswith(LAYOUT_DECIDES))
+    if not edition.startswith(LAYOUT_DECIDES):
+        yield from checks_setup.check_readers(session, link, wanted)
     yield from checks_setup.check_rules(session, link)
     yield from checks_setup.check_custom(
         session, link, next((one for one in wanted if one.lead_name != fields.EMAIL.lead_name), None)
     )
-    yield from checks_setup.check_events(session, link)
 
 
 def _api_refused(error: SalesforceError) -> Check:

@@ -15,6 +15,7 @@ import psycopg
 
 from optsync.connection.connect import PACKAGE
 from optsync.core.problems import Problem
+from optsync.core.told import told
 from optsync.ledger.queries import sql
 from optsync.salesforce.credentials import Credential
 from optsync.salesforce.errors import BadCredential, Unreachable
@@ -39,7 +40,9 @@ class StoredCredential:
 
     @contextmanager
     def hold(self) -> Iterator["HeldCredential"]:
-        """The newest credential, under the org's lock. Raises Unreachable, BadCredential, psycopg.Error."""
+        """The newest credential, under the org's lock. Raises Unreachable, BadCredential (also for an org that was
+        disconnected meanwhile), psycopg.Error.
+        """
         with psycopg.connect(autocommit=True, **self._parameters) as conn:
             conn.execute(f"SET lock_timeout = '{PATIENCE_SECONDS}s'")
             try:
@@ -53,7 +56,8 @@ class StoredCredential:
 
     def _read(self, conn: psycopg.Connection) -> "HeldCredential":
         row = conn.execute(sql(PACKAGE, "credential"), {"org_id": self._org_id}).fetchone()
-        assert row is not None  # a connection is never taken away
+        if row is None:
+            raise BadCredential(told("this Salesforce org was disconnected"), next_step=told("connect it again"))
         try:
             credential = Credential.from_json(self._vault.decrypt(row[0]).decode())
         except Problem as problem:

@@ -7,7 +7,7 @@ the mark with Salesforce's own words untouched: nothing is ever dropped.
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 
 class RetryClass(Enum):
@@ -29,15 +29,36 @@ class RetryClass(Enum):
     """Salesforce refuses our sign-in: pushes of the org wait until somebody reconnects."""
 
 
+Act = Literal["", "retry", "doctor", "reconnect"]
+"""What is to be done here once Salesforce is put right: a button on a page, a command in a terminal."""
+
+COMMANDS: Final[dict[Act, str]] = {
+    "retry": "Then: optsync retry",
+    "doctor": "Run: optsync doctor",
+    "reconnect": "Run: optsync connect --credentials FILE",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One refusal in plain words. `code` is Salesforce's; `title` is a heading, `means` and `next` are sentences."""
+    """One refusal in plain words. `code` is Salesforce's; `title` is a heading, `means` and `next` are sentences.
+
+    `setup` is the page of Salesforce Setup where it is put right, below /lightning/setup/ and with {} for the object;
+    "" where no single page is known. They are of one shape with the doctor's (connection/checks.py).
+    """
 
     code: str
     title: str
     means: str
     next: str
     retry: RetryClass
+    act: Act = ""
+    setup: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What to do next, for who reads it beside a command line instead of a button."""
+        return f"{self.next} {COMMANDS[self.act]}" if self.act else self.next
 
 
 UNKNOWN_CODE: Final = "UNKNOWN"
@@ -45,12 +66,18 @@ UNKNOWN_CODE: Final = "UNKNOWN"
 
 _BLOCKED = "These people are already blocked here, but Salesforce still shows them as mailable."
 _WAITS = "Nobody needs to act: optsync tries again by itself."
-_RECONNECT = "Sign in again with: optsync connect --credentials FILE. Everything owed is sent afterwards."
-_DOCTOR = "Run: optsync doctor. It names the missing permission; the pause ends by itself once it is granted."
+_RECONNECT = "Sign in again. Everything owed is sent afterwards."
+_DOCTOR = "The doctor names the missing permission; the pause ends by itself once it is granted."
+_RULES, _PERMISSIONS, _FIELDS = (
+    "ObjectManager/{}/ValidationRules/view",
+    "PermSets/home",
+    "ObjectManager/{}/FieldsAndRelationships/view",
+)
+_DUPLICATES, _TRIGGERS, _FLOWS, _CLASSES = "DuplicateRules/home", "ApexTriggers/home", "Flows/home", "ApexClasses/home"
 
 
-def _soon(code: str, title: str, means: str, next_step: str = _WAITS) -> Rejection:
-    return Rejection(code, title, means, next_step, RetryClass.RETRY)
+def _soon(code: str, title: str, means: str, next_step: str = _WAITS, setup: str = "") -> Rejection:
+    return Rejection(code, title, means, next_step, RetryClass.RETRY, setup=setup)
 
 
 def _slow(code: str, title: str, means: str, next_step: str) -> Rejection:
@@ -61,12 +88,13 @@ def _follow(code: str, title: str, means: str, next_step: str) -> Rejection:
     return Rejection(code, title, means, next_step, RetryClass.FOLLOW)
 
 
-def _park(code: str, title: str, why: str, next_step: str) -> Rejection:
-    return Rejection(code, title, f"{why} {_BLOCKED}", next_step, RetryClass.PARK)
+def _park(code: str, title: str, why: str, next_step: str, setup: str = "") -> Rejection:
+    return Rejection(code, title, f"{why} {_BLOCKED}", next_step, RetryClass.PARK, "retry", setup)
 
 
 def _pause(code: str, title: str, why: str, next_step: str = _DOCTOR) -> Rejection:
-    return Rejection(code, title, f"{why} Pushes to this object wait; nothing is lost.", next_step, RetryClass.PAUSE)
+    means = f"{why} Pushes to this object wait; nothing is lost."
+    return Rejection(code, title, means, next_step, RetryClass.PAUSE, "doctor" if next_step == _DOCTOR else "retry")
 
 
 def _limit(code: str, title: str, means: str, next_step: str) -> Rejection:
@@ -75,7 +103,7 @@ def _limit(code: str, title: str, means: str, next_step: str) -> Rejection:
 
 def _reconnect(code: str, title: str, why: str, next_step: str = _RECONNECT) -> Rejection:
     means = f"{why} Nothing reaches Salesforce meanwhile; everything waits here."
-    return Rejection(code, title, means, next_step, RetryClass.RECONNECT)
+    return Rejection(code, title, means, next_step, RetryClass.RECONNECT, "reconnect")
 
 
 _ALL: Final = (
@@ -84,7 +112,7 @@ _ALL: Final = (
           "Another change held the record or its Account at that moment."),
     _soon("DUPLICATES_DETECTED", "A duplicate rule stopped the update",
           "Salesforce found a similar record. optsync sends the update again and asks to save anyway.",
-          "If it stays, the rule blocks instead of warning: exempt the integration user from it."),
+          "If it stays, the rule blocks instead of warning: exempt the integration user from it.", setup=_DUPLICATES),
     _soon("QUERY_TIMEOUT", "A question to Salesforce ran too long", "The org was slow at that moment."),
     _soon("SERVER_UNAVAILABLE", "Salesforce did not answer", "Salesforce or the way to it was too busy or away."),
     _soon("FAILED_WRITE", "The connection broke off",
@@ -121,44 +149,45 @@ _ALL: Final = (
     # A person must act on this record
     _park("FIELD_CUSTOM_VALIDATION_EXCEPTION", "A validation rule blocks the update",
           "A rule of your org refuses any change of this record.",
-          "Exempt the integration user from the rule, or fill in the field it names. Then: optsync retry"),
+          "Exempt the integration user from the rule, or fill in the field it names.", setup=_RULES),
     _park("FIELD_FILTER_VALIDATION_EXCEPTION", "A lookup filter refuses this record",
           "A value that is already in the record does not pass a filter, which Salesforce checks on every change.",
-          "Correct the field that Salesforce names. Then: optsync retry"),
+          "Correct the field that Salesforce names.", setup=_FIELDS),
     _park("FIELD_INTEGRITY_EXCEPTION", "Another field of this record is invalid",
           "A value that is already in the record is not allowed any more, which Salesforce checks on every change.",
-          "Correct the field that Salesforce names. Then: optsync retry"),
+          "Correct the field that Salesforce names."),
     _park("REQUIRED_FIELD_MISSING", "A required field of this record is empty",
           "Salesforce checks required fields on every change, even of another field.",
-          "Fill in the field that Salesforce names. Then: optsync retry"),
+          "Fill in the field that Salesforce names.", setup=_FIELDS),
     _park("STRING_TOO_LONG", "Another field of this record is too long",
           "A trigger or flow writes more into a field than it can hold.",
-          "Shorten the field that Salesforce names. Then: optsync retry"),
+          "Shorten the field that Salesforce names."),
     _park("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "An Apex trigger failed",
           "A trigger of your org stopped the update, or the integration user may not edit this object.",
-          "Show Salesforce's words below to whoever looks after the trigger. Then: optsync retry"),
+          "Show Salesforce's words below to whoever looks after the trigger.", setup=_TRIGGERS),
     _park("CANNOT_EXECUTE_FLOW_TRIGGER", "A flow failed",
           "A record-triggered flow of your org stopped the update.",
-          "Show Salesforce's words below to whoever looks after the flow. Then: optsync retry"),
+          "Show Salesforce's words below to whoever looks after the flow.", setup=_FLOWS),
     _park("APEX_ERROR", "Apex code failed", "Code of your org stopped the update.",
-          "Show Salesforce's words below to whoever looks after the code. Then: optsync retry"),
+          "Show Salesforce's words below to whoever looks after the code.", setup=_CLASSES),
     _park("INSUFFICIENT_ACCESS_OR_READONLY", "We may not edit this record",
           "Sharing rules hide the record from the integration user or make it read-only.",
-          "Give the integration user edit access, for example by View All and Modify All on Lead and Contact."),
+          "Give the integration user edit access, for example by View All and Modify All on Lead and Contact.",
+          setup=_PERMISSIONS),
     _park("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "We may not see a related record",
           "The integration user has no access to a record that this one refers to, such as its Account or owner.",
-          "Give the integration user access to the related record. Then: optsync retry"),
+          "Give the integration user access to the related record.", setup=_PERMISSIONS),
     _park("TXN_SECURITY_NO_ACCESS", "A security policy refuses the update",
           "A transaction security policy of your org does not allow it.",
-          "Ask your Salesforce administrator to exempt the integration user. Then: optsync retry"),
+          "Ask your Salesforce administrator to exempt the integration user."),
     _park("DUPLICATE_VALUE", "A unique field has this value already",
           "A trigger or flow writes a value that another record has.",
-          "Correct the field that Salesforce names. Then: optsync retry"),
+          "Correct the field that Salesforce names."),
     _park("MALFORMED_ID", "The id is not one of this object",
           "The stored id does not name a record that Salesforce knows.",
           "Check the file the id came from, and import the right one."),
     _park("MISSING_ARGUMENT", "The id was missing", "A request went out without the id of its record.",
-          "This is our mistake: please report it. Then: optsync retry"),
+          "This is our mistake: please report it."),
     # Missing for a whole object
     _pause("INVALID_FIELD", "The opt-out field does not exist for us",
            "It is not in this org, or field-level security hides it from the integration user."),
@@ -187,17 +216,16 @@ _ALL: Final = (
     _reconnect("INVALID_SESSION_ID", "Sign-in expired",
                "Salesforce does not accept our session, and a fresh one neither."),
     _reconnect("INVALID_GRANT", "Sign-in refused", "Salesforce does not accept our credential from here.",
-               "If Salesforce says ip restricted, allow our address for the integration user. Else reconnect: "
-               "optsync connect --credentials FILE"),
+               "If Salesforce says ip restricted, allow our address for the integration user. Else reconnect."),
     _reconnect("AUTHENTICATION_FAILURE", "Sign-in refused", "Salesforce does not accept our credential."),
     _reconnect("EXPIRED_ACCESS", "The permission to sign in has expired",
                "Salesforce has ended the access we were given."),
     _reconnect("INACTIVE_USER", "The integration user is switched off",
                "Somebody deactivated the user that optsync signs in as.",
-               "Activate that user in Setup, or reconnect with another: optsync connect --credentials FILE"),
+               "Activate that user in Setup, or reconnect with another."),
     _reconnect("INACTIVE_ORGANIZATION", "The org is switched off",
                "Salesforce says that this organization is not active.",
-               "Ask Salesforce about the org, or connect another: optsync connect --credentials FILE"),
+               "Ask Salesforce about the org, or connect another."),
     _reconnect("INVALID_CLIENT_ID", "Salesforce does not know our app",
                "The consumer key is of another org or was removed."),
 )  # fmt: skip
@@ -261,6 +289,7 @@ def _explain_unknown(name: str, message: str) -> Rejection:
         name or UNKNOWN_CODE,
         title,
         means,
-        "Show Salesforce's words to your administrator. Then: optsync retry",
+        "Show Salesforce's words to your administrator.",
         RetryClass.PARK,
+        "retry",
     )

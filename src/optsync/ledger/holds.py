@@ -16,6 +16,7 @@ Direction = Literal["from Salesforce", "to Salesforce", "fan-out", "scanner"]
 DIRECTIONS: dict[str, Direction] = {"i": "from Salesforce", "o": "to Salesforce", "f": "fan-out", "s": "scanner"}
 """A 'scanner' hold keeps nothing back: its people are opted out and pushed; it is a list to review (optsync.public)."""
 SAMPLE_ADDRESSES = 5
+HOLD_ID_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,23 @@ class Hold:
     addresses: int
     boxes: int
     sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOver:
+    """A mass change that needs no decision any more. `decision` is 'applied' or 'dropped', None when nobody was left in
+    it; `addresses` is how many people it was about, None where that was not kept."""
+
+    hold_id: int
+    direction: Direction
+    origin: str
+    org_id: int | None
+    made_at: datetime
+    decided_at: datetime | None
+    decision: str | None
+    decided_by: str | None
+    note: str | None
+    addresses: int | None
 
 
 def undecided(conn: psycopg.Connection, most: int | None = None, *, scanners: bool = True) -> list[Hold]:
@@ -49,6 +67,19 @@ def count_undecided(conn: psycopg.Connection) -> int:
     return int(row[0])
 
 
+def over(conn: psycopg.Connection, most: int, before: int = HOLD_ID_MAX, hold_id: int | None = None) -> list[HoldOver]:
+    """Mass changes that need no decision any more, the newest first; `hold_id` asks for one of them."""
+    rows = conn.execute(sql("optsync.ledger", "holds_over"), {"most": most, "before": before, "hold": hold_id})
+    return [HoldOver(number, DIRECTIONS[direction], *rest) for number, direction, *rest in rows.fetchall()]
+
+
+def ignored_ticks(conn: psycopg.Connection, hold_id: int) -> int:
+    """How many ticks of a dropped mass change are still in Salesforce, as far as we know, and ignored."""
+    row = conn.execute(sql("optsync.ledger", "count_disputes"), [hold_id]).fetchone()
+    assert row is not None  # a count
+    return int(row[0])
+
+
 def sample(conn: psycopg.Connection, hold_id: int, count: int = SAMPLE_ADDRESSES) -> tuple[str, ...]:
     """Some of its addresses, masked."""
     rows = conn.execute(sql("optsync.ledger", "hold_sample"), [hold_id, count])
@@ -62,9 +93,13 @@ def records(conn: psycopg.Connection, hold_id: int, count: int) -> list[tuple[st
     return [(record_id, _masked(normal)) for record_id, normal in rows]
 
 
-def people_csv(conn: psycopg.Connection, hold_id: int) -> Iterator[bytes]:
-    """The people of an undecided hold and their ticked records, as CSV that no spreadsheet runs."""
-    with conn.cursor().copy(sql("optsync.ledger", "hold_people_csv"), [hold_id]) as copy:
+def people_csv(conn: psycopg.Connection, hold_id: int, *, ignored: bool = False) -> Iterator[bytes]:
+    """The people of an undecided hold and their ticked records, as CSV that no spreadsheet runs.
+
+    `ignored` asks for the ticks of a dropped one that are still ignored.
+    """
+    statement = sql("optsync.ledger", "hold_disputes_csv" if ignored else "hold_people_csv")
+    with conn.cursor().copy(statement, [hold_id]) as copy:
         for block in copy:
             yield bytes(block)
 
@@ -101,6 +136,13 @@ def open_outbound(conn: psycopg.Connection, origin: str, org_id: int | None = No
     return _open(conn, "o", origin, org_id)
 
 
+def join_outbound(conn: psycopg.Connection, origin: str) -> int:
+    """The outbound hold that opt-outs of this origin join in the open transaction; begun where there is none."""
+    conn.execute(sql("optsync.ledger", "lock_for_holds"))
+    row = conn.execute(sql("optsync.ledger", "hold_to_join"), [origin]).fetchone()
+    return int(row[0]) if row else _open(conn, "o", origin, None)
+
+
 def apply(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str) -> int:
     """Releases a hold: its ticks become opt-outs, its marks are owed. Returns the addresses; Problem when decided."""
     inner, outer = hmac_pads(subject_key)
@@ -120,8 +162,9 @@ def drop(conn: psycopg.Connection, subject_key: bytes, hold_id: int, actor: str,
 
 
 def _open(conn: psycopg.Connection, direction: str, origin: str, org_id: int | None) -> int:
-    row = conn.execute(sql("optsync.ledger", "open_hold"), [direction, origin, org_id]).fetchone()
-    assert row is not None  # INSERT ... RETURNING
+    values = {"direction": direction, "origin": origin, "org": org_id}
+    row = conn.execute(sql("optsync.ledger", "open_hold"), values).fetchone()
+    assert row is not None  # the statement answers with the row it made
     return int(row[0])
 
 

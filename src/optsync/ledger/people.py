@@ -55,12 +55,16 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class BoxMark:
-    """What one box of a record is owed; `is_being_sent` while a live worker holds it."""
+    """What one box of a record is owed; `is_being_sent` while a live worker holds it.
+
+    `due_at` is when it is sent; None = not by itself.
+    """
 
     field: int
     state: State
     reason: str | None
     attempts: int
+    due_at: datetime | None
     is_being_sent: bool
 
 
@@ -241,7 +245,8 @@ def _records_of(conn: psycopg.Connection, address_id: int) -> tuple[Record, ...]
         before = found.get((org_id, record_id))
         marks = before.marks if before else ()
         if mark[0] is not None:
-            marks += (BoxMark(mark[0], STATES[mark[1]], mark[2], mark[3], bool(mark[4])),)
+            field, state, reason, attempts, due_at, is_being_sent = mark
+            marks += (BoxMark(field, STATES[state], reason, attempts, due_at, bool(is_being_sent)),)
         found[org_id, record_id] = Record(org_id, record_id, KINDS[kind], PROVENANCES[provenance], successor, marks)
     return tuple(found.values())
 

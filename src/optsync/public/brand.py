@@ -42,9 +42,13 @@ def load(conn: psycopg.Connection) -> Brand:
 
 
 def save(conn: psycopg.Connection, brand: Brand, actor: str) -> None:
-    """Saves a checked brand, with an event when it differs. Raises Problem, and then nothing is changed."""
+    """Saves a checked brand, its addresses in normal form, with an event when it differs.
+
+    Raises Problem, and then nothing is changed.
+    """
     refuse_wrong(brand)
-    conn.execute(sql("optsync.public", "save_brand"), asdict(brand) | {"actor": actor})
+    addresses = {name: normalize(getattr(brand, name)) for name in ("support", "mailbox")}
+    conn.execute(sql("optsync.public", "save_brand"), asdict(brand) | addresses | {"actor": actor})
 
 
 def refuse_wrong(brand: Brand) -> None:
@@ -58,7 +62,8 @@ def refuse_wrong(brand: Brand) -> None:
     ):
         refuse_illegible(colour, card, on)
     for address in filter(None, (brand.support, brand.mailbox)):
-        if not is_address(normalize(address)) or len(address) > MAILBOX_LENGTH_MAX or not address.isascii():
+        normal = normalize(address)
+        if not is_address(normal) or len(normal) > MAILBOX_LENGTH_MAX or not normal.isascii():
             raise Problem(
                 told("This is not an e-mail address: %(address)s", address=address[:100]),
                 unchanged,

@@ -1,4 +1,5 @@
-"""The bound on the form that anybody may post to. Links are never bounded: a valid one is always honoured.
+"""The bound on the form that anybody may post to, and when it answers. Links are never bounded: a valid one is always
+honoured.
 
 In the process, as with the API's limits: what is protected is this machine, and the table of opt-outs from strangers.
 """
@@ -20,6 +21,15 @@ ONE_NETWORK = Rate(20, 1 / 6)
 EVERYBODY = Rate(300, 5)
 NETWORKS_MAX = 10_000
 """How many networks are remembered; the one that was quiet longest is forgotten first (about 2 MB)."""
+
+
+ANSWER_SECONDS = 0.1
+"""The form answers at the end of such a slot, so that its time does not tell whom we know."""
+
+
+def rest_of_the_slot(worked_seconds: float) -> float:
+    """How long to wait for its end: a slow machine answers late, and still not by whom it was asked about."""
+    return ANSWER_SECONDS - worked_seconds % ANSWER_SECONDS
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 The subject carries the token, as our header writes it; a token in a recipient's address (name+token@) counts, too.
 Without one, whoever writes a mail that asks for it is taken at their word, as with the form for damaged links; what
-machines answer by themselves (vacation notes, bounces) is not.
+machines answer by themselves (vacation notes, bounces) is not. Many such are bounded (`acts`), a token never is.
 """
 
 import re
@@ -18,7 +18,9 @@ from typing import Literal
 
 import psycopg
 
+from optsync.ledger.batches import Wanted
 from optsync.ledger.record import Recorded, opt_out
+from optsync.public import acts
 from optsync.public.languages import languages
 from optsync.public.tokens import LONGEST_TOKEN, UnsubscribeLink, read_token
 
@@ -26,6 +28,8 @@ HEAD_BYTES_MAX = 256 * 1024
 """Only the head of a message is read; so much of it."""
 TOKENS_MAX = 20
 TOKEN = re.compile(rf"[A-Za-z0-9_-]{{40,{LONGEST_TOKEN}}}")
+BY_WRITER = "mails without a link"
+"""What their hold says it came from."""
 RECIPIENTS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To")
 Outcome = Literal["recorded", "automatic", "nobody"]
 
@@ -66,7 +70,10 @@ def unsubscribe_by_mail(
     link = link or UnsubscribeLink(mail.writer)
     evidence |= {"message": link.message_id, "sender": link.sender, "campaign": link.campaign}
     kept = {name: value for name, value in evidence.items() if value}
-    return Received("recorded", opt_out(conn, subject_key, link.address, "mail", evidence=kept))
+    if evidence["named by"] == "link":
+        return Received("recorded", opt_out(conn, subject_key, link.address, "mail", evidence=kept))
+    wanted = Wanted(link.address, "mail", None, kept)
+    return Received("recorded", acts.opt_out_unproved(conn, subject_key, wanted, BY_WRITER))
 
 
 def parsed(raw: bytes) -> Mail:

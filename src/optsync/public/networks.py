@@ -1,55 +1,35 @@
-"""Which network a request came from: kept as proof instead of the address, which would name a household."""
+"""Which network and program a request came from, kept as proof; never the address, which would name a household."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optsync.core.addresses import without_addresses
+from optsync.core.proxies import INSIDE, Network, client_of, is_among
+from optsync.core.texts import storable
 
-def network_of(meta: Mapping[str, Any]) -> str:
+AGENT_CHARACTERS_MAX = 200
+
+
+def network_of(meta: Mapping[str, Any], proxies: Sequence[Network] = INSIDE) -> str:
     """The /24 (IPv4) or /48 (IPv6) network of whoever asks, from a request's META or environ; empty when not known.
 
-    When the peer is on this machine or in a private network it is a proxy of our own: then the last public address that
-    proxies wrote into X-Forwarded-For counts. A stranger's header counts nothing, because a stranger's peer is public.
+    Behind proxies of our own the client is the one they name (`core.proxies`); a stranger's header counts nothing.
     """
-    peer = address_of(meta.get("REMOTE_ADDR", ""))
-    if peer is not None and is_inside(peer):
-        hops = [address_of(hop) for hop in meta.get("HTTP_X_FORWARDED_FOR", "")[-1_000:].split(",")]
-        peer = next((hop for hop in reversed(hops) if hop is not None and not is_inside(hop)), peer)
-    if peer is None:
+    client = client_of(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", ""), proxies)
+    if client is None:
         return ""
-    return str(ipaddress.ip_network(f"{peer}/{24 if peer.version == 4 else 48}", strict=False))
+    return str(ipaddress.ip_network(f"{client}/{24 if client.version == 4 else 48}", strict=False))
 
 
-def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address, an IPv4 one in IPv6's clothes as what it is; None for anything else."""
-    try:
-        found = ipaddress.ip_address(text.strip().partition("%")[0])
-    except ValueError:
-        return None
-    mapped = found.ipv4_mapped if found.version == 6 else None
-    return mapped or found
+def agent_of(meta: Mapping[str, Any]) -> str:
+    """What the program calls itself (User-Agent), fit for an event: printable, short, without e-mail addresses."""
+    said = storable(str(meta.get("HTTP_USER_AGENT", ""))[: 4 * AGENT_CHARACTERS_MAX])
+    if not said.isprintable():
+        said = "".join(character if character.isprintable() else " " for character in said)
+    return without_addresses(" ".join(said.split()))[:AGENT_CHARACTERS_MAX]
 
 
-INSIDE = [
-    ipaddress.ip_network(text)
-    for text in (
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",
-        "::1",
-        "fc00::/7",
-        "fe80::/10",
-    )
-]
-
-
-def is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether it is this machine or a private network (RFC 1918, RFC 4193)."""
-    return any(address in network for network in INSIDE)
-
-
-def is_public(network: str) -> bool:
+def is_public(network: str, proxies: Sequence[Network] = INSIDE) -> bool:
     """Whether a network of `network_of` says anything about who asked: one of our own proxies' does not."""
-    return network != "" and not is_inside(ipaddress.ip_network(network).network_address)
+    return network != "" and not is_among(ipaddress.ip_network(network).network_address, proxies)

@@ -13,7 +13,7 @@ import psycopg
 from optsync.config.desk import desk
 from optsync.config.lanes import Application, Environ, StartResponse
 from optsync.public.links import ONE_CLICK
-from optsync.public.networks import network_of
+from optsync.public.networks import agent_of, network_of
 from optsync.public.recording import record
 from optsync.public.tokens import read_token
 
@@ -60,7 +60,7 @@ def is_recorded(environ: Environ) -> bool:
     if link is None:
         return False
     try:
-        record(link, "one-click", network_of(environ))
+        record(link, "one-click", network_of(environ, desk().proxies), agent_of(environ))
     except psycopg.Error:
         return False
     return True

@@ -2,7 +2,8 @@
 
 A scanner of a mail system opens, and sometimes presses, every link of every message it lets in: many different people
 within seconds, from one network. That is all we look at. Headers and user agents are not: scanners copy browsers'.
-A large mail provider presses for its users, too, so a list may be right; losing an opt-out would be the worse mistake.
+A large mailbox provider presses for its users, too: its one-click POSTs (RFC 8058) are left out where its networks are
+known (`mail_networks`). From others a list may still be right; losing an opt-out would be the worse mistake.
 """
 
 from dataclasses import dataclass

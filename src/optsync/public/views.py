@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 
 import psycopg
+from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -21,17 +22,15 @@ from optsync.config.desk import desk
 from optsync.core.addresses import mask, normalize
 from optsync.ledger.record import Source
 from optsync.public import reasons, recording
-from optsync.public.flood import Flood
+from optsync.public.flood import Flood, rest_of_the_slot
 from optsync.public.links import ONE_CLICK
 from optsync.public.look import Look, look_for
-from optsync.public.networks import network_of
+from optsync.public.networks import agent_of, network_of
 from optsync.public.tokens import UnsubscribeLink, read_token
 
-UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError)
+UNREADABLE = (MultiPartParserError, SuspiciousOperation, BadRequest, UnreadablePostError, ValueError)
 """What a body that is no form makes Django raise: a broken boundary, too many fields, too many bytes."""
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError)
-ANSWER_SECONDS = 0.1
-"""The form for damaged links takes this long at least, so that its answer does not tell whom we know."""
 FLOOD = Flood()
 View = Callable[..., HttpResponse]
 
@@ -101,11 +100,11 @@ def by_address(request: HttpRequest) -> HttpResponse:
     address = fields_of(request).get("address", "")
     if not all(address.strip().rpartition("@")[::2]):
         return page(request, "damaged", status=400, wrong=address)
-    wait = FLOOD.wait_seconds(network_of(request.META), began)
+    wait = FLOOD.wait_seconds(network_of(request.META, desk().proxies), began)
     if wait:
         return later(request, 429, {"address": address}, retry_seconds=int(wait) + 1)
     answer = record(request, UnsubscribeLink(address), "clicked link")
-    seams.sleep(max(0.0, began + ANSWER_SECONDS - seams.monotonic()))
+    seams.sleep(rest_of_the_slot(seams.monotonic() - began))
     return answer
 
 
@@ -122,7 +121,11 @@ def record(
     Without a token the person typed the address.
     """
     try:
-        recording.record(link, source, network_of(request.META), by_link=bool(token), only_sender=only_sender)
+        came_from = (network_of(request.META, desk().proxies), agent_of(request.META))
+        if token:
+            recording.record(link, source, *came_from, only_sender=only_sender)
+        else:
+            recording.record_typed(link.address, *came_from)
     except AWAY:
         asked = {"stop": "sender"} if only_sender else {} if token else {"address": link.address}
         return later(request, 503, asked)
@@ -139,8 +142,13 @@ def later(request: HttpRequest, status: int, fields: dict[str, str], retry_secon
 
 
 def fields_of(request: HttpRequest) -> dict[str, str]:
-    """The fields of a form; none of a body that is no form, whatever it is instead."""
+    """The fields of a form; none of a body that is no form, whatever it is instead, or too long for one.
+
+    Django counts only the fields: files of any size could keep it busy, and then not be kept.
+    """
     try:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise BadRequest("too long for a form")
         return {name: str(value) for name, value in request.POST.items()}
     except UNREADABLE:
         drain(request)

@@ -72,6 +72,38 @@ def modify_all_records(session: Session, objects: Iterable[str]) -> set[str]:
     return {str(row.get("SobjectType")) for row in query.rows(session, soql)}
 
 
+def users_without_field(session: Session, object_name: str, field: str) -> dict[str, int] | None:
+    """How many active users see the object but, by field-level security, not its field: by their profile's name.
+
+    What a profile gives is a set like any other, and stands among a user's assignments. None when more sets speak of
+    the object than fit into one query.
+    """
+    of_object = f"WHERE SobjectType = {query.quote(object_name)} AND PermissionsRead = true"
+    may_see = _parents(session, f"SELECT ParentId FROM ObjectPermissions {of_object}")
+    named = query.quote(f"{object_name}.{field}")
+    may_read = _parents(session, f"SELECT ParentId FROM FieldPermissions {of_object} AND Field = {named}")
+    wheres = [f"Id IN ({_assigned(may_see)})"] if may_see else []
+    wheres += [f"Id NOT IN ({_assigned(may_read)})"] if may_read else []
+    soql = (
+        f"SELECT Profile.Name, COUNT(Id) users FROM User WHERE IsActive = true AND UserType = 'Standard' "
+        f"AND {' AND '.join(wheres)} GROUP BY Profile.Name"
+    )
+    if not may_see:
+        return {}
+    if len(query.query_path(soql)) > query.MAX_URI_BYTES:
+        return None
+    return {str(row.get("Name")): int(row.get("users") or 0) for row in query.rows(session, soql)}
+
+
+def _parents(session: Session, soql: str) -> list[str]:
+    return sorted({query.id_from(row, "ParentId") for row in query.rows(session, soql)})
+
+
+def _assigned(set_ids: Iterable[str]) -> str:
+    listed = ",".join(query.quote_id(one) for one in set_ids)
+    return f"SELECT AssigneeId FROM PermissionSetAssignment WHERE PermissionSetId IN ({listed})"
+
+
 def permission_set(session: Session, name: str) -> PermissionSet | None:
     """Our permission set of that API name, None when there is none; one that a package brought is another."""
     soql = f"SELECT Id FROM PermissionSet WHERE Name = {query.quote(name)} AND NamespacePrefix = null"

@@ -103,7 +103,7 @@ class Batch:
         self.result.already_true += self._confirm(self._still_mine(keys), found_ticked=True)
 
     def tick(self, part: Sequence[ClaimedMark], *, allow_save: bool = False, searching: bool = False) -> None:
-        """Ticks up to 200 boxes in one call. Session and claims are checked right before it is sent (rules 10).
+        """Ticks up to 200 boxes in one call. Connection and claims are checked right before it is sent (rules 10).
 
         `searching` says that some of them are innocent of a refusal that all of them met.
         """
@@ -111,6 +111,7 @@ class Batch:
         part = [mark for mark in part if mark.key in mine]
         if not part:
             return
+        self.line.check_connected()
         ticks = [self._tick_of(mark) for mark in part]
         self.result.calls += 1
         try:

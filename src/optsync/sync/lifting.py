@@ -1,7 +1,7 @@
 """Looking at the boxes of one person in every org: before a lift, and hourly while one waits (rules 6).
 
 A waiting lift completes when every box could be read and none is ticked. A box that was seen unticked and is ticked
-again ends the wait: somebody opted the person out anew. Unreadable is not unticked.
+again ends the wait: somebody opted the person out anew. Unreadable is not unticked; a disconnected org has no say.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,17 @@ from optsync.ledger.queries import sql
 from optsync.salesforce.errors import SalesforceError
 from optsync.seams import Seams
 from optsync.sync import follow, lookups, records
-from optsync.sync.line import Line
+from optsync.sync.line import NOBODY, Line
 from optsync.sync.records import Row
 
 if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
 PACKAGE: Final = "optsync.sync"
-NOBODY: Final = 0
-"""A look holds no claims, so it needs no worker number."""
+DISCONNECTED: Final = (
+    "this org is disconnected: nobody waits for it, and a box ticked there brings the unsubscribe back once it is "
+    "connected again and compared"
+)
 MAX_TURNS: Final = 3
 """Following a conversion or a merge may bring another record; after so many turns the rest waits for the next look."""
 
@@ -58,13 +60,18 @@ class Looked:
 
 
 def boxes_of(conn: psycopg.Connection, vault: "Vault", seams: Seams, address_id: int, normal: str | None) -> list[Box]:
-    """Every box of an address in every connected org, read just now; links and follows what it finds on the way."""
+    """Every box of an address in every connected org, read just now; links and follows what it finds on the way.
+
+    A disconnected org that has a record of it is named, not read: no lift waits for it.
+    """
     sessions = Sessions(vault, seams)
     try:
         lines, unreadable = _lines(conn, vault, seams, sessions)
-        return unreadable + [box for line in lines for box in _boxes_in(line, address_id, normal)]
+        read = [box for line in lines for box in _boxes_in(line, address_id, normal)]
     finally:
         sessions.close()
+    rows = conn.execute(sql(PACKAGE, "disconnected_orgs_of"), {"address": address_id}).fetchall()
+    return unreadable + read + [Box(org_id, "", "Lead", 0, "", None, DISCONNECTED) for (org_id,) in rows]
 
 
 def remove(

@@ -8,14 +8,19 @@ from typing import Final
 
 import psycopg
 
+from optsync.core.told import told
 from optsync.ledger import targets
 from optsync.ledger.marks import Key
+from optsync.ledger.queries import sql
 from optsync.ledger.targets import OptOutField
+from optsync.salesforce.errors import BadCredential
 from optsync.salesforce.session import Session
 from optsync.seams import Seams
 
 HIDDEN_SECONDS: Final = 15 * 60.0
 """How often a field or object that is hidden from us is tried again: its pause ends by itself once it is granted."""
+NOBODY: Final = 0
+"""The worker number of a look, which holds no claims."""
 ORG_WIDE_CODES: Final = ("API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG", "UNSUPPORTED_API_VERSION", "GONE")
 """Missing permissions and a retired version: they concern no single object."""
 
@@ -51,3 +56,9 @@ class Line:
         """Reads the fields again when one of these numbers is new: a line outlives a change of the settings."""
         if not self.fields.keys() >= set(numbers):
             del self.fields
+
+    def check_connected(self) -> None:
+        """Raises BadCredential once somebody has disconnected the org: what was claimed before is not sent any more."""
+        row = self.conn.execute(sql("optsync.sync", "is_connected"), {"org": self.org_id}, prepare=True).fetchone()
+        if row is None or not row[0]:
+            raise BadCredential(told("this Salesforce org was disconnected"), next_step=told("connect it again"))

@@ -215,7 +215,7 @@ def due(conn: psycopg.Connection, seams: Seams) -> list[Due]:
     Salesforce to be back, nothing is due in its org: the next slot would only go on with it, and ask too early.
     """
     found = []
-    for (org_id,) in conn.execute(sql(PACKAGE, "orgs_with_settings")).fetchall():
+    for (org_id,) in conn.execute(sql(PACKAGE, "connected_orgs")).fetchall():
         chosen = settings.load(conn, org_id)
         left_behind = _left_behind(conn, org_id, sync_on=chosen.sync_on)
         if left_behind == "waits":

@@ -18,7 +18,8 @@ from optsync.core.told import in_language
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.troubles import in_three_parts
-from optsync.web.webhooks import egress, number_in
+from optsync.web.webhooks import number_in
+from optsync.webhooks.egress import egress_of
 
 
 @needs("admin")
@@ -46,7 +47,8 @@ def add(request: HttpRequest) -> None:
     house, kind = desk(), request.POST.get("kind", "")
     target = request.POST.get("target", "").strip()
     known: Kind = kind if kind in KINDS else "email"
-    channels.add(house.connection(), house.vault, egress(), known, target, actor=actor_of(request))
+    egress = egress_of(house.seams, read_environment())
+    channels.add(house.connection(), house.vault, egress, known, target, actor=actor_of(request))
 
 
 def shown(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:

@@ -4,18 +4,17 @@ A page looks at a bounded number of events, however many there are; days are fou
 time. Verifying only reads, part by part, and a page without JavaScript goes on by a link.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
 import psycopg
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from psycopg.rows import dict_row
@@ -23,11 +22,11 @@ from psycopg.rows import dict_row
 from optsync.config.desk import desk
 from optsync.core.told import Told, in_language, told
 from optsync.ledger import chain
-from optsync.ledger.files import safe_cell
+from optsync.ledger.exports import csv_line
 from optsync.ledger.queries import sql
 from optsync.web.middleware import needs
 from optsync.web.shell import page
-from optsync.web.unsubscribes import day_of
+from optsync.web.unsubscribes import ONE_DAY, day_of
 from optsync.web.webhooks import LATEST, number_in
 from optsync.web.words import KINDS
 
@@ -65,6 +64,8 @@ class Asked:
     about: str
     since: date | None
     until: date | None
+    zone: tzinfo = field(default_factory=timezone.get_current_timezone)
+    """In which a day begins and ends: that of the page. A streamed answer is written after the page's time."""
 
     @classmethod
     def from_query(cls, query: dict[str, str]) -> "Asked":
@@ -84,8 +85,8 @@ class Asked:
 
     def values(self, conn: psycopg.Connection) -> dict[str, Any]:
         """What the statements are given: texts, instants, and the numbers between which those instants lie."""
-        since = datetime.combine(self.since, time(), UTC) if self.since else BEFORE_ALL
-        until = datetime.combine(self.until, time(), UTC) + timedelta(days=1) if self.until else AFTER_ALL
+        since = datetime.combine(self.since, time(), self.zone) if self.since else BEFORE_ALL
+        until = datetime.combine(self.until + ONE_DAY, time(), self.zone) if self.until else AFTER_ALL
         values = {"what": self.what, "who": self.who, "about": self.about, "since": since, "until": until}
         values["from"] = number_at(conn, since - LONGEST_TRANSACTION) if self.since else 0
         values["before"] = number_at(conn, until + LONGEST_TRANSACTION) if self.until else LATEST
@@ -215,7 +216,7 @@ def exported(asked: Asked, *, as_csv: bool) -> Iterator[bytes]:
             cursor.execute(sql("optsync.web", "events_between"), values)
             for row in cursor:
                 row["at"] = row["at"].isoformat()
-                yield csv_line([row[name] for name in COLUMNS]) if as_csv else json_line(row)
+                yield csv_line(csv_cells(row)) if as_csv else json_line(row)
 
 
 def json_line(row: dict[str, Any]) -> bytes:
@@ -223,9 +224,7 @@ def json_line(row: dict[str, Any]) -> bytes:
     return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 
-def csv_line(cells: list[Any]) -> bytes:
-    """One line; a cell that a spreadsheet would run as a formula gets an apostrophe in front."""
-    line = io.StringIO()
-    texts = ["" if cell is None else json.dumps(cell) if isinstance(cell, dict | list) else str(cell) for cell in cells]
-    csv.writer(line).writerow(map(safe_cell, texts))
-    return line.getvalue().encode()
+def csv_cells(row: dict[str, Any]) -> list[Any]:
+    """An event as a line of CSV holds it: what has parts of its own as JSON."""
+    cells = [row[name] for name in COLUMNS]
+    return [json.dumps(cell) if isinstance(cell, dict | list) else cell for cell in cells]

@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from optsync.config.desk import desk
 from optsync.connection import drafts
 from optsync.connection import settings as org_settings
-from optsync.connection.connect import Connection, connections
+from optsync.connection.connect import Connection, connections, disconnected
 from optsync.connection.drafts import Draft
 from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change
@@ -58,6 +58,8 @@ def where(request: HttpRequest) -> HttpResponse:
         "places": places(place),
         "address": request.POST.get("address", known),
         "connected": connections(desk().connection()),
+        "disconnected": disconnected(desk().connection()),
+        "just": request.GET.get("disconnected"),
         "problem": problem,
     }
     return page(request, "connect_where", "settings", REFUSED if problem else 200, step="where", **context)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from optsync.config.desk import desk
+from optsync.config.django_start import handed_over
 from optsync.connection import doctor as doctors
 from optsync.connection.checks import Check
 from optsync.connection.connect import Connection
@@ -34,7 +35,15 @@ def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
     if org is not None:
         desk_ = desk()
         conn, canary = desk_.connection(), request.method == "POST"
-        found = doctors.run(conn, lambda: desk_.vault, org.org_id, desk_.database, desk_.seams, canary=canary)
+        found = doctors.run(
+            conn,
+            lambda: desk_.vault,
+            org.org_id,
+            desk_.database,
+            desk_.seams,
+            public_url=handed_over().public_url,
+            canary=canary,
+        )
         checks = sorted((row_of(check) for check in found), key=lambda row: WORST_FIRST.index(row["state"]))
         asks_admin = [row for row in checks if row["place"] == "salesforce" and row["state"] in ("warn", "fail")]
         context |= verdict_of(found) | {

@@ -8,16 +8,14 @@ from django.utils.translation import gettext as _
 from optsync.alerts.rules import LATE_HOURS, LAW_DAYS
 from optsync.config.desk import desk
 from optsync.core.calendar import business_days_after
-from optsync.ledger import late
 from optsync.web.templatetags.web import day
 
 SHOWN_AFTER = timedelta(hours=1)
 """Before that the sentence above says what is on its way."""
 
 
-def clock_of(org_id: int) -> dict[str, str] | None:
+def clock_of(since: datetime | None) -> dict[str, str] | None:
     """The line of the Overview, and its tone: a warning from a day on. None while nothing waits for long."""
-    since = late.oldest(desk().connection(), org_id)
     if since is None or desk().seams.now() - since < SHOWN_AFTER:
         return None
     tone = "warn" if desk().seams.now() - since >= timedelta(hours=LATE_HOURS) else "info"

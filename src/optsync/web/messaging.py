@@ -17,7 +17,7 @@ from optsync.public.links import own_url
 from optsync.public.messages import SHIPPED, Kind, MessageText
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
-from optsync.web.troubles import in_three_parts
+from optsync.web.troubles import address_trouble, in_three_parts
 
 
 @needs("viewer", to_change="admin")
@@ -70,6 +70,7 @@ def form(request: HttpRequest, text: MessageText, status: int = 200, **context: 
     context |= {
         "texts": messages.every(desk().connection()) or [SHIPPED],
         "text": text,
+        "address_trouble": address_trouble(),
         "kinds": [("account", _("The whole account")), ("team", _("A team")), ("user", _("A user"))],
         "plain": messages.filled(sample, text.words, url, appends=text.appends, html=False),
         "rich": messages.filled("<p>{{team_unsubscribe}}</p>", text.words, url, appends=text.appends, html=True),

@@ -1,7 +1,8 @@
 """One person: blocked or not and why, the records with their boxes, the history, removing an unsubscribe."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,27 +12,33 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
+from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection import settings as org_settings
 from optsync.core.addresses import normalize, without_addresses
-from optsync.core.record_ids import BadRecordId, to_18
-from optsync.ledger import check, people, targets
+from optsync.core.record_ids import BadRecordId, kind_of, to_18
+from optsync.ledger import check, marks, people, targets, uploads
 from optsync.ledger import compliance as kept
 from optsync.ledger.lifts import Mode
-from optsync.ledger.people import Person
+from optsync.ledger.people import BoxMark, Person, TimelineEntry
 from optsync.ledger.queries import sql
 from optsync.public import senders
 from optsync.sync import lifting
 from optsync.sync.lifting import Box
-from optsync.web import compliance, listing
+from optsync.web import boxes, compliance, listing
+from optsync.web.causes import said_of_retry
+from optsync.web.history import Labels, as_json, record_as_json, tell
+from optsync.web.letter import letter_of
 from optsync.web.middleware import actor_of, needs
-from optsync.web.record_links import record_links
+from optsync.web.record_links import RecordLink, record_links
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
-from optsync.web.words import detail_of, linked_by, source_of, state_of_box, why_blocked
+from optsync.web.words import BOX_STATES, linked_by, state_of_box, why_blocked
 
 BUSY = 409
+BOXES_SHOWN = 5
+"""Of one cause; an address may have hundreds of records."""
 
 
 @needs("viewer")
@@ -43,7 +50,8 @@ def person(request: HttpRequest) -> HttpResponse:
         return person_of_record(request, request.GET["record"])
     if not address:
         return listing.people(request)
-    return page(request, "people", "people", done=said_of(request.GET.get("done", "")), **shown(address))
+    done = said_of(request.GET.get("done", "")) or said_of_retry(request.GET.get("due", ""))
+    return page(request, "people", "people", done=done, **shown(address))
 
 
 def said_of(outcome: str) -> str:
@@ -65,44 +73,80 @@ def shown(address: str) -> dict[str, Any]:
     found = people.find(conn, key, address)
     (verdict,) = check.may_mail(conn, key, [address])
     opt_out = found.opt_out if found else None
+    history = people.timeline(conn, key, address)
     person = {
         "address": address,
         "normal": found.normal if found else address,
         "blocked": not verdict.allowed,
-        "why": why_blocked(verdict.why, known=found is not None, translate=_),
+        "why": why_of(verdict.why, found),
+        "since": since_of(found),
         "erasable": found is not None and not found.is_erased,
         "stopped": ", ".join(senders.stopped(conn, found.opt_outs)) if found else "",
         "removable": opt_out is not None and opt_out.is_active,
         "records": records_of(found) if found else [],
         "compliance": compliance.card_of(found),
-        "timeline": [
-            {"at": entry.at, "details": detail_of(entry, _), "source": source_of(entry, _)}
-            for entry in reversed(people.timeline(conn, key, address))
-        ],
+        "gone": gone_of(found, history),
+        "decide": decide_of(found),
+        **hindrances(found),
+        "timeline": tell(history, labels_of(found, history), _)[::-1],
+        "proofs": proofs_of(found),
     }
     return person | {"letter": letter_of(person)}
 
 
-def letter_of(person: dict[str, Any]) -> str:
-    """The evidence as plain text, to be copied into a letter or a ticket; newest first, to the millisecond, in UTC."""
-    state = _("Blocked") if person["blocked"] else _("Mail allowed")
-    lines = [person["normal"], f"{state}: {person['why']}"]
-    lines += [_("Wants no e-mails from: %(senders)s") % {"senders": person["stopped"]}] if person["stopped"] else []
-    lines.append("")
-    for record in person["records"]:
-        boxes = ", ".join(f"{box['field']}: {box['state']}" for box in record["boxes"])
-        lines.append(f"{record['kind']} {record['record_id']}: {boxes or _('nothing owed')}")
-    lines += [""] * bool(person["records"])
-    for entry in person["timeline"]:
-        at = entry["at"].astimezone(UTC).isoformat(" ", "milliseconds").replace("+00:00", " UTC")
-        lines.append(f"{at} · {entry['details']} · {entry['source']}")
-    return "\n".join(lines)
+def why_of(why: str, found: Person | None) -> str:
+    """Why the person may not be mailed, or how we know of them although nothing forbids it."""
+    if not why and found and found.records and not found.opt_outs:
+        return _("We know this address only from Salesforce. Not unsubscribed: mail is allowed.")
+    return why_blocked(why, known=found is not None, translate=_)
+
+
+def since_of(found: Person | None) -> datetime | None:
+    """Since when the person is unsubscribed; None when they are not."""
+    opt_out = found.opt_out if found else None
+    return opt_out.since_at if opt_out and opt_out.is_active else None
+
+
+def decide_of(found: Person | None) -> str:
+    """The page on which somebody decides about the mass change that alone blocks the person; empty when none does."""
+    if found is None or not found.hold_ids or (found.opt_out and found.opt_out.is_active):
+        return ""
+    return boxes.page_of_holds(found.hold_ids)
+
+
+def hindrances(found: Person | None) -> dict[str, Any]:
+    """What stands between the unsubscribe and Salesforce, and whether trying again may help."""
+    if found is None or found.opt_out is None or not found.opt_out.is_active:
+        return {}
+    causes, unlinked = boxes.causes_of(found), boxes.not_linked(found)
+    labels, link = labels_of(found), record_links()
+    owed = any(mark.state == "owed" for record in found.records for mark in record.marks)
+    return {
+        "causes": [shown_cause(cause, labels, link) for cause in causes],
+        "unlinked": unlinked,
+        "nobody_works": (owed or bool(unlinked)) and not uploads.is_any_worker_alive(desk().connection()),
+        "can_retry": bool(boxes.lookups_of(found)) or any(cause.can_retry for cause in causes),
+    }
+
+
+def shown_cause(cause: boxes.Cause, labels: Labels, link: RecordLink) -> dict[str, Any]:
+    """A cause with the boxes that it is about, the first of them."""
+    shown = [
+        {
+            "kind": record.kind,
+            "record_id": record.record_id,
+            "url": link(record.org_id, record.record_id),
+            "field": labels.get((record.org_id, mark.field), "?"),
+        }
+        for record, mark in cause.boxes[:BOXES_SHOWN]
+    ]
+    return {"about": cause, "boxes": shown, "more": len(cause.boxes) - len(shown)}
 
 
 def records_of(found: Person) -> list[dict[str, Any]]:
     """The records of a person with their boxes in words."""
     link = record_links()
-    labels = {org: labels_of(org) for org in {record.org_id for record in found.records}}
+    labels = labels_of(found)
     return [
         {
             "kind": record.kind,
@@ -111,7 +155,7 @@ def records_of(found: Person) -> list[dict[str, Any]]:
             "provenance": linked_by(record.provenance, _),
             "successor": record.successor,
             "boxes": [
-                {"field": labels[record.org_id].get(mark.field, "?"), "state": state_of_box(mark, _)}
+                {"field": labels.get((record.org_id, mark.field), "?"), "state": state_of_box(mark, _)} | sign_of(mark)
                 for mark in record.marks
             ],
         }
@@ -119,9 +163,38 @@ def records_of(found: Person) -> list[dict[str, Any]]:
     ]
 
 
-def labels_of(org_id: int) -> dict[int, str]:
-    """The labels of an org's opt-out fields."""
-    return {field.field: field.label for field in targets.fields(desk().connection(), org_id)}
+def sign_of(mark: BoxMark) -> dict[str, str]:
+    """The state of a box as tone, sign and word."""
+    tone, sign = {"confirmed": ("ok", "✓"), "owed": ("info", "…")}.get(mark.state, ("warn", "!"))
+    return {"tone": tone, "sign": sign, "shown": _(BOX_STATES[mark.state])}
+
+
+def gone_of(found: Person | None, history: Sequence[TimelineEntry]) -> list[dict[str, Any]]:
+    """The records of a person that were deleted in Salesforce, newest first, with when we heard of it."""
+    known = {record.record_id for record in found.records} if found else set()
+    deleted = {e.record_id: e.at for e in history if e.kind == "record deleted" and e.record_id not in known}
+    return [{"record_id": record_id, "kind": kind_of(record_id or ""), "at": at} for record_id, at in deleted.items()][
+        ::-1
+    ]
+
+
+def labels_of(found: Person | None, history: Sequence[TimelineEntry] = ()) -> Labels:
+    """The labels of the opt-out fields of every org that a person's records or history name."""
+    orgs = {record.org_id for record in found.records} if found else set()
+    orgs |= {entry.org_id for entry in history if entry.org_id is not None}
+    conn = desk().connection()
+    return {(org_id, field.field): field.label for org_id in orgs for field in targets.fields(conn, org_id)}
+
+
+def proofs_of(found: Person | None) -> list[dict[str, Any]]:
+    """The newest proof of each org in which every box of the person is ticked: run and moment."""
+    if found is None or found.opt_out is None or not found.opt_out.is_active:
+        return []
+    marked = [(record.org_id, mark) for record in found.records for mark in record.marks]
+    orgs = {org for org, _mark in marked} - {org for org, mark in marked if mark.state != "confirmed"}
+    values = {"orgs": list(orgs), "since": found.opt_out.since_at}
+    with desk().connection().cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql("optsync.web", "newest_proofs"), values).fetchall()
 
 
 def person_of_record(request: HttpRequest, text: str) -> HttpResponse:
@@ -148,14 +221,38 @@ def evidence(request: HttpRequest) -> HttpResponseBase:
     address = request.GET.get("address", "").strip()
     conn, key = desk().connection(), desk().subject_key
     found, history = people.find(conn, key, address), people.timeline(conn, key, address)
-    names = ("event_id", "at", "kind", "source", "actor", "org_id", "record_id", "run_id", "reason", "evidence")
+    (verdict,) = check.may_mail(conn, key, [address])
+    labels = labels_of(found, history)
     answer = {
         "address": normalize(address),
+        "blocked": not verdict.allowed,
+        "why": verdict.why,
+        "since": since_of(found),
+        "records": [record_as_json(record, labels) for record in found.records] if found else [],
+        "deleted_records": gone_of(found, history),
+        "proofs": proofs_of(found),
         "compliance": asdict(kept.find(conn, found.address_id)) if found else None,
-        "events": [{name: getattr(entry, name) for name in names} for entry in history],
+        "events": [as_json(told, labels) for told in tell(history, labels)],
     }
     headers = {"Content-Disposition": 'attachment; filename="evidence.json"', "Cache-Control": "no-store"}
     return JsonResponse(answer, headers=headers, json_dumps_params={"indent": 1, "ensure_ascii": False})
+
+
+@needs("viewer", to_change="operator")
+@require_http_methods(["GET", "HEAD", "POST"])
+def retry(request: HttpRequest) -> HttpResponse:
+    """POST makes the boxes and look-ups of one person due at once, also where pushes wait; GET leads back."""
+    desk_ = desk()
+    conn, address = desk_.connection(), request.POST.get("address", "").strip()
+    found = people.find(conn, desk_.subject_key, address) if address else None
+    if request.method != "POST" or found is None:
+        return redirect("web:people")
+    waiting = {"owed", "parked"}
+    orgs = {record.org_id for record in found.records if any(mark.state in waiting for mark in record.marks)}
+    for org_id in orgs | set(boxes.lookups_of(found)):
+        marks.clear_pauses(conn, org_id)
+    due = marks.retry_people(conn, [found.address_id])
+    return redirect(f"{reverse('web:people')}?{urlencode({'address': normalize(address), 'due': due})}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -31,6 +31,7 @@ def preview_of(row: dict[str, Any]) -> dict[str, Any] | None:
         "already_set": counts.get("already_set", 0),
         "no_record": counts.get("no_record", 0),
         "recorded": recorded,
+        "followed": counts.get("followed", 0),
         "held": held,
         "calls": counts.get("expected_api_calls"),
         "seconds": counts.get("expected_seconds"),

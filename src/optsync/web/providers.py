@@ -165,9 +165,10 @@ def state_of(source: Source | None) -> dict[str, Any]:
         waits or source.rejected_at > (source.last_event_at or source.rejected_at)
     )
     tone, sign, word = ("info", "…", _("Waiting for the first event")) if waits else ("ok", "✓", _("Connected"))
-    if is_refused or source.unreadable:
+    if is_refused or source.unreadable or source.put_off:
         tone, sign = "warn", "!"
-        word = _("Last call refused") if is_refused else _("Something could not be read")
+        word = _("Something could not be read") if source.unreadable else _("Something could not be recorded yet")
+        word = _("Last call refused") if is_refused else word
     why = _(REFUSED_CALLS.get(source.rejected_why or "", source.rejected_why or "")) if is_refused else ""
     state = {"source": source, "tone": tone, "sign": sign, "word": word, "waits": waits, "why": why}
     return state | {"heard_ago": ago(source.last_event_at), "refused_ago": ago(source.rejected_at)}

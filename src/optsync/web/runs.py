@@ -1,8 +1,12 @@
 """Sync runs: the list, one run while it goes on and afterwards, and asking for one."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,15 +19,25 @@ from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.sync import asking
 from optsync.sync.runs import has_compared
-from optsync.web.issues import rejected_in_run, said_of_retry
+from optsync.web import causes
+from optsync.web.causes import said_of_retry
 from optsync.web.middleware import actor_of, may, needs
 from optsync.web.previews import preview_of
-from optsync.web.shell import REFUSED, chosen_org, page
+from optsync.web.shell import REFUSED, chosen_org, of_org, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.undoing import files_of, said_of_undo
-from optsync.web.words import STEPS, counts_of_run, kind_of_run, rest_of_run, result_of_run
+from optsync.web.words import (
+    RUN_KINDS,
+    RUN_RESULTS,
+    STEPS,
+    counts_of_run,
+    kind_of_run,
+    rest_of_run,
+    result_of_run,
+)
 
-RUNS_ON_LIST = 100
+PAGE_ROWS = 50
+NEWEST = 2**31 - 1
 LATE_SECONDS = 10.0
 """A worker looks each second: a run that nobody took for so long needs one."""
 TONES_OF_RUN = {
@@ -39,18 +53,53 @@ TONES_OF_RUN = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address of the list asks for; words that mean nothing are left out."""
+
+    kind: str = ""
+    result: str = ""
+    before: int = NEWEST
+
+    @classmethod
+    def from_query(cls, query: dict[str, str]) -> "Asked":
+        """The filters and the place in the list."""
+        kind, result, before = (query.get(name, "") for name in ("kind", "result", "before"))
+        return cls(
+            kind if kind in RUN_KINDS else "",
+            result if result in RUN_RESULTS else "",
+            int(before) if before.isdecimal() and len(before) < 10 else NEWEST,
+        )
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The filters as the address holds them."""
+        return {name: value for name, value in (("kind", self.kind), ("result", self.result)) if value}
+
+
 @needs("viewer")
 @require_safe
 def runs(request: HttpRequest) -> HttpResponse:
-    """The newest sync runs, what goes on at the moment, and the buttons that ask for more."""
+    """Sync runs page by page, of a kind or with a result; what goes on at the moment; buttons that ask for more."""
     return listed(request)
 
 
 def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
     """The list; after a refusal with what was wrong."""
-    org = chosen_org(request)
-    shown = recent_runs(org.org_id, RUNS_ON_LIST) if org else []
-    return page(request, "runs", "runs", status, runs=shown, **starters(request, org), **context)
+    org, asked = chosen_org(request), Asked.from_query(request.GET.dict())
+    found = recent_runs(org.org_id, PAGE_ROWS + 1, asked) if org else []
+    kept = of_org(request) | asked.filters
+    context |= {
+        "runs": found[:PAGE_ROWS],
+        "asked": asked,
+        "older": urlencode(kept | {"before": found[PAGE_ROWS - 1]["run_id"]}) if len(found) > PAGE_ROWS else "",
+        "newest": urlencode(kept),
+        "is_first_page": asked.before == NEWEST,
+        "org_asked": request.GET.get("org", ""),
+        "kinds": [(kind, _(word)) for kind, word in RUN_KINDS.items()],
+        "results": [(result, _(word)) for result, word in RUN_RESULTS.items()],
+    }
+    return page(request, "runs", "runs", status, **starters(request, org), **context)
 
 
 def starters(request: HttpRequest, org: Connection | None) -> dict[str, Any]:
@@ -141,57 +190,97 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
         row = cursor.execute(sql("optsync.web", "one_run"), {"run": run_id}).fetchone()
     if row is None:
         raise Http404
-    now = None if row["state"] == "finished" else asking.now(desk().connection(), run_id)
-    tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
-    rest = [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []]
-    context = {"run": row, "tone": tone, "sign": sign, "rest": rest, "error": row["error"]}
-    context |= {"kind": said_of_kind(row), "result": result_of_run(row["result"], _)}
-    context["going"] = None if now is None or now.state == "finished" else shown_now(now)
-    context["tiles"] = tiles_of(row)
-    context["phases"] = phases_of(row["phases"] or {})
-    context["preview"] = preview_of(row)
-    groups = rejected_in_run(run_id)
-    context |= {"groups": groups, "still": any(group["still"] for group in groups)}
+    org = next((one for one in connections(desk().connection()) if one.org_id == row["org_id"]), None)
+    groups = causes.of_run(run_id, org)
+    context = starters(request, org) | outcome_of(row) | {"run": row, "org": org, "groups": groups}
+    context["still"] = any(group["can_retry"] for group in groups)
     context["done"] = said_of_retry(request.GET.get("due", "")) or said_of_undo(request.GET.get("undone", ""))
     context["unticks"] = files_of(run_id)
     brought_in = row["state"] == "finished" and not context["preview"] and (row["counts"] or {}).get("recorded", 0)
     context["can_undo"] = bool(brought_in) and not context["unticks"] and may(request, "admin")
-    org = next((one for one in connections(desk().connection()) if one.org_id == row["org_id"]), None)
-    context |= {"org": org, "rows": counts_of_run(row["counts"] or {}, _)}
-    return page(request, "run", "runs", **starters(request, org) | context)
+    return page(request, "run", "runs", **context)
 
 
-def recent_runs(org_id: int, limit: int) -> list[dict[str, Any]]:
-    """The newest runs of an org, words in the reader's language."""
+def outcome_of(row: dict[str, Any]) -> dict[str, Any]:
+    """How far a run is, or how it ended and what it counted, in the reader's language."""
+    now = None if row["state"] == "finished" else asking.now(desk().connection(), row["run_id"])
+    tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
+    phases = phases_of(row["phases"] or {})
+    is_cut_short = row["result"] in ("failed", "cancelled")
+    return {
+        "tone": tone,
+        "sign": sign,
+        "kind": said_of_kind(row),
+        "result": result_of_run(row["result"], _),
+        "error": row["error"],
+        "rest": [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []],
+        "going": None if now is None or now.state == "finished" else shown_now(now),
+        "resumes_at": datetime.fromisoformat(row["retry_at"]) if row["retry_at"] and now else None,
+        "tiles": tiles_of(row),
+        "phases": phases,
+        "stopped_in": phases[-1]["name"] if phases and is_cut_short else "",
+        "is_cut_short": is_cut_short,
+        "rows": counts_of_run(row["counts"] or {}, _),
+        "preview": preview_of(row),
+    }
+
+
+@needs("operator")
+@require_safe
+def rejected(request: HttpRequest, run_id: int, cause: str) -> HttpResponseBase:
+    """What a run could not tick because of one cause, as CSV."""
+    if all(group["cause"] != cause for group in causes.of_run(run_id, None)):
+        raise Http404
+    values = {"run": run_id, "cause": cause}
+    found = None if request.method == "HEAD" else causes.boxes_in("boxes_of_run", values)
+    return causes.csv_of(f"run-{run_id}-{cause}", found)
+
+
+def recent_runs(org_id: int, limit: int, asked: Asked = Asked()) -> list[dict[str, Any]]:
+    """The newest runs of an org, or those that are asked for, words in the reader's language."""
+    values = {"org": org_id, "limit": limit, "kind": asked.kind, "result": asked.result, "before": asked.before}
     with desk().connection().cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(sql("optsync.web", "recent_runs"), {"org": org_id, "limit": limit}).fetchall()
+        rows = cursor.execute(sql("optsync.web", "recent_runs"), values).fetchall()
     return [shown_run(row) for row in rows]
 
 
 def shown_run(row: dict[str, Any]) -> dict[str, Any]:
     """A line of the list."""
     tone, sign = TONES_OF_RUN.get(row["result"].partition(",")[0], ("bad", "✕"))
-    words = {"kind": said_of_kind(row), "result": result_of_run(row["result"], _), "tone": tone, "sign": sign}
+    words = {
+        "kind": kind_of_run(row["kind"], _),
+        "who": who_of(row),
+        "result": result_of_run(row["result"], _),
+        "tone": tone,
+        "sign": sign,
+    }
     return row | words | tiles_of(row)
 
 
 def said_of_kind(row: dict[str, Any]) -> str:
     """Nightly, First, Dry run, or By hand with who it was."""
-    kind = kind_of_run(row["kind"], _)
-    return f"{kind} ({row['by_whom']})" if row["kind"] in ("by hand", "dry run") and row["by_whom"] else kind
+    kind, who = kind_of_run(row["kind"], _), who_of(row)
+    return f"{kind} ({who})" if who else kind
+
+
+def who_of(row: dict[str, Any]) -> str:
+    """Who wanted a run; empty where the clock did."""
+    return row["by_whom"] or "" if row["kind"] in ("by hand", "dry run") else ""
 
 
 def tiles_of(row: dict[str, Any]) -> dict[str, int | None]:
-    """The counts that every run has, each None until it is known. A dry run counts what it would do."""
+    """The counts that every run has, each None until all of it is counted: a part is no total. A dry run counts what it
+    would do."""
     counts = row["counts"] or {}
-    if row["state"] != "finished" and "applied" not in counts:
-        return dict.fromkeys(("to_salesforce", "from_salesforce", "equal", "refused"))
+    counts = counts | counts.get("applied", {})
     written = counts.get("confirmed", 0) + counts.get("already_true", 0)
+    is_compared, is_written = "recorded" in counts, "confirmed" in counts or row["state"] == "finished"
     return {
-        "to_salesforce": counts.get("would_set", written),
-        "from_salesforce": counts.get("recorded", 0),
-        "equal": max(0, counts.get("compared", 0) - counts.get("differing", 0)),
-        "refused": counts.get("parked", 0),
+        "to_salesforce": counts.get("would_set", written) if is_compared and is_written else None,
+        "from_salesforce": counts.get("recorded"),
+        "held_in": counts.get("held_in_people"),
+        "equal": max(0, counts.get("compared", 0) - counts.get("differing", 0)) if is_compared else None,
+        "refused": counts.get("parked", 0) if is_compared and is_written else None,
     }
 
 

@@ -1,5 +1,6 @@
 """What every admin page has in common: the connection pill, the practice-org banner, rendering."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
@@ -15,7 +16,8 @@ from optsync.config.desk import desk
 from optsync.connection import settings
 from optsync.connection.connect import Connection, connections
 from optsync.ledger.queries import sql
-from optsync.web.middleware import admin_of, may, role_of, user_of
+from optsync.web import standing
+from optsync.web.middleware import OPEN_NAMESPACES, admin_of, may, role_of, user_of
 
 BADGE_MAX = 99
 ORG_SESSION = "org"
@@ -38,7 +40,7 @@ class Shell:
     connection: str
     tone: str
     badge: str = ""
-    """How many boxes of all orgs and mass changes wait for a person, "99+" above that; empty when nothing does."""
+    """How much waits for a person in all orgs, as a tile of the Overview counts it; "99+" above that, "" for none."""
     orgs: tuple["OrgChoice", ...] = ()
     """The orgs to choose from; empty unless there are several."""
     of_org: str = ""
@@ -95,10 +97,11 @@ def shell_of(request: HttpRequest) -> Shell:
     if org is None:
         return Shell(*rights, None, _("Not connected"), "warn")
     practice_pages = f"{org.login_url}/practice" if org.is_practice else None
-    rows = desk().connection().execute(sql("optsync.web", "shell"), {"most": BADGE_MAX + 1}).fetchall()
-    states = {org_id: (refused, paused or parked > 0) for org_id, refused, paused, parked, _held in rows}
-    waiting = sum(parked for *_, parked, _held in rows) + rows[0][-1]
-    badge = "" if not waiting else f"{BADGE_MAX}+" if waiting > BADGE_MAX else str(waiting)
+    rows = desk().connection().execute(sql("optsync.web", "shell")).fetchall()
+    waiting = {one.org_id: one.all for one in standing.waiting(desk().connection(), BADGE_MAX + 1)}
+    states = {org_id: (refused, paused or waiting[org_id] > 0) for org_id, refused, paused in rows}
+    count = sum(waiting.values())
+    badge = "" if not count else f"{BADGE_MAX}+" if count > BADGE_MAX else str(count)
     orgs = tuple(choice_of(one, one == org, *states[one.org_id]) for one in connections(desk().connection()))
     several = (orgs, f"?{urlencode({'org': org.salesforce_id})}") if len(orgs) > 1 else ((), "")
     refused, _waits = states[org.org_id]
@@ -130,9 +133,26 @@ def nightly_zone(request: HttpRequest) -> str:
     return settings.load(desk().connection(), org.org_id).schedule.zone if org else ""
 
 
+class OneZone:
+    """Lets a view speak in the zone of its page, so that its own words and the page's <time> elements agree."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: list[object], kwargs: dict[str, object]
+    ) -> None:
+        """After the sign-in, which ends the zone again with the request."""
+        match = request.resolver_match
+        if match is not None and not set(match.namespaces) & OPEN_NAMESPACES and role_of(request) is not None:
+            timezone.activate(zone_of(request))
+
+
 def page(request: HttpRequest, template: str, here: str, status: int = 200, **context: object) -> HttpResponse:
     """A page in the frame. `here` names the entry of the top bar."""
-    with timezone.override(zone_of(request)):
-        response = render(request, f"web/{template}.html", context | {"here": here}, status=status)
+    response = render(request, f"web/{template}.html", context | {"here": here}, status=status)
     response["Cache-Control"] = "no-store"
     return response

@@ -1,18 +1,20 @@
-"""Is every opt-out in Salesforce? One look, one sentence, for the Overview page and `optsync status`.
+"""Is every opt-out in Salesforce? One look, one sentence, for the Overview page, `optsync status` and the API.
 
 No Django here. Sentences are English with named figures; the pages translate them by their English form.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 
 from optsync.core.counts import Balance
-from optsync.ledger.balance import balance
 from optsync.ledger.queries import sql
+from optsync.web.tally import Counted, now
+from optsync.web.words import refusal_of
 
 Verdict = Literal[
     "not connected",
@@ -34,66 +36,133 @@ Tone = Literal["ok", "info", "warn", "bad"]
 SLOW_AFTER_SECONDS = 60.0
 PROOF_HOURS = 26
 """A night and two hours: the run after a missed one has ended by then."""
+MOST: Final = 1_000
+"""How far a look counts what waits; a larger figure is that of the tally, or "1,000+"."""
 
-SENTENCES: dict[Verdict, tuple[Tone, str]] = {
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence with named figures. `many` is its form for more than one of the figure that `n` names; where that is
+    nought, or a figure is not known yet, the sentence is left out."""
+
+    one: str
+    many: str = ""
+    n: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A number of which only so much is known."""
+
+    n: int
+
+
+Figure = int | AtLeast | timedelta | datetime | str
+"""A str is a text in English that is translated by itself."""
+
+EVERY = Said("Every opt-out is in Salesforce.")
+ALL_BOXES = Said("%(boxes)s of %(boxes)s box.", "%(boxes)s of %(boxes)s boxes.", "boxes")
+WAITING = Said("%(owed)s box waits here.", "%(owed)s boxes wait here.", "owed")
+TO_LOOK_FOR = Said(
+    "%(looked_for)s person is still to be looked for in Salesforce.",
+    "%(looked_for)s people are still to be looked for in Salesforce.",
+    "looked_for",
+)
+NOTHING_LOST = Said("Nothing is lost, nobody is mailed.")
+SENTENCES: dict[Verdict, tuple[Tone, tuple[Said, ...]]] = {
     "not connected": (
         "info",
         (
-            "Not connected to Salesforce yet. "
-            "Unsubscribes are recorded and blocked here; they are pushed once you connect."
+            Said(
+                "Not connected to Salesforce yet. "
+                "Unsubscribes are recorded and blocked here; they are pushed once you connect."
+            ),
         ),
     ),
     "sign-in refused": (
         "bad",
-        "Salesforce refuses our sign-in. %(waiting)s boxes wait here; none is lost, nobody is mailed.",
+        (Said("Salesforce has refused our sign-in since %(refused_since)s."), WAITING, TO_LOOK_FOR, NOTHING_LOST),
     ),
-    "does not close": ("bad", "The balance does not close. Run a sync: it repairs and names what was missing."),
-    "held": ("warn", "%(held_people)s people wait for your decision. They are blocked until you decide."),
+    "does not close": (
+        "bad",
+        (Said("The balance does not close. Run a sync: it repairs and names what was missing."),),
+    ),
+    "held": (
+        "warn",
+        (
+            Said(
+                "%(held_people)s person waits for your decision, and is blocked until you decide.",
+                "%(held_people)s people wait for your decision. They are blocked until you decide.",
+                "held_people",
+            ),
+        ),
+    ),
     "parked": (
         "warn",
         (
-            "%(parked)s boxes are not ticked in Salesforce yet; %(confirmed)s of %(boxes)s are. "
-            "The people are already blocked here."
+            Said(
+                "%(refused)s box is not ticked in Salesforce yet.",
+                "%(refused)s boxes are not ticked in Salesforce yet.",
+                "refused",
+            ),
+            Said("%(confirmed)s of %(boxes)s are."),
+            Said("The person is already blocked here.", "The people are already blocked here.", "refused"),
         ),
     ),
-    "paused": (
-        "warn",
-        (
-            "Pushes to Salesforce are paused. Waiting here: boxes %(waiting)s, people to be looked for %(looked_for)s; "
-            "none is lost, nobody is mailed."
-        ),
-    ),
+    "paused": ("warn", (Said("Pushes to Salesforce are paused."), WAITING, TO_LOOK_FOR, NOTHING_LOST)),
     "slow": (
         "warn",
+        (Said("Slow: the oldest has been on its way for %(oldest)s (%(slowed_by)s)."), WAITING, TO_LOOK_FOR),
+    ),
+    "on the way": (
+        "info",
         (
-            "Slow: boxes on their way: %(waiting)s, people still to be looked for: %(looked_for)s; "
-            "the oldest for %(oldest_minutes)s minutes."
+            Said(
+                "Catching up: %(owed)s box is on its way, for %(oldest)s now.",
+                "Catching up: %(owed)s boxes are on their way, the oldest for %(oldest)s.",
+                "owed",
+            ),
         ),
     ),
-    "on the way": ("info", "Catching up: %(waiting)s boxes are on their way."),
     "carried": (
         "info",
-        "Waiting for the first sync in the new field: %(carried)s boxes. The people are blocked here meanwhile.",
-    ),
-    "looked for": ("info", "Catching up. People still to be looked for in Salesforce: %(looked_for)s."),
-    "not proved": ("warn", "Not proved: no sync run has proved agreement in the last %(proof_hours)s hours."),
-    "nothing yet": (
-        "info",
-        "Connected. No unsubscribe has been recorded yet; the first one goes to Salesforce at once.",
-    ),
-    "switch off": (
-        "ok",
         (
-            "Every opt-out is in Salesforce: %(confirmed)s of %(boxes)s boxes. "
-            "The nightly sync is off, so nothing is read back."
+            Said(
+                "%(carried)s box waits for the first sync in the new field. The person is blocked here meanwhile.",
+                "%(carried)s boxes wait for the first sync in the new field. The people are blocked here meanwhile.",
+                "carried",
+            ),
         ),
     ),
-    "in Salesforce": (
-        "ok",
-        "Every opt-out is in Salesforce. %(confirmed)s of %(boxes)s boxes, proved by comparing both sides.",
+    "looked for": ("info", (Said("Catching up."), TO_LOOK_FOR)),
+    "not proved": ("warn", (Said("Not proved since %(proved_at)s: %(unproved)s."),)),
+    "nothing yet": (
+        "info",
+        (Said("Connected."), Said("No unsubscribe has been recorded yet; the first one goes to Salesforce at once.")),
     ),
+    "switch off": ("ok", (EVERY, ALL_BOXES, Said("The nightly sync is off, so nothing is read back."))),
+    "in Salesforce": ("ok", (EVERY, ALL_BOXES, Said("Proved %(proved_ago)s ago by comparing both sides."))),
 }
+SET_ASIDE = Said("Boxes left unticked on purpose, held or decided about: %(set_aside)s.")
+OLDEST = Said("The oldest for %(oldest)s.")
+NEVER_PROVED = Said("Not proved yet: %(unproved)s.")
 SIGNS: dict[Tone, str] = {"ok": "✓", "info": "→", "warn": "!", "bad": "✕"}
+NO_WORKER = "no worker"
+SLOWED_BY = {NO_WORKER: "no worker is running", "": "there is much to send"}
+"""What holds boxes up besides a refusal of Salesforce, whose title stands for itself."""
+UNPROVED = {
+    "": "no sync run has ended since",
+    "asked": "a sync run waits for the worker",
+    "running": "a sync run is going on",
+    "interrupted": "the last sync run was interrupted, and resumes",
+    "failed": "the last sync run failed",
+    "partly done": "the last sync run could not do all of it",
+    "not proved": "the last sync run could not prove it",
+    "held": "the last sync run waits for a decision",
+    "waiting for go": "the first sync waits for your go",
+    "cancelled": "the last sync run was cancelled",
+}
+"""Why nothing is proved, by how the newest run ended that was to prove it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,81 +176,125 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One org at one moment. `proved_at` is the end of the last run that proved agreement, None when none did;
-    `swept_at` is when everything was last read afresh."""
+    """One org at one moment. Numbers that are not in `counted` are of this moment, and end just above MOST.
+
+    `proved_at` is the end of the last run that proved agreement, None when none did; `swept_at` is when everything was
+    last read afresh.
+    """
 
     connected: bool
-    balance: Balance = field(default_factory=Balance)
+    at: datetime
+    counted: Counted | None = None
+    """What takes a look at every row, perhaps older than the rest; None while that is being counted."""
     sync_on: bool = False
-    sign_in_refused: bool = False
+    refused_since: datetime | None = None
+    """Since when Salesforce refuses our sign-in; None when it does not."""
     paused: str = ""
     held_people: int = 0
+    refused: int = 0
+    """Boxes that wait for a person who mends something."""
+    owed: int = 0
     carried: int = 0
     """Held boxes of a newly chosen field: the next sync run compares and ticks them."""
-    decided: int = 0
-    """Parked boxes about which a person has said no: nobody needs to act."""
     looked_for: int = 0
+    knows_any: bool = False
+    """Whether there is any opt-out or box at all."""
     oldest_due_seconds: float = 0.0
+    slowed_by: str = ""
+    """What the oldest boxes on their way met most: Salesforce's code, "no worker", or nothing."""
     proved_at: datetime | None = None
-    proof_age_hours: float | None = None
     swept_at: datetime | None = None
-    sweep_age_hours: float | None = None
+    unproved: str = ""
+    """How the newest run since the last proof ended, or how far it is; "" when there is none."""
+    unproved_run: int | None = None
     parked: tuple[Parked, ...] = ()
 
     @property
-    def refused(self) -> int:
-        """Boxes that wait for a person who mends something."""
-        return self.balance.parked - self.decided
+    def balance(self) -> Balance:
+        """The sums; all nought while they are being counted."""
+        return self.counted.balance if self.counted else Balance()
 
     @property
     def set_aside(self) -> int:
-        """Boxes that are left unticked on purpose: held for a decision or for a removal that waits, or decided."""
-        return self.balance.held - self.carried + self.decided
+        """Boxes that are left unticked on purpose, as far as they have been counted."""
+        return self.counted.set_aside if self.counted else 0
 
     @property
     def verdict(self) -> Verdict:
         """The first of these that is true; green only when nothing else is."""
-        proof_missing = self.proof_age_hours is None or self.proof_age_hours > PROOF_HOURS
+        waits = self.owed + self.looked_for > 0
+        is_proved = self.proved_at is not None and self.at - self.proved_at <= timedelta(hours=PROOF_HOURS)
         ordered: list[tuple[bool, Verdict]] = [
             (not self.connected, "not connected"),
-            (self.sign_in_refused, "sign-in refused"),
+            (self.refused_since is not None, "sign-in refused"),
             (not self.balance.closes(), "does not close"),
             (self.held_people > 0, "held"),
             (self.refused > 0, "parked"),
-            (bool(self.paused) and self.balance.owed + self.looked_for > 0, "paused"),
-            (
-                self.balance.owed + self.looked_for > 0 and self.oldest_due_seconds >= SLOW_AFTER_SECONDS,
-                "slow",
-            ),
-            (self.balance.owed > 0, "on the way"),
+            (bool(self.paused) and waits, "paused"),
+            (waits and self.oldest_due_seconds >= SLOW_AFTER_SECONDS, "slow"),
+            (self.owed > 0, "on the way"),
             (self.carried > 0, "carried"),
             (self.looked_for > 0, "looked for"),
-            (self.balance.recorded == 0 and self.balance.no_address == 0, "nothing yet"),
+            (not self.knows_any, "nothing yet"),
             (not self.sync_on, "switch off"),
-            (proof_missing, "not proved"),
+            (not is_proved, "not proved"),
         ]
         return next((verdict for is_true, verdict in ordered if is_true), "in Salesforce")
 
     @property
-    def figures(self) -> dict[str, int]:
-        """The numbers of the sentences, by name."""
-        return {
-            "waiting": self.balance.owed,
-            "parked": self.refused,
-            "confirmed": self.balance.confirmed,
-            "boxes": self.balance.pairs + self.balance.no_address - self.set_aside,
-            "set_aside": self.set_aside,
-            "carried": self.carried,
-            "held_people": self.held_people,
-            "looked_for": self.looked_for,
-            "oldest_minutes": int(self.oldest_due_seconds // 60),
-            "proof_hours": PROOF_HOURS,
+    def figures(self) -> dict[str, Figure]:
+        """The figures of the sentences by name, as far as they are known."""
+        known: dict[str, Figure | None] = {
+            "oldest": timedelta(seconds=self.oldest_due_seconds),
+            "slowed_by": SLOWED_BY.get(self.slowed_by) or refusal_of(self.slowed_by, "").title,
+            "refused_since": self.refused_since,
+            "proved_at": self.proved_at,
+            "proved_ago": self.at - self.proved_at if self.proved_at else None,
+            "unproved": self._unproved_because(),
         }
+        counts = self._counts_of_the_tally()
+        for name in ("owed", "refused", "held_people", "carried", "looked_for"):
+            known[name] = _exact(getattr(self, name), counts.get(name, 0))
+        known |= {name: counts.get(name) for name in ("confirmed", "boxes", "set_aside")}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def exactly(self, name: str) -> int:
+        """A number of the figures, from the tally where it is large; at least so many while that is being counted."""
+        figure = self.figures[name]
+        assert isinstance(figure, int | AtLeast)
+        return figure.n if isinstance(figure, AtLeast) else figure
+
+    def _counts_of_the_tally(self) -> dict[str, int]:
+        if self.counted is None:
+            return {}
+        b, c = self.counted.balance, self.counted
+        return {
+            "owed": b.owed,
+            "refused": b.parked - c.decided,
+            "held_people": c.held_people,
+            "carried": c.carried,
+            "looked_for": c.looked_for,
+            "confirmed": b.confirmed,
+            "boxes": b.pairs + b.no_address - c.set_aside,
+            "set_aside": c.set_aside,
+        }
+
+    def _unproved_because(self) -> str:
+        if self.unproved in ("", "asked") and self.slowed_by == NO_WORKER:
+            return SLOWED_BY[NO_WORKER]
+        return UNPROVED.get(self.unproved, self.unproved)
+
+    @property
+    def said(self) -> tuple[Said, ...]:
+        """The sentences of the verdict."""
+        if self.verdict == "not proved" and self.proved_at is None:
+            return (NEVER_PROVED,)
+        return SENTENCES[self.verdict][1]
 
     @property
     def sentence(self) -> str:
-        """The verdict in English."""
-        return SENTENCES[self.verdict][1] % {name: f"{figure:,}" for name, figure in self.figures.items()}
+        """The verdict in English, moments in UTC."""
+        return spoken(self.said, self.figures, lambda value: in_english(value, self.at))
 
     @property
     def tone(self) -> Tone:
@@ -194,24 +307,86 @@ class Standing:
         return SIGNS[self.tone]
 
 
-def look(conn: psycopg.Connection, org_id: int | None) -> Standing:
-    """How one org stands; None = no org is connected."""
+def spoken(
+    said: tuple[Said, ...],
+    figures: Mapping[str, Figure],
+    shown: Callable[[Figure], str],
+    gettext: Callable[[str], str] = str,
+    ngettext: Callable[[str, str, int], str] = lambda one, many, n: one if n == 1 else many,
+) -> str:
+    """Sentences in a language, one after the other; `shown` writes a figure."""
+    texts = {name: shown(value) for name, value in figures.items()}
+    parts = []
+    for one in said:
+        count = figures.get(one.n, 0)
+        n = count.n if isinstance(count, AtLeast) else count if isinstance(count, int) else 0
+        if one.n and not n:
+            continue
+        template = ngettext(one.one, one.many, n) if one.many else gettext(one.one)
+        try:
+            parts.append(template % texts)
+        except KeyError:  # a figure that is not known yet
+            continue
+    return " ".join(parts)
+
+
+def in_english(value: Figure, now: datetime) -> str:
+    """A figure for the command line and programs."""
+    if isinstance(value, AtLeast):
+        return f"{value.n:,}+"
+    if isinstance(value, timedelta):
+        seconds = max(0, int(value.total_seconds()))
+        return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+    if isinstance(value, datetime):
+        at = value.astimezone(UTC)
+        day = "" if at.date() == now.astimezone(UTC).date() else f"{at:%A} " if now - at < WEEK else f"{at:%Y-%m-%d} "
+        return f"{day}{at:%H:%M} UTC"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+WEEK: Final = timedelta(days=6)
+"""So long the name of a day says which one is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for a person: boxes that an org's Salesforce refused, or, of all orgs (`org_id` None), mass changes to
+    decide about and lists that look like a scanner's."""
+
+    org_id: int | None
+    refused: int
+    holds: int
+    scanners: int
+
+    @property
+    def all(self) -> int:
+        """How many."""
+        return self.refused + self.holds + self.scanners
+
+
+def look(conn: psycopg.Connection, org_id: int | None, counted: Counted | None) -> Standing:
+    """How one org stands; None = no org is connected. `counted` from `tally`: the sums, None while they are counted."""
     if org_id is None:
-        return Standing(connected=False, balance=balance_without_org(conn))
+        return Standing(connected=False, at=now(conn), counted=counted)
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(sql("optsync.web", "standing"), {"org": org_id}).fetchone()
-        groups = cursor.execute(sql("optsync.web", "parked"), {"org": org_id}).fetchall()
+        row = cursor.execute(sql("optsync.web", "standing"), {"org": org_id, "most": MOST + 1}).fetchone()
+        groups = cursor.execute(sql("optsync.web", "parked"), {"org": org_id, "most": MOST + 1}).fetchall()
     assert row is not None
     return Standing(
         connected=True,
-        balance=balance(conn, org_id),
+        counted=counted,
         parked=tuple(Parked(group["code"], group["said"], group["count"]) for group in groups),
         **row,
     )
 
 
-def balance_without_org(conn: psycopg.Connection) -> Balance:
-    """What can be counted before an org is connected: opt-outs, all of them not linked."""
-    row = conn.execute(sql("optsync.web", "recorded")).fetchone()
-    assert row is not None
-    return Balance(recorded=row[0], not_linked=row[0])
+def waiting(conn: psycopg.Connection, most: int = MOST + 1) -> list[Waiting]:
+    """What waits for a person in each org and in all of them; boxes of an org are counted no further than so many."""
+    with conn.cursor(row_factory=class_row(Waiting)) as cursor:
+        return cursor.execute(sql("optsync.web", "waiting"), {"most": most}).fetchall()
+
+
+def _exact(now: int, counted: int) -> int | AtLeast:
+    if now <= MOST:
+        return now
+    return counted if counted > MOST else AtLeast(MOST)

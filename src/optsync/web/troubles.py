@@ -2,7 +2,9 @@
 
 from django.utils.translation import gettext as _
 
+from optsync.config.django_start import handed_over
 from optsync.core.problems import Problem
+from optsync.core.public_address import trouble_with
 from optsync.core.told import Told, in_language, told
 from optsync.salesforce.errors import SalesforceError
 
@@ -15,6 +17,12 @@ def in_three_parts(error: Problem | SalesforceError) -> dict[str, str]:
         see_doctor = told("run the checks of Settings > Salesforce > Doctor")
         parts = {"what": error.message, "means": error.means, "next": error.next_step or see_doctor}
     return {name: as_sentence(text) for name, text in parts.items()}
+
+
+def address_trouble() -> dict[str, str] | None:
+    """What keeps recipients from unsubscribing with our links; None when nothing does."""
+    trouble = trouble_with(handed_over().public_url)
+    return in_three_parts(trouble) if trouble else None
 
 
 def as_sentence(text: str) -> str:

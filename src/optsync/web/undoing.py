@@ -14,12 +14,11 @@ from optsync.core.record_ids import PREFIXES
 from optsync.ledger import undo as ledger_undo
 from optsync.ledger.undo import Undone
 from optsync.sync import undo as run_undo
+from optsync.web.holds import BUSY, typed_number
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
 from optsync.web.troubles import in_three_parts
-
-BUSY = 409
 
 
 @needs("viewer", to_change="admin")
@@ -34,9 +33,8 @@ def undo(request: HttpRequest, run_id: int) -> HttpResponse:
         return page(request, "undo", "runs", status, run_id=run_id, problem=in_three_parts(problem))
     if request.method != "POST":
         return confirmation(request, run_id, found)
-    typed = "".join(letter for letter in request.POST.get("people", "") if letter.isdecimal())
     reason = request.POST.get("reason", "").strip()
-    if typed != str(found.lifted):
+    if typed_number(request, "people") != str(found.lifted):
         said = _("The number of people does not match; nothing was changed.")
         return confirmation(request, run_id, found, REFUSED, said)
     if not reason:

@@ -21,7 +21,7 @@ from optsync.public.look import OURS, Look
 from optsync.public.tokens import UnsubscribeLink
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
-from optsync.web.troubles import in_three_parts
+from optsync.web.troubles import address_trouble, in_three_parts
 
 CARDS = ("ask", "done", "damaged", "later", "thanks")
 THEMES = ("light", "dark")
@@ -51,6 +51,7 @@ def form(request: HttpRequest, brand: Brand, status: int = 200, **context: Any) 
     context |= {
         "brand": brand,
         "ours": OURS,
+        "address_trouble": address_trouble(),
         "languages": list(languages().values()),
         "current": chosen("", get_language() or "en").code,
         "drafts": [one for one in languages().values() if not one.checked],

@@ -5,8 +5,8 @@ unsubscribes there are and whatever is asked for.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -14,24 +14,28 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection.connect import connections
-from optsync.core.addresses import normalize
+from optsync.core.addresses import hmac_pads, normalize
 from optsync.core.record_ids import kind_of, to_18
 from optsync.ledger import marks
 from optsync.ledger.exports import Lines, audited, csv_line
 from optsync.ledger.queries import sql
 from optsync.ledger.record import Source, opt_out
+from optsync.web import propagation
+from optsync.web.causes import said_of_retry
 from optsync.web.exports import download, streamed
-from optsync.web.issues import said_of_retry
-from optsync.web.listing import beginning_in, span_of
+from optsync.web.listing import TYPED_CHARS_MAX, beginning_in, span_of
 from optsync.web.middleware import actor_of, needs
+from optsync.web.propagation import BARS
 from optsync.web.search import is_record_id
 from optsync.web.shell import REFUSED, page
+from optsync.web.templatetags.web import day
 from optsync.web.words import SOURCES
 
 PAGE_ROWS = 50
@@ -45,6 +49,10 @@ COUNT_MAX = 10_000
 EXTRA_BYTES = 32
 """Of a line of the export, besides the address."""
 EXPORT_COLUMNS = ("address", "since", "source")
+ME = "me"
+"""Stands in an address for its reader."""
+FIRST_DAY, LAST_DAY, ONE_DAY = date(1000, 1, 1), date(9000, 1, 1), timedelta(days=1)
+"""Earlier and later days than these are the same; the calendar ends soon after."""
 BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
 
 
@@ -52,50 +60,72 @@ BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
 class Asked:
     """What the address of the page asks for. Words that mean nothing are left out, as if they had not been typed."""
 
-    q: str
-    state: str
-    source: str
-    since: date | None
-    before: tuple[datetime, int] | None
+    q: str = ""
+    state: str = ""
+    source: str = ""
+    since: date | None = None
+    until: date | None = None
+    took: str = ""
+    """A bar of the Overview's histogram."""
+    by: str = ""
+    """Who did it, or ME."""
+    actor: str = ""
+    """The same by name."""
+    before: tuple[datetime, int] | None = None
+    zone: tzinfo = field(default_factory=timezone.get_current_timezone)
+    """In which a day begins and ends: that of the page. A streamed answer is written after the page's time."""
 
     @classmethod
-    def from_query(cls, query: dict[str, str]) -> "Asked":
-        """The filters and the place in the list."""
+    def from_query(cls, query: dict[str, str], me: str) -> "Asked":
+        """The filters and the place in the list; `me` is the reader's name in the audit."""
         state, source = query.get("state", ""), query.get("source", "")
+        by = query.get("by", "").replace("\0", "").strip()[:TYPED_CHARS_MAX]
         return cls(
             sought_in(query.get("q", "")),
             state if state in STATES else "",
             source if source in SOURCES else "",
             day_of(query.get("since", "")),
+            day_of(query.get("until", "")),
+            query.get("took", "") if query.get("took", "") in [bar.key for bar in BARS] else "",
+            by,
+            me if by == ME else by,
             place_of(query.get("before", "")),
         )
 
     @property
     def filters(self) -> dict[str, str]:
         """The filters as the address holds them."""
-        since = self.since.isoformat() if self.since else ""
-        given = {"q": self.q, "state": self.state, "source": self.source, "since": since}
+        days = {"since": self.since, "until": self.until}
+        given = {"q": self.q, "state": self.state, "source": self.source, "took": self.took}
+        given |= {name: day.isoformat() if day else "" for name, day in days.items()} | {"by": self.by}
         return {name: value for name, value in given.items() if value}
 
     @property
     def is_searched(self) -> bool:
         """Whether rows have to be looked at one by one."""
-        return bool(self.state or self.q)
+        return bool(self.state or self.q or self.took or self.actor)
 
     @property
     def values(self) -> dict[str, Any]:
         """The filters as the statements know them."""
         return {
             "sources": [self.source] if self.source else list(get_args(Source)),
-            "from_at": datetime.combine(self.since, time(), UTC) if self.since else BEFORE_ALL,
+            "from_at": datetime.combine(self.since, time(), self.zone) if self.since else BEFORE_ALL,
+            "to_at": datetime.combine(self.until + ONE_DAY, time(), self.zone) if self.until else AFTER_ALL,
             "state": self.state,
+            "actor": self.actor,
+            **pads(),
             **span_of("" if is_person_id(self.q) else self.q),
         }
 
     def takes(self, row: dict[str, Any]) -> bool:
         """Whether a row that was looked at is wanted."""
         begins = is_person_id(self.q) or not self.q or (row["normal"] or "").startswith(self.q)
-        return begins and self.state in ("", row["state"])
+        return begins and self.state in ("", row["state"]) and self.actor in ("", row["actor"])
+
+    def without(self, name: str) -> str:
+        """The address of the first page without one of the filters."""
+        return "?" + urlencode({key: value for key, value in self.filters.items() if key != name})
 
     @property
     def newest(self) -> str:
@@ -114,6 +144,17 @@ class Asked:
         return "?" + urlencode(self.filters | {"before": f"{row['since'].isoformat()}~{row['address_id']}"})
 
 
+def pads() -> dict[str, bytes]:
+    """With what the statements compute whom an event is about."""
+    inner, outer = hmac_pads(desk().subject_key)
+    return {"inner": inner, "outer": outer}
+
+
+def asked_of(request: HttpRequest, query: dict[str, str]) -> Asked:
+    """What an address asks for, read by whoever is signed in."""
+    return Asked.from_query(query, actor_of(request))
+
+
 def sought_in(text: str) -> str:
     """What is searched for: the id of a record as it is, or how an address begins."""
     return text.strip() if is_person_id(text) else beginning_in(text)
@@ -127,9 +168,10 @@ def is_person_id(text: str) -> bool:
 def day_of(text: str) -> date | None:
     """A day as a date field sends it; None for anything else."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return max(FIRST_DAY, min(day, LAST_DAY))
 
 
 def place_of(text: str) -> tuple[datetime, int] | None:
@@ -153,7 +195,7 @@ def unsubscribes(request: HttpRequest) -> HttpResponse:
 
 def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
     """The list, with the form to add one."""
-    asked = Asked.from_query(request.GET.dict())
+    asked = asked_of(request, request.GET.dict())
     rows, older = rows_of(asked)
     size = size_of(asked, rows, older)
     context |= {
@@ -163,19 +205,60 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "tick_all": request.GET.get("tick") == "all",
         "ticking": f"{asked.here}tick=all",
         "done": said_of_bulk(request.GET.get("due", "")),
-        "rows": [
-            row | pill_of(row["state"]) | {"source": _(SOURCES.get(row["source"], row["source"]))} for row in rows
-        ],
+        "rows": shown(rows),
+        "chips": chips_of(asked),
+        "mine": "?" + urlencode(asked.filters | {"by": ME}),
         "older": older,
         "asked": asked,
         "is_first_page": asked.before is None,
         "looked_far": bool(older and len(rows) < PAGE_ROWS),
         "look_max": WALK_MAX,
-        "since": asked.since.isoformat() if asked.since else "",
         "states": [(state, pill_of(state)["shown"]) for state in STATES],
         "sources": [(source, _(word)) for source, word in SOURCES.items()],
+        "bars": [(bar.key, bar.name) for bar in BARS],
     }
     return page(request, "unsubscribes", "unsubscribes", status=status, **context)
+
+
+def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as the page shows them: the state with how long it took, the source, and who or what did it."""
+    values = {"addresses": [row["address_id"] for row in rows], **pads()}
+    with desk().connection().cursor(row_factory=dict_row) as cursor:
+        doers = {one["address_id"]: one for one in cursor.execute(sql("optsync.web", "doers"), values)}
+    return [row | pill_of(row["state"]) | doing_of(row, doers.get(row["address_id"], {})) for row in rows]
+
+
+def doing_of(row: dict[str, Any], doer: dict[str, Any]) -> dict[str, Any]:
+    """Who or what unsubscribed somebody; `by` is empty where no name is kept of it."""
+    evidence = doer.get("evidence") or {}
+    name, run_id = doer.get("actor") or "", doer.get("run_id")
+    told = [evidence.get(key) for key in ("provider", "campaign", "sender", "record")]
+    return {
+        "source": _(SOURCES.get(row["source"], row["source"])),
+        "by": name or (_("Sync run %(n)s") % {"n": run_id} if run_id else next((one for one in told if one), "")),
+        "by_url": "?" + urlencode({"by": name}) if name else "",
+        "run_id": None if name else run_id,
+        "took": doer.get("took") if row["state"] == "confirmed" else None,
+    }
+
+
+def chips_of(asked: Asked) -> list[dict[str, str]]:
+    """The filters in force, each with its value in words and the address of the page without it."""
+    words = {
+        "q": (_("Address or record"), asked.q),
+        "state": (_("In Salesforce"), pill_of(asked.state)["shown"]),
+        "source": (_("Source"), _(SOURCES.get(asked.source, ""))),
+        "since": (_("Since"), day_shown(asked.since)),
+        "until": (_("Until"), day_shown(asked.until)),
+        "took": (_("Reached Salesforce within"), {bar.key: bar.name for bar in BARS}.get(asked.took, "")),
+        "by": (_("By"), _("me") if asked.by == ME else asked.by),
+    }
+    return [{"name": words[name][0], "value": words[name][1], "without": asked.without(name)} for name in asked.filters]
+
+
+def day_shown(chosen: date | None) -> str:
+    """A day as the reader's language writes it."""
+    return "" if chosen is None else day(datetime.combine(chosen, time(), UTC))
 
 
 def rows_of(asked: Asked) -> tuple[list[dict[str, Any]], str]:
@@ -201,11 +284,29 @@ def look_at(
 
 def people_among(asked: Asked) -> list[int] | None:
     """The addresses to look among when they are few; None when the list is walked instead."""
-    in_state = people_in_state(asked.state) if asked.state else None
-    found = people_found(asked.q) if asked.q else None
-    if in_state is None or found is None:
-        return found if in_state is None else in_state
-    return sorted(set(in_state) & set(found))
+    sets = [
+        people_in_state(asked.state) if asked.state else None,
+        people_found(asked.q) if asked.q else None,
+        people_of_bar(asked.took) if asked.took else None,
+        people_by(asked.actor) if asked.actor else None,
+    ]
+    few = [set(found) for found in sets if found is not None]
+    return sorted(set.intersection(*few)) if few else None
+
+
+def people_of_bar(key: str) -> list[int]:
+    """The addresses of a bar of the Overview's histogram, of every org."""
+    conn = desk().connection()
+    return [address_id for org in connections(conn) for address_id in propagation.people(conn, org.org_id, key)]
+
+
+def people_by(actor: str) -> list[int] | None:
+    """Whom somebody unsubscribed; None when they are many: most of the newest are theirs then."""
+    values = {"actor": actor, "most": LOOK_MAX, **pads()}
+    row = desk().connection().execute(sql("optsync.web", "people_by"), values).fetchone()
+    assert row is not None  # an aggregate answers with one row
+    found, events = row
+    return found if events < LOOK_MAX else None
 
 
 def people_found(text: str) -> list[int] | None:
@@ -258,7 +359,7 @@ def add(request: HttpRequest) -> HttpResponse:
 def bulk(request: HttpRequest) -> HttpResponseBase:
     """What is done with the ticked rows of a page: `retry` or `export`."""
     picked = [int(text) for text in request.POST.getlist("pick")[:PAGE_ROWS] if text.isdecimal() and len(text) < 19]
-    query = Asked.from_query(QueryDict(request.POST.get("back", "")).dict())
+    query = asked_of(request, QueryDict(request.POST.get("back", "")).dict())
     back = f"{reverse('web:unsubscribes')}?{urlencode(query.filters)}"
     if not picked:
         return redirect(f"{back}&due=none")
@@ -276,7 +377,7 @@ def said_of_bulk(due: str) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def export(request: HttpRequest) -> HttpResponseBase:
     """POST: the active opt-outs that the filters leave, as CSV; all of them as `optsync export`. GET leads back."""
-    asked = Asked.from_query(request.GET.dict())
+    asked = asked_of(request, request.GET.dict())
     if request.method != "POST":
         return redirect(f"{reverse('web:unsubscribes')}{asked.newest}")
     actor = actor_of(request)
@@ -311,7 +412,7 @@ def lines_left_by(asked: Asked) -> Lines:
 def lines_of(picked: list[int]) -> Lines:
     """Those of a page that were ticked."""
     yield csv_line(EXPORT_COLUMNS)
-    rows = look_at(Asked("", "", "", None, None), picked, PAGE_ROWS, PAGE_ROWS, None)
+    rows = look_at(Asked(), picked, PAGE_ROWS, PAGE_ROWS, None)
     yield from (line_of(row) for row in rows if is_exported(row))
 
 

@@ -10,8 +10,10 @@ from django.views.decorators.http import require_http_methods
 
 from optsync.access import users as store
 from optsync.access.users import INVITATION_SECONDS, ROLES, Role, User
+from optsync.alerts import mail
 from optsync.config.desk import desk
 from optsync.config.django_start import handed_over
+from optsync.config.environment import read_environment
 from optsync.core.problems import Problem
 from optsync.web.middleware import actor_of, needs, user_of
 from optsync.web.shell import REFUSED, page
@@ -22,7 +24,7 @@ from optsync.web.troubles import in_three_parts
 @needs("admin")
 @require_http_methods(["GET", "HEAD", "POST"])
 def users(request: HttpRequest) -> HttpResponse:
-    """Everybody; POST invites one, and shows the link that lets them in, once."""
+    """Everybody; POST invites one, by mail or with a link that is shown once."""
     if request.method != "POST":
         return listed(request, removed="removed" in request.GET)
     typed = {name: request.POST.get(name, "") for name in ("name", "address", "role")}
@@ -32,7 +34,7 @@ def users(request: HttpRequest) -> HttpResponse:
         )
     except Problem as error:
         return listed(request, REFUSED, problem=in_three_parts(error), typed=typed)
-    return listed(request, invited=made, link=invitation(request, made))
+    return listed(request, **invitation(request, made))
 
 
 def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpResponse:
@@ -57,7 +59,7 @@ def user(request: HttpRequest, user_id: int) -> HttpResponse:
             store.remove(conn, user_id, actor=actor_of(request))
             return redirect(f"{reverse('web:users')}?removed")
         if step == "link" and found.signed_in_at is None:
-            return one(request, found, link=invitation(request, found))
+            return one(request, found, **invitation(request, found))
         store.change_role(conn, user_id, chosen_role(request.POST.get("role", "")), actor=actor_of(request))
     except Problem as error:
         return one(request, found, REFUSED, problem=in_three_parts(error))
@@ -71,11 +73,22 @@ def one(request: HttpRequest, found: User, status: int = 200, **context: Any) ->
     return page(request, "user", "settings", status=status, **context)
 
 
-def invitation(request: HttpRequest, invited: User) -> str:
-    """The address of a new one-time link for somebody who has not been here yet."""
+def invitation(request: HttpRequest, invited: User) -> dict[str, Any]:
+    """A new one-time link for somebody who has not been here yet, by mail where a mail server is set.
+
+    `link` is there to be handed over by hand: while no server is set, or with what it `said` when it did not take the
+    mail. A mail's link is not shown: who invites need not have it.
+    """
     secret = make_link(desk().connection(), desk().seams.token_bytes, INVITATION_SECONDS, invited.user_id)
     base = handed_over().public_url or f"{request.scheme}://{request.get_host()}"
-    return base + reverse("web:sign_in_by_link", args=[secret])
+    link = base + reverse("web:sign_in_by_link", args=[secret])
+    server = read_environment().smtp
+    if server is None:
+        return {"invited": invited, "link": link}
+    body = _("%(who)s invites you to optsync. This link lets you in; it works once, within three days:")
+    text = f"{body % {'who': actor_of(request)}}\n\n{link}\n"
+    said = mail.send(server, desk().seams, invited.email, _("Invitation to optsync"), text)
+    return {"invited": invited, "link": link, "said": said} if said else {"invited": invited}
 
 
 def chosen_role(text: str) -> Role:

@@ -1,5 +1,6 @@
 """Settings > Webhooks: who elsewhere is told what happens, and what came of each attempt."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,16 +17,12 @@ from optsync.web.shell import REFUSED, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.words import EVENT_TYPES
 from optsync.webhooks import endpoints
-from optsync.webhooks.egress import Egress
+from optsync.webhooks.egress import egress_of
 from optsync.webhooks.types import KIND_OF
 
 PAGE_ROWS = 25
+HOURS_MAX = 24 * endpoints.KEPT_DAYS
 LATEST = 2**63 - 1
-
-
-def egress() -> Egress:
-    """The door out, as the settings of this process allow."""
-    return Egress(desk().seams, to_loopback=read_environment().webhooks_to_loopback)
 
 
 @needs("admin")
@@ -36,9 +33,10 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         return listed(request)
     url, types = request.POST.get("url", "").strip(), request.POST.getlist("type")
     house = desk()
+    egress = egress_of(house.seams, read_environment())
     try:
         number, secret = endpoints.add(
-            house.connection(), house.vault, egress(), house.seams.token_bytes, url, types, actor=actor_of(request)
+            house.connection(), house.vault, egress, house.seams.token_bytes, url, types, actor=actor_of(request)
         )
     except Problem as problem:
         return listed(request, REFUSED, problem=in_three_parts(problem), url=url, chosen=types)
@@ -89,6 +87,9 @@ def done(request: HttpRequest, endpoint_id: int) -> HttpResponse:
         endpoints.enable(conn, endpoint_id, actor=actor)
     elif deed == "disable":
         endpoints.disable(conn, endpoint_id, actor=actor)
+    elif deed == "replay":
+        hours = min(number_in(request.POST.get("hours", "")), HOURS_MAX + 1)  # more is refused below
+        endpoints.replay(conn, endpoint_id, house.seams.now() - timedelta(hours=hours), actor=actor)
     elif deed == "resend":
         endpoints.resend(conn, endpoint_id, number_in(request.POST.get("delivery", "")), actor=actor)
     return redirect(f"{here}?done={deed}")
@@ -103,6 +104,7 @@ def shown(request: HttpRequest, endpoint_id: int, status: int = 200, **context: 
     context |= {
         "one": one,
         "pill": pill_of(one.state),
+        "hours_max": HOURS_MAX,
         "why": why_of(one),
         "deliveries": [{"one": row} | pill_of(row.state) for row in rows[:PAGE_ROWS]],
         "older": rows[PAGE_ROWS - 1].delivery_id if len(rows) > PAGE_ROWS else None,
@@ -119,6 +121,7 @@ def said_of(deed: str) -> str:
         "enable": _("Enabled. Deliveries go on where they stopped."),
         "disable": _("Disabled. What happens meanwhile is kept for 30 days."),
         "resend": _("This delivery is due again. Reload this page in a few seconds."),
+        "replay": _("What happened since then is sent again. What is new does not wait for it."),
     }.get(deed, "")
 
 
@@ -128,6 +131,7 @@ def why_of(one: endpoints.Endpoint) -> str:
         "by hand": _("Disabled by hand."),
         "gone": _("Disabled: it answered 410, which means that nobody is there any more."),
         "failing": _("Disabled: every attempt of five days failed."),
+        "secret": _("Disabled: its secret cannot be decrypted with the key file of this installation. Make a new one."),
     }.get(one.disabled_why or "", "")
 
 

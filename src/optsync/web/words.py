@@ -5,12 +5,13 @@ gettext as `translate`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from optsync.core.rejections import explain
+from optsync.core.rejections import Rejection, RetryClass, explain
 
 if TYPE_CHECKING:
-    from optsync.ledger.people import BoxMark, TimelineEntry
+    from optsync.ledger.people import BoxMark
 
 Translate = Callable[[str], str]
 
@@ -44,6 +45,7 @@ KINDS = {
     "API key revoked": "A key was revoked; it opens nothing any more",
     "settings changed": "The settings of the sync were changed",
     "connected": "An org was connected, or its sign-in renewed",
+    "disconnected": "An org was disconnected; its credential was destroyed",
     "first run approved": "An admin gave the go for the first sync",
     "keys rotated": "Stored secrets were encrypted with a new key",
     "installed": "The opt-out field was installed from here",
@@ -73,13 +75,16 @@ KINDS = {
     "webhook disabled": "A webhook was switched off",
     "webhook secret rotated": "A webhook got a new secret",
     "webhook resent": "A delivery was sent again",
+    "webhook replayed": "What happened since a moment is sent again to a webhook",
     "webhook test": "A test event was sent",
     "alert channel added": "Somebody is told of problems",
     "alert channel removed": "Somebody is no longer told of problems",
     "sync finished": "A sync run ended",
-    "sync held": "A sync run met a mass change, which waits for a decision",
+    "sync held": "A mass change waits for a decision",
     "issue opened": "Something waits for a person",
     "issue resolved": "What waited for a person is put right",
+    "issue muted": "An issue was muted until a day; it is still counted",
+    "issue unmuted": "An issue is no longer muted",
     "connection lost": "Salesforce refuses our sign-in",
     "connection restored": "Salesforce takes our sign-in again",
 }
@@ -110,7 +115,7 @@ EVENT_TYPES = {
     "unsubscribe.confirmed": "Salesforce confirmed the box of a record",
     "unsubscribe.lifted": "an unsubscribe was removed on both sides",
     "sync.finished": "a sync run ended, with its result",
-    "sync.held": "a sync run found a mass change that waits for a decision",
+    "sync.held": "a mass change waits for a decision, from a sync run, an import or a batch",
     "issue.opened": "Salesforce refuses boxes for a new cause",
     "issue.resolved": "the last box of a cause was taken",
     "connection.lost": "Salesforce refuses our sign-in",
@@ -216,6 +221,7 @@ MARK_REASONS = {
     "lift, unticked": "a removal waits; seen unticked",
 }
 """Why a mark waits, where it is our own reason and not Salesforce's."""
+NOT_KEPT = "NOT_KEPT"
 OUR_REFUSALS = {
     "fan-out refused": (
         "Too many records share the address",
@@ -225,9 +231,9 @@ OUR_REFUSALS = {
         "The mass change was dropped",
         "Nobody needs to act: you dropped it.",
     ),
-    "NOT_KEPT": (
+    NOT_KEPT: (
         "Salesforce did not keep the tick",
-        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it. Then: optsync retry",
+        "A flow, a trigger or another integration unticks the box. Find it in Salesforce, stop it.",
     ),
 }
 """Title and next step of boxes that wait for a person for a reason that Salesforce has no code for."""
@@ -236,6 +242,11 @@ REFUSED_CALLS = {
     "wrong secret": "wrong secret. Paste the newest address at the provider, all of it.",
     "no secret": "no secret. Paste the whole address, with what stands before the @.",
     "wrong signature": "wrong signature. Enter the provider's signing key anew.",
+    "a signature of another day": "its signature was more than a day old. Does the clock of this machine go right?",
+    "a signature that was used before": "its signature stood under another event before. Somebody may have seen a call "
+    "of the provider: make a new address and a new signing key.",
+    "a signing key that cannot be decrypted here": "the key file of this machine cannot read the provider's signing "
+    "key. Bring the right key file back, or enter the signing key anew. The provider sends the call again.",
     "a body that is not the JSON of this provider's events": "it was not one of this provider's events. Is it the "
     "address of another provider, or of another kind of event?",
     "a body that is no mail of this provider": "it was no mail of this provider that could be read.",
@@ -263,6 +274,7 @@ LAYOUTS = {
 }
 """Layouts whose name is not that of a product."""
 REJECTED_ROWS = {
+    "neither an e-mail address nor a record id": "neither an e-mail address nor a record id",
     "no e-mail address": "no e-mail address",
     "not an e-mail address": "not an e-mail address",
     "its quotes do not match": "its quotes do not match",
@@ -324,18 +336,6 @@ ALLOWED = "Not unsubscribed: mail is allowed."
 UNKNOWN = "This address is not known here: mail is allowed."
 
 
-def detail_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """What happened, with the record, the one sender, and the reason if there is one."""
-    evidence = entry.evidence or {}
-    is_one_sender = entry.kind == "opted out" and bool(entry.scope)
-    kind = ONE_SENDER if is_one_sender else KINDS.get(entry.kind, entry.kind)
-    sender = str(evidence.get("sender", "")) if is_one_sender else ""
-    why = translate(REASONS.get(str(evidence["why"]), "")) if evidence.get("why") in REASONS else ""
-    data = compliance_line(evidence, translate) if entry.kind == "compliance set" else ""
-    parts = [translate(kind), sender, entry.record_id or "", why, entry.reason or "", data]
-    return " · ".join(part for part in parts if part)
-
-
 def compliance_line(data: Mapping[str, object], translate: Translate = str) -> str:
     """Compliance data on one line; empty where none is recorded."""
     basis, origin = str(data.get("authorization_type") or ""), str(data.get("source_type") or "")
@@ -348,24 +348,20 @@ def compliance_line(data: Mapping[str, object], translate: Translate = str) -> s
     return ", ".join(part for part in parts if part)
 
 
-def source_of(entry: "TimelineEntry", translate: Translate = str) -> str:
-    """Marketo's word for where it came from, or who did it."""
-    if entry.source:
-        return translate(SOURCES.get(entry.source, entry.source))
-    return entry.actor or "–"
-
-
 def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
     """What a box is owed, with the reason of a wait."""
     state = translate(BOX_STATES[mark.state])
     return f"{state} ({translate(MARK_REASONS.get(mark.reason, mark.reason))})" if mark.reason else state
 
 
-def refusal_of(code: str, said: str, translate: Translate = str) -> tuple[str, str]:
-    """Why boxes wait for a person, as a title and what to do next."""
+def refusal_of(code: str, said: str, translate: Translate = str) -> Rejection:
+    """Why boxes wait for a person, and what to do next; title and next step in the reader's language."""
+    title, next_step = OUR_REFUSALS.get(code, ("", ""))
+    if title:
+        ours = Rejection(code, translate(title), "", translate(next_step), RetryClass.PARK)
+        return replace(ours, act="retry") if code == NOT_KEPT else ours
     rejection = explain(code, said)
-    title, next_step = OUR_REFUSALS.get(code, (rejection.title, rejection.next))
-    return translate(title), translate(next_step)
+    return replace(rejection, title=translate(rejection.title), next=translate(rejection.next))
 
 
 def kind_of_run(kind: str, translate: Translate = str) -> str:

@@ -7,7 +7,7 @@ that wait for receivers have no database session at all.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
+from optsync.config.logging import get_logger
 from optsync.core.addresses import hmac_pads, without_addresses
+from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.seams import Seams
 from optsync.webhooks import endpoints
 from optsync.webhooks.egress import Answer, Egress
-from optsync.webhooks.endpoints import KEPT_DAYS, PACKAGE
+from optsync.webhooks.endpoints import ENDPOINTS_MAX, KEPT_DAYS, PACKAGE
 from optsync.webhooks.reading import events_of
 from optsync.webhooks.retries import Fate, fate_of
 from optsync.webhooks.signing import headers
@@ -29,9 +31,11 @@ from optsync.webhooks.types import KIND_OF, Event, kinds_of
 if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
-SENDERS: Final = 8
 EACH: Final = 2
-"""Calls to one endpoint at once, so that a slow one leaves room for the others."""
+"""Calls to one endpoint at once in either lane: a slow one leaves room for the others, a mass for what comes singly."""
+SENDERS: Final = 2 * EACH * ENDPOINTS_MAX
+SINGLE_MAX: Final = 20
+"""More events of one kind in one moment are a mass, such as an import; one address has at most 20 boxes pushed."""
 LEASE_SECONDS: Final = 120.0
 """Longer than any attempt takes, its look-up of the name included."""
 WAITING_MAX: Final = 1_000
@@ -39,6 +43,8 @@ WAITING_MAX: Final = 1_000
 SEALS_MAX, EVENTS_MAX = 1_000, 10_000
 FAILING_DAYS: Final = 5
 WAIT_SECONDS: Final = 0.2
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Claimed:
     delivery_id: int
     endpoint_id: int
     attempts: int
+    is_mass: bool = False
 
 
 class Deliverer:
@@ -62,10 +69,10 @@ class Deliverer:
 
     def step(self, conn: psycopg.Connection) -> bool:
         """Hands out, sends, settles what came back; whether there is more to do at once."""
-        hand_out(conn, self.vault)
+        handed_out = hand_out(conn, self.vault)
         settled = self._settle(conn)
         claimed = self._send(conn)
-        return bool(settled or claimed)
+        return bool(handed_out or settled or claimed)
 
     def wait(self) -> bool:
         """Waits a moment for an answer; False, at once, when nothing is on its way."""
@@ -84,58 +91,74 @@ class Deliverer:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _send(self, conn: psycopg.Connection) -> int:
-        busy = Counter(claimed.endpoint_id for claimed in self._flying.values())
-        free = SENDERS - len(self._flying)
+        """Sends what is due, as far as each lane has room. An endpoint whose secret cannot be read is disabled."""
         targets = {row["endpoint_id"]: row for row in _rows(conn, "sendable")}
-        rooms = {number: EACH - busy[number] for number in targets if busy[number] < EACH}
-        if not rooms or not free:
-            return 0
-        values = {"endpoints": list(rooms)[:free], "rooms": list(rooms.values())[:free], "lease": LEASE_SECONDS}
-        claimed = _rows(conn, "claim", values)
+        busy = Counter((claimed.endpoint_id, claimed.is_mass) for claimed in self._flying.values())
+        lanes = [(number, is_mass) for number in targets for is_mass in (False, True) if busy[number, is_mass] < EACH]
+        secrets = {number: self._secrets(conn, targets[number]) for number, _ in lanes}
+        lanes = [lane for lane in lanes if secrets[lane[0]]]
+        values = {
+            "endpoints": [number for number, _ in lanes],
+            "masses": [is_mass for _, is_mass in lanes],
+            "rooms": [EACH - busy[lane] for lane in lanes],
+        }
+        claimed = _rows(conn, "claim", values | {"lease": LEASE_SECONDS}) if lanes else []
         events = events_of(conn, claimed)
         for one in claimed:
-            flight = self._pool.submit(self._attempt, targets[one["endpoint_id"]], events[one["event_id"]])
-            self._flying[flight] = Claimed(one["delivery_id"], one["endpoint_id"], one["attempts"])
+            number = one["endpoint_id"]
+            flight = self._pool.submit(self._attempt, targets[number]["url"], secrets[number], events[one["event_id"]])
+            self._flying[flight] = Claimed(one["delivery_id"], number, one["attempts"], one["is_mass"])
         return len(claimed)
 
-    def _attempt(self, target: Mapping[str, Any], event: Event) -> Answer:
+    def _secrets(self, conn: psycopg.Connection, target: Mapping[str, Any]) -> list[str]:
+        """What signs for an endpoint, the newest first; none when that cannot be read, and the endpoint is disabled."""
+        readable = []
+        for secret in (target["secret"], *target["old_secrets"]):
+            try:
+                readable.append(self.vault.decrypt(secret).decode())
+            except Problem:
+                if not readable:  # the newest; one that was replaced is missed by its receiver, and that is seen
+                    log.warning("a webhook's secret cannot be read", endpoint=target["endpoint_id"])
+                    endpoints.disable(conn, target["endpoint_id"], "secret", actor="optsync")
+                    return []
+        return readable
+
+    def _attempt(self, url: str, secrets: Sequence[str], event: Event) -> Answer:
         """One attempt, in a thread of its own and without the database."""
         body = json.dumps(event.as_dict(), ensure_ascii=False, separators=(",", ":")).encode()
-        sealed = [secret for secret in (target["secret"], target["old_secret"]) if secret]
-        secrets = [self.vault.decrypt(secret).decode() for secret in sealed]
         seconds = int(self.seams.now().timestamp())
-        return self.egress.post(target["url"], body, headers(secrets, event.id, seconds, body))
+        return self.egress.post(url, body, headers(secrets, event.id, seconds, body))
 
     def _settle(self, conn: psycopg.Connection) -> int:
         done = [flight for flight in self._flying if flight.done()]
         for flight in done:
             claimed = self._flying.pop(flight)
-            answer = flight.result()
+            answer = flight.result() if flight.exception() is None else not_sent(flight.exception())
             settle(conn, claimed, answer, fate_of(claimed.attempts, answer.status, self.seams.random.random()))
         return len(done)
 
 
-def hand_out(conn: psycopg.Connection, vault: "Vault") -> None:
-    """Makes deliveries of what was sealed since, for each endpoint that keeps up."""
-    behind = [row["endpoint_id"] for row in _rows(conn, "behind", {"waiting_max": WAITING_MAX})]
-    if not behind:
-        return
-    inner, outer = hmac_pads(vault.subject_key)
-    for one in endpoints.listing(conn):
-        if one.endpoint_id in behind:
-            types = [name for name in one.types if name in KIND_OF]
-            values = {
-                "endpoint": one.endpoint_id,
-                "types": types,
-                "kinds": kinds_of(types),
-                "inner": inner,
-                "outer": outer,
-            }
-            conn.execute(sql(PACKAGE, "hand_out"), values | {"seals": SEALS_MAX, "events": EVENTS_MAX})
+def not_sent(error: BaseException | None) -> Answer:
+    """An attempt that failed here: it is tried again like any other, and stops nobody else's."""
+    log.warning("a delivery could not be made", error=type(error).__name__)
+    return Answer(None, f"not sent: {type(error).__name__}", 0)
+
+
+def hand_out(conn: psycopg.Connection, vault: "Vault") -> bool:
+    """Makes deliveries of what was sealed since, for each lane that keeps up; whether there was anything."""
+    moved = False
+    for one in _rows(conn, "behind", {"waiting_max": WAITING_MAX}):
+        types = [name for name in one["types"] if name in KIND_OF]
+        inner, outer = hmac_pads(vault.subject_key)
+        values = {"endpoint": one["endpoint_id"], "lane": one["lane"], "types": types, "kinds": kinds_of(types)}
+        values |= {"inner": inner, "outer": outer}
+        values |= {"seals": SEALS_MAX, "events": EVENTS_MAX, "single_max": SINGLE_MAX}
+        moved |= conn.execute(sql(PACKAGE, "hand_out"), values).rowcount > 0
+    return moved
 
 
 def settle(conn: psycopg.Connection, claimed: Claimed, answer: Answer, fate: Fate) -> None:
-    """Notes an attempt; 410 ends the endpoint, and so do five days without a success."""
+    """Notes an attempt; 410 ends the endpoint, and so do five days of attempts without a success."""
     values = {
         "delivery": claimed.delivery_id,
         "delivered": fate.what == "delivered",

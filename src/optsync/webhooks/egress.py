@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
 import httpcore2
@@ -22,6 +22,9 @@ import httpx2  # noqa: TID251  the second and last module that speaks HTTP
 from optsync.core.problems import Problem
 from optsync.core.told import told
 from optsync.seams import Seams
+
+if TYPE_CHECKING:
+    from optsync.config.environment import Environment
 
 DEADLINE_SECONDS: Final = 15.0
 """From the first byte sent to the last one read. Standard Webhooks asks for 15 to 30 s."""
@@ -142,6 +145,11 @@ class Egress:
         if any(ip in block for block in NOT_OUT_THERE) or (ip.version == 6 and ip not in GLOBAL_UNICAST):
             return False
         return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def egress_of(seams: Seams, environment: "Environment") -> Egress:
+    """The door out, as an installation's settings allow."""
+    return Egress(seams, to_loopback=environment.webhooks_to_loopback)
 
 
 def _unwrapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -23,13 +23,16 @@ PACKAGE: Final = "optsync.webhooks"
 KEPT_DAYS: Final = 30
 OVERLAP_HOURS: Final = 24
 """How long the secret before signs too."""
+OLD_SECRETS_MAX: Final = 5
+"""As many that were replaced sign at the same time, at most: each is a signature in the header of every delivery."""
 ENDPOINTS_MAX: Final = 20
-Why = Literal["by hand", "gone", "failing"]
+Why = Literal["by hand", "gone", "failing", "secret"]
+"""secret: no key of ours opens it any more, so nothing can be signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One of them. `waiting` counts deliveries to come, up to 10,001."""
+    """One of them. `waiting` counts deliveries, up to 10,001; `replays_since`: from when on it is told again."""
 
     endpoint_id: int
     url: str
@@ -40,6 +43,7 @@ class Endpoint:
     disabled_at: datetime | None
     disabled_why: Why | None
     old_until: datetime | None
+    replays_since: datetime | None
     waiting: int
 
     @property
@@ -170,12 +174,20 @@ def rotate(
     *,
     actor: str,
 ) -> str:
-    """A new secret; the old one signs too for 24 hours. Raises Problem when there is no such endpoint."""
+    """A new secret; each that was replaced signs too for 24 hours.
+
+    Raises Problem when there is no such endpoint, or when too many were replaced within those hours.
+    """
     secret = new_secret(token_bytes)
     values = {"endpoint": endpoint_id, "secret": vault.encrypt(secret.encode()), "hours": OVERLAP_HOURS, "actor": actor}
-    if not conn.execute(sql(PACKAGE, "rotate_secret"), values).rowcount:
-        found(conn, endpoint_id)
-    return secret
+    if conn.execute(sql(PACKAGE, "rotate_secret"), values | {"most": OLD_SECRETS_MAX}).rowcount:
+        return secret
+    found(conn, endpoint_id)
+    raise Problem(
+        told("webhook %(n)s got %(most)s new secrets within a day already", n=endpoint_id, most=OLD_SECRETS_MAX),
+        told("each still signs, so that no receiver is shut out; nothing was changed"),
+        told("use the newest one, or try again in some hours"),
+    )
 
 
 def send_test(conn: psycopg.Connection, endpoint_id: int, *, actor: str) -> int:
@@ -200,6 +212,23 @@ def resend(conn: psycopg.Connection, endpoint_id: int, delivery_id: int, *, acto
     return conn.execute(sql(PACKAGE, "resend"), values).rowcount > 0
 
 
+def replay(conn: psycopg.Connection, endpoint_id: int, since: datetime, *, actor: str) -> None:
+    """Tells an endpoint again of all that happened since an instant (aware), what it never was told included.
+
+    The worker does it, behind what is new. Raises Problem, exit code 2, for an instant that is not within the last 30
+    days; and when there is no such endpoint.
+    """
+    found(conn, endpoint_id)
+    values = {"endpoint": endpoint_id, "since": since, "days": KEPT_DAYS, "actor": actor}
+    if not conn.execute(sql(PACKAGE, "replay"), values).rowcount:
+        raise Problem(
+            told("this moment is not within the last %(n)s days", n=KEPT_DAYS),
+            told("nothing is sent again"),
+            told("name one that is: what happened since then is sent again"),
+            2,
+        )
+
+
 def deliveries(conn: psycopg.Connection, endpoint_id: int, before: int, limit: int) -> list[Delivery]:
     """A page of an endpoint's deliveries with each attempt, the newest first."""
     values = {"endpoint": endpoint_id, "before": before, "limit": limit}
@@ -216,8 +245,9 @@ def encrypt_again(conn: psycopg.Connection, vault: "Vault") -> int:
     """Puts every secret under the vault's newest key; returns how many endpoints there are."""
     with conn.transaction():
         stored = conn.execute(sql(PACKAGE, "lock_webhook_secrets")).fetchall()
-        for endpoint_id, secret, old in stored:
-            values = {"endpoint": endpoint_id, "secret": vault.encrypt_again(secret)}
-            values["old"] = vault.encrypt_again(old) if old else None
-            conn.execute(sql(PACKAGE, "replace_webhook_secrets"), values)
+        old = conn.execute(sql(PACKAGE, "lock_old_webhook_secrets")).fetchall()
+        for statement, rows in (("replace_webhook_secret", stored), ("replace_old_webhook_secret", old)):
+            for number, secret in rows:
+                values = {"number": number, "secret": vault.encrypt_again(secret)}
+                conn.execute(sql(PACKAGE, statement), values)
     return len(stored)

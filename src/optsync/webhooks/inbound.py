@@ -26,6 +26,8 @@ INBOUND: Final = {
 }
 """Anymail's reader of each, and the key that it wants to be made with; it is not asked to check it."""
 FORM: Final = "multipart/form-data"
+PARTS_MAX: Final = 200
+"""Fields and attachments of one mail. Reading 4 MB of tiny ones would take half a minute."""
 
 
 class PostedMail(Posted):
@@ -39,7 +41,13 @@ class PostedMail(Posted):
 
 
 def fields_of(posted: Posted) -> QueryDict:
-    """The fields of a form; files are left out, since only the head of a mail is read."""
+    """The fields of a form; files are left out, since only the head of a mail is read.
+
+    Raises ValueError for a form of too many parts.
+    """
+    boundary = posted.content_params.get("boundary", "") if posted.content_params else ""
+    if boundary and posted.body.count(f"--{boundary}".encode()) > PARTS_MAX + 1:
+        raise ValueError("too many parts")
     head = f"Content-Type: {posted.META.get('CONTENT_TYPE', '')}\r\n\r\n".encode()
     form = BytesParser(policy=HTTP).parsebytes(head + posted.body)
     fields = QueryDict(mutable=True)

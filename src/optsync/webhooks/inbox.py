@@ -1,8 +1,8 @@
 """The inbox between mail providers and the ledger: what is acknowledged is committed here first.
 
-`put` stores the events of one call in one statement; `take_waiting` records what waits, each event in a transaction of
-its own together with the mark that it was taken. Whoever is killed in between, the next one goes on: the receiver after
-its next call, or a worker within a second. No Django here: workers load it.
+`put` stores the events of one call in one statement; `take_these` and `take_waiting` record what waits, each event in a
+transaction of its own together with the mark that it was taken. Whoever is killed in between, the next one goes on: the
+receiver after its next call, or a worker within a second. No Django here: workers load it.
 """
 
 import hmac
@@ -42,6 +42,14 @@ log = get_logger("optsync.webhooks.inbox")
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """What came of a call: how many events are new, and the numbers of those that the ledger has not taken yet."""
+
+    new: int = 0
+    waiting: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """An event that the ledger has not taken yet."""
 
@@ -52,12 +60,12 @@ class Waiting:
     evidence: dict[str, Any]
 
 
-def put(conn: psycopg.Connection, subject_key: bytes, provider: Provider, said: Sequence[Said]) -> int:
-    """Stores what concerns opt-outs, all of it or nothing, each event once; how many are new. Raises psycopg.Error."""
+def put(conn: psycopg.Connection, subject_key: bytes, provider: Provider, said: Sequence[Said]) -> Stored:
+    """Stores what concerns opt-outs, all of it or nothing, each event once. Raises psycopg.Error."""
     kept = [one for one in said if one.deed is not None]
     conn.execute(sql(PACKAGE, "forget_taken"))
     if not kept:
-        return 0
+        return Stored()
     values = {
         "provider": provider.slug,
         "event_keys": [key_of(subject_key, provider, one) for one in kept],
@@ -68,7 +76,7 @@ def put(conn: psycopg.Connection, subject_key: bytes, provider: Provider, said: 
     }
     row = conn.execute(sql(PACKAGE, "put_into_inbox"), values).fetchone()
     assert row is not None  # it counts
-    return int(row[0])
+    return Stored(*row)
 
 
 def key_of(subject_key: bytes, provider: Provider, one: Said) -> bytes:
@@ -79,48 +87,59 @@ def key_of(subject_key: bytes, provider: Provider, one: Said) -> bytes:
 
 
 def take_waiting(conn: psycopg.Connection, subject_key: bytes, most: int = TAKEN_AT_ONCE) -> bool:
-    """Records what has waited longest, at most so many; whether more may wait.
+    """Records what has waited longest, at most so many; whether more may wait."""
+    rows = waiting(conn, "inbox_waiting", most)
+    return take_each(conn, subject_key, rows) and len(rows) == most
 
-    An event that cannot be recorded now waits on, one that never can be is put before a person; the others go on.
-    """
-    rows = waiting(conn, most)
-    return take_all(conn, subject_key, rows) and len(rows) == most
+
+def take_these(conn: psycopg.Connection, subject_key: bytes, numbers: Sequence[int]) -> None:
+    """Records some events, whatever waits before them."""
+    take_each(conn, subject_key, waiting(conn, "inbox_waiting_of", list(numbers)))
 
 
 def take_waiting_of(conn: psycopg.Connection, subject_key: bytes, address: str) -> None:
     """Records what waits about one person. An erasure comes after it: here addresses stand in clear until then."""
-    with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        rows = cursor.execute(sql(PACKAGE, "inbox_waiting_of"), [normalize(address)]).fetchall()
-    take_all(conn, subject_key, rows)
+    take_each(conn, subject_key, waiting(conn, "inbox_waiting_about", normalize(address)))
 
 
-def take_all(conn: psycopg.Connection, subject_key: bytes, rows: Sequence[Waiting]) -> bool:
-    """Records each event by itself; whether any of them waits no longer."""
+def take_each(conn: psycopg.Connection, subject_key: bytes, rows: Sequence[Waiting]) -> bool:
+    """Records events one by one; whether any has gone on, so that those behind it can be looked at.
+
+    One that cannot be recorded now is put off, one that never can be is put before a person; the others go on. Raises
+    psycopg.Error when the session is lost.
+    """
     went_on = False
     for row in rows:
         try:
             went_on |= take(conn, subject_key, row)
-        except psycopg.Error as error:
+        except Exception as error:
             if conn.closed:
                 raise
-            went_on |= is_put_aside(conn, row, error)
+            went_on |= is_out_of_the_way(conn, row, error)
     return went_on
 
 
-def is_put_aside(conn: psycopg.Connection, row: Waiting, error: psycopg.Error) -> bool:
-    """Whether it was: what the ledger can never take. After a deadlock or a full disk the event waits on."""
-    name, state = type(error).__name__, error.sqlstate or ""
+def is_out_of_the_way(conn: psycopg.Connection, row: Waiting, error: Exception) -> bool:
+    """Whether it is now: put off after a deadlock or a full disk, put before a person when it can never be taken.
+
+    A full disk may refuse that, too: then the event waits where it stands.
+    """
+    name = type(error).__name__
     log.warning("an event of a mail provider was not recorded", error=name, inbox=row.inbox_id)
-    if state[:2] not in NEVER:
+    passes = isinstance(error, psycopg.Error) and (error.sqlstate or "")[:2] not in NEVER
+    statement = "put_off" if passes else "cannot_be_recorded"
+    try:
+        return conn.execute(sql(PACKAGE, statement), {"inbox": row.inbox_id, "why": name}).rowcount > 0
+    except psycopg.Error:
+        if conn.closed:
+            raise
         return False
-    conn.execute(sql(PACKAGE, "cannot_be_recorded"), {"inbox": row.inbox_id, "why": name})
-    return True
 
 
-def waiting(conn: psycopg.Connection, most: int) -> list[Waiting]:
-    """The oldest ones."""
+def waiting(conn: psycopg.Connection, which: str, of: int | list[int] | str) -> list[Waiting]:
+    """What a statement finds: the oldest so many, those with some numbers, or those about an address."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        return cursor.execute(sql(PACKAGE, "inbox_waiting"), [most], prepare=True).fetchall()
+        return cursor.execute(sql(PACKAGE, which), [of], prepare=True).fetchall()
 
 
 def take(conn: psycopg.Connection, subject_key: bytes, row: Waiting) -> bool:

@@ -18,12 +18,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from optsync.config.desk import Desk, desk
+from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 from optsync.public.mail import unsubscribe_by_mail
-from optsync.webhooks import inbound, inbox, posts, sns, sources
+from optsync.webhooks import inbound, inbox, once, posts, sns, sources
 from optsync.webhooks.egress import Egress
 from optsync.webhooks.inbound import INBOUND
-from optsync.webhooks.posts import NoPost, Posted
+from optsync.webhooks.once import NotFresh
+from optsync.webhooks.posts import NO_EVENTS, NoPost, Posted
 from optsync.webhooks.providers import PROVIDERS
 from optsync.webhooks.sns import NotSigned
 from optsync.webhooks.sources import PACKAGE, Source
@@ -32,6 +34,7 @@ BODY_MAX: Final = 4 * 1024 * 1024
 """Ten thousand events of SendGrid; its own posts are smaller than 1 MB."""
 SEVERAL: Final = 16
 """How often BODY_MAX is read away of a body that is refused, so that the caller sees the answer."""
+KEY_UNREADABLE: Final = "a signing key that cannot be decrypted here"
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="optsync"'}
 
 
@@ -78,6 +81,9 @@ def answered(request: HttpRequest, slug: str, take: Callable[[Desk, Source, Post
         except NoPost as nothing:
             sources.rejected(desk().connection(), source, str(nothing))
             return said(f"Nothing was taken: {nothing}.", 400)
+        except Problem:
+            sources.rejected(desk().connection(), source, KEY_UNREADABLE)
+            return said("The provider's signing key cannot be read here; nothing was taken. Send it again.", 503)
     except (psycopg.OperationalError, psycopg.InterfaceError):
         return said("The database is away; nothing was taken. Send it again.", 503)
 
@@ -89,10 +95,12 @@ def take_events(here: Desk, source: Source, posted: Posted) -> str:
     if source.provider.needs_topic and confirms(here, conn, source, posted):
         return "The subscription is confirmed."
     events = posts.read(source.provider, posted, source.policy)
-    new = inbox.put(conn, here.subject_key, source.provider, events)
+    stored = inbox.put(conn, here.subject_key, source.provider, events)
     sources.heard(conn, source)
-    inbox.take_waiting(conn, here.subject_key, inbox.TAKEN_BY_THE_CALL)  # the rest is a worker's, within seconds
-    return f"Taken: {new}."
+    own = stored.waiting[: inbox.TAKEN_BY_THE_CALL]  # the rest is a worker's, within seconds
+    inbox.take_these(conn, here.subject_key, own)
+    inbox.take_waiting(conn, here.subject_key, inbox.TAKEN_BY_THE_CALL - len(own))
+    return f"Taken: {stored.new}."
 
 
 def take_mail(here: Desk, source: Source, posted: Posted) -> str:
@@ -142,10 +150,22 @@ def believe(here: Desk, conn: psycopg.Connection, source: Source, posted: Posted
         raise Refused("no secret")
     if source.signing_key is not None:
         check_signature(here, source, posted, given or "")
+        if not source.provider.signs_body:
+            check_first_use(here, conn, posted)
+
+
+def check_first_use(here: Desk, conn: psycopg.Connection, posted: Posted) -> None:
+    """Raises Refused for a signature that is old or stood under other words, NoPost for a body without one."""
+    try:
+        once.demand_first_use(conn, here.subject_key, posted.body, here.seams.now())
+    except NotFresh as wrong:
+        raise Refused(str(wrong)) from None
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        raise NoPost(NO_EVENTS) from None
 
 
 def check_signature(here: Desk, source: Source, posted: Posted, secret: str) -> None:
-    """Raises Refused unless the provider's own signature is right."""
+    """Raises Refused unless the provider's own signature is right, Problem when our copy of its key is unreadable."""
     assert source.signing_key is not None
     key = here.vault.decrypt(source.signing_key).decode()
     url = sources.address_of(public_url_of(posted), source.provider, secret)
@@ -173,12 +193,12 @@ def confirms(here: Desk, conn: psycopg.Connection, source: Source, posted: Poste
         sns.check(message, source.topic or "", lambda url: certificate(here, conn, url))
         if message["Type"] != "SubscriptionConfirmation":
             return False
-        if not sns.is_amazons(message["SubscribeURL"]):
+        if not sns.is_amazons(message["SubscribeURL"], source.topic or ""):
             raise NotSigned("an address to confirm that is not Amazon's")
     except NotSigned as wrong:
         raise Refused(str(wrong)) from None
     except (ValueError, AttributeError, KeyError, RecursionError):
-        raise NoPost("a body that is not the JSON of this provider's events") from None
+        raise NoPost(NO_EVENTS) from None
     fetch(here, message["SubscribeURL"])
     return True
 

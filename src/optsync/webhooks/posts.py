@@ -41,6 +41,7 @@ VIEWS: Final = {
     "sparkpost": "sparkpost:SparkPostTrackingWebhookView",
     "unisender_go": "unisender_go:UnisenderGoTrackingWebhookView",
 }
+NO_EVENTS: Final = "a body that is not the JSON of this provider's events"
 CHECKED_BEFORE: Final = "checked before"
 """Anymail warns of a reader without a secret; ours is checked before the reader is made."""
 
@@ -150,7 +151,7 @@ def read(provider: Provider, request: Posted, policy: Policy) -> list[Said]:
     try:
         items = shape.apart(json.loads(text_of(request, shape)))
     except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise NoPost("a body that is not the JSON of this provider's events") from error
+        raise NoPost(NO_EVENTS) from error
     view = view_of(provider)
     return [said for item in items for said in read_one(provider, view, shape, item, request, policy)]
 

@@ -1,5 +1,5 @@
-"""Signatures by Standard Webhooks 1.0.0. Ten lines of our own: the package of that name brings three others along and
-reads an instant without a zone as UTC by replacing whatever zone it had."""
+"""Signatures by Standard Webhooks 1.0.0. Ten lines of our own: the package of that name takes whatever zone an instant
+has for UTC. Tests hold these lines to it."""
 
 import hmac
 from base64 import b64decode, b64encode

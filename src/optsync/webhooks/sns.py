@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509 import load_pem_x509_certificate
 
 HOST: Final = re.compile(r"sns\.[a-z]{2}(?:-[a-z]+)+-[0-9]\.amazonaws\.com", re.ASCII)
+HOST_CHINA: Final = re.compile(r"sns\.cn-[a-z]+-[0-9]\.amazonaws\.com\.cn", re.ASCII)
+CHINA: Final = "arn:aws-cn:"
+"""A topic in Amazon's Chinese regions, which have hosts of their own; neither side's speak for the other's topics."""
 CERTIFICATE: Final = re.compile(r"/SimpleNotificationService-[0-9a-f]{16,64}\.pem", re.ASCII)
 TOPIC: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]{4,40}:[0-9]{12}:[A-Za-z0-9_.-]{1,256}", re.ASCII)
 NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
@@ -36,15 +39,19 @@ def is_topic(text: str) -> bool:
     return TOPIC.fullmatch(text) is not None
 
 
-def is_amazons(url: object, path: re.Pattern[str] | None = None) -> bool:
-    """Whether an address is one of SNS itself: https, its own host, no port, no user; `path` must match when given."""
+def is_amazons(url: object, topic: str, path: re.Pattern[str] | None = None) -> bool:
+    """Whether an address is one of SNS itself where this topic is: https, its own host, no port, no user.
+
+    `path` must match when given.
+    """
     if not isinstance(url, str) or not url.isascii() or not url.isprintable():
         return False
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    is_host = parts.scheme == "https" and HOST.fullmatch(parts.netloc) is not None
+    host = HOST_CHINA if topic.startswith(CHINA) else HOST
+    is_host = parts.scheme == "https" and host.fullmatch(parts.netloc) is not None
     return is_host and (path is None or (path.fullmatch(parts.path) is not None and not parts.query))
 
 
@@ -56,7 +63,7 @@ def check(message: Mapping[str, Any], topic: str, certificate: Callable[[str], b
     if message.get("TopicArn") != topic:
         raise NotSigned("another SNS topic")
     url = message.get("SigningCertURL")
-    if not is_amazons(url, CERTIFICATE):
+    if not is_amazons(url, topic, CERTIFICATE):
         raise NotSigned("a certificate that is not Amazon's")
     text = signed_text(message)
     digest = {"1": hashes.SHA1(), "2": hashes.SHA256()}.get(str(message.get("SignatureVersion")))  # noqa: S303 - SNS's own

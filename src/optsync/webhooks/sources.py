@@ -6,7 +6,7 @@ is given. A key with which the provider signs is stored encrypted. No Django her
 
 import hmac
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -34,11 +34,12 @@ KEY_CHARACTERS_MAX: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A provider that may call. `unreadable` counts events that wait for a person because nobody could read them."""
+    """A provider that may call. `unreadable` counts events that wait for a person because nobody could read them,
+    `put_off` those that could not be recorded so far and are tried again."""
 
     provider: Provider
     secret_hash: bytes = field(repr=False)
-    old_secret_hash: bytes | None = field(repr=False)
+    old_secret_hashes: Sequence[bytes] = field(repr=False)
     signing_key: bytes | None = field(repr=False)
     topic: str | None
     policy: Policy
@@ -48,6 +49,7 @@ class Source:
     rejected_at: datetime | None
     rejected_why: str | None
     unreadable: int
+    put_off: int
 
 
 def listing(conn: psycopg.Connection, slug: str | None = None) -> list[Source]:
@@ -151,7 +153,7 @@ def is_key(provider: Provider, key: str) -> bool:
 def rotate(
     conn: psycopg.Connection, vault: "Vault", token_bytes: Callable[[int], bytes], provider: Provider, *, actor: str
 ) -> str:
-    """A new secret; the one before opens until the new one is used, a day at most. Raises Problem."""
+    """A new secret; those before open until the new one is used, a day at most each. Raises Problem."""
     secret = new_secret(token_bytes)
     values = {"provider": provider.slug, "secret_hash": hash_of(secret, vault.subject_key), "actor": actor}
     if conn.execute(sql(PACKAGE, "rotate_source"), values).fetchone() is None:
@@ -167,13 +169,14 @@ def remove(conn: psycopg.Connection, provider: Provider, *, actor: str) -> None:
 
 
 def opens(conn: psycopg.Connection, source: Source, secret: str, subject_key: bytes) -> bool:
-    """Whether a secret is this source's, in constant time. The first use of a new one ends the one before."""
+    """Whether a secret is this source's, in constant time. The first use of the newest one ends those before."""
     given = hash_of(secret, subject_key)
     if hmac.compare_digest(given, source.secret_hash):
-        if source.old_secret_hash is not None:
-            conn.execute(sql(PACKAGE, "end_old_secret"), [source.provider.slug])
+        if source.old_secret_hashes:
+            values = {"provider": source.provider.slug, "secret_hashes": list(source.old_secret_hashes)}
+            conn.execute(sql(PACKAGE, "end_old_secrets"), values)
         return True
-    return source.old_secret_hash is not None and hmac.compare_digest(given, source.old_secret_hash)
+    return any(hmac.compare_digest(given, old) for old in source.old_secret_hashes)
 
 
 def heard(conn: psycopg.Connection, source: Source) -> None:

@@ -57,6 +57,7 @@ def event_of(row: Mapping[str, Any]) -> Event:
         about |= {"record": row["record_id"], "field": row["field_name"]}
     elif name.startswith("sync."):
         about |= {"result": row["reason"], "counts": evidence.get("counts")}
+        about |= {"hold": evidence.get("hold"), "origin": evidence.get("origin")}
     elif name.startswith("issue."):
         about |= {"code": row["reason"], "boxes": evidence.get("boxes")}
     elif name.startswith("connection."):

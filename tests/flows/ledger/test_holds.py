@@ -74,6 +74,18 @@ def test_dropping_a_set_of_older_opt_outs_parks_their_marks_and_keeps_them_block
         assert worker.claim() == []
 
 
+def test_a_retry_of_everything_leaves_the_boxes_of_a_dropped_set_alone(desk: Desk) -> None:
+    desk.link("ann@example.com", contact(1))
+    recorded = desk.opt_out("ann@example.com")
+    hold_id = holds.hold_outbound(desk.conn, desk.org_id, "run 12", [(recorded.address_id, None)])
+    holds.drop(desk.conn, KEY, hold_id, "kim", "wrong list")
+    assert marks.retry_now(desk.conn, desk.org_id) == 0
+    assert marks.retry_people(desk.conn, [recorded.address_id]) == 0
+    with desk.worker() as worker:
+        assert worker.claim() == []
+    assert desk.states() == {(1, contact(1)): ("parked", "hold dropped")}
+
+
 def test_a_drop_leaves_who_is_being_sent_to_and_can_be_repeated(desk: Desk) -> None:
     desk.link("ann@example.com", contact(0))
     recorded = desk.opt_out("ann@example.com", "import")

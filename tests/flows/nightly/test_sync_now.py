@@ -6,6 +6,7 @@ import pytest
 
 from optsync.connection.settings import Change
 from optsync.core.problems import Problem
+from optsync.ledger import holds
 from tests.flows.nightly.house import House
 from tests.flows.nightly.staged import record_id
 
@@ -156,6 +157,17 @@ def test_r01_with_the_switch_off_sync_refuses_and_says_why_and_a_dry_run_works(h
     report = house.sync(dry_run=True)
     assert report.result == "dry run"
     assert report.counts["recorded"] > 0
+
+
+def test_a_dry_run_counts_no_box_about_which_a_person_has_said_no(house: House) -> None:
+    house.link(house.org.create("Contact", Email=BOB), "Contact", BOB)
+    house.opt_out(BOB)
+    found = house.conn.execute("SELECT address_id, NULL::bigint FROM opt_out").fetchall()
+    hold = holds.hold_outbound(house.conn, house.org_id, "run 1", [(address, version) for address, version in found])
+    holds.drop(house.conn, house.vault.subject_key, hold, "ann", "a mistake")
+    report = house.sync(dry_run=True)
+    assert report.counts["would_set"] == 0
+    assert report.samples["to Salesforce"] == []
 
 
 def test_a_dry_run_writes_nothing_anywhere_and_tells_both_directions(house: House) -> None:

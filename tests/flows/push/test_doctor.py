@@ -17,10 +17,12 @@ from optsync.connection.canary import NAME
 from optsync.connection.checks import TITLES, Check, setup_link
 from optsync.ledger import marks
 from optsync.salesforce import query
+from optsync.webhooks import sources
+from optsync.webhooks.providers import PROVIDERS, Policy
 from tests.config.pooler import transaction_pooler
 from tests.flows.push.world import EMAIL, SALES, World, become_worker
 from tests.servers import environment
-from tests.soundness import MEMBERS, make_sound, select, show
+from tests.soundness import hide, let_read, make_sound, show
 
 SOUND = {
     "sign-in",
@@ -36,10 +38,11 @@ SOUND = {
     "converted",
     "layouts.Lead",
     "layouts.Contact",
+    "readers.Lead",
+    "readers.Contact",
     "validation-rules",
     "duplicate-rules",
     "package",
-    "events",
     "api-budget",
     "bulk-budget",
     "clock",
@@ -47,6 +50,7 @@ SOUND = {
     "pauses",
     "parked",
     "durability",
+    "public-url",
     "direct",
     "chain",
     "worker",
@@ -64,8 +68,9 @@ def examine(world: World, **other: Any) -> dict[str, Check]:
     """All checks by their id; `other` stands in for a part of the world."""
     vault: Callable[[], Vault] = other.get("vault", lambda: world.vault)
     database, seams = other.get("database", world.database), other.get("seams", world.seams)
-    canary = other.get("canary", False)
-    return {check.id: check for check in doctor.run(world.conn, vault, world.org_id, database, seams, canary=canary)}
+    url, canary = other.get("public_url"), other.get("canary", False)
+    found = doctor.run(world.conn, vault, world.org_id, database, seams, public_url=url, canary=canary)
+    return {check.id: check for check in found}
 
 
 def defects(world: World, **other: Any) -> dict[str, str]:
@@ -171,6 +176,30 @@ def test_a_key_file_that_does_not_fit_is_a_finding(world: World, tmp_path: Path)
     damaged.key_file.parent.mkdir(parents=True)
     damaged.key_file.touch(mode=0o600)
     assert defects(world, vault=lambda: Vault.load_or_create(damaged, world.seams)) == {"keys": "fail", **skipped}
+
+
+def test_a_secret_of_a_webhook_or_provider_that_cannot_be_read_is_named(world: World, tmp_path: Path) -> None:
+    other, provider = Vault.load_or_create(environment(tmp_path / "other"), world.seams), PROVIDERS["mailgun"]
+    token_bytes = world.seams.token_bytes
+    sources.add(world.conn, world.vault, token_bytes, provider, Policy(), signing_key="a-key", actor="test")
+    assert defects(world) == {}
+    world.conn.execute("UPDATE mail_source SET signing_key = %s", [other.encrypt(b"a-key")])
+    found = examine(world)["keys"]
+    assert (found.state, "mail provider mailgun" in found.why) == ("fail", True)
+    assert examine(world)["sign-in"].state == "pass", "the credential of Salesforce is another thing"
+
+
+def test_only_an_address_that_recipients_reach_by_https_is_sound_for_a_real_org(world: World) -> None:
+    world.conn.execute("UPDATE connection SET is_practice = false")
+    for url, word in (
+        (None, "is not set"),
+        ("http://127.0.0.1:8000", "this machine"),
+        ("http://u.example.com", "https"),
+    ):
+        found = examine(world, public_url=url)["public-url"]
+        assert (found.state, word in found.why) == ("warn", True)
+    assert examine(world, public_url="https://u.example.com")["public-url"].state == "pass"
+    world.conn.execute("UPDATE connection SET is_practice = true")
 
 
 def test_r43_a_key_that_would_know_no_erased_person_is_a_finding_though_it_reads_the_credentials(world: World) -> None:
@@ -300,12 +329,16 @@ PLANTED = {
     "duplicate-rules": Planted(lambda w: w.org.rule("duplicate", "Contact"), lambda w: w.org.clear_rules()),
     "package": Planted(with_package, lambda w: w.org.package(installed=True)),
     "mapping": Planted(lambda w: w.choose(sync_on=True, field="sales"), map_the_lead),
-    "events": Planted(lambda w: select(w.org, "LeadChangeEvent"), lambda w: select(w.org, *MEMBERS)),
+    "readers": Planted(lambda w: hide(w.org, "Contact", EMAIL), lambda w: let_read(w.org, "Contact", EMAIL)),
     "canary": Planted(lambda w: w.org.flow(unsets=True), lambda w: w.org.flow(unsets=False), with_canary),
     "api-budget": Planted(lambda w: w.org.limits(daily=1_000, used=900), lambda w: w.org.limits(daily=1_000, used=10)),
     "bulk-budget": Planted(lambda w: w.org.limits(bulk_queries_left=3), lambda w: w.org.limits(bulk_queries_left=900)),
     "clock": Planted(lambda _w: None, lambda _w: None, late),
     "keys": Planted(lambda _w: None, lambda _w: None, other_key),
+    "public-url": Planted(
+        lambda w: w.conn.execute("UPDATE connection SET is_practice = false"),
+        lambda w: w.conn.execute("UPDATE connection SET is_practice = true"),
+    ),
     "pauses": Planted(
         lambda w: marks.pause(w.conn, w.org_id, 1, "00Q", 60, "INVALID_FIELD", "No such column"),
         lambda w: marks.clear_pauses(w.conn, w.org_id),
@@ -370,7 +403,8 @@ def test_who_may_not_look_at_the_mapping_of_leads_is_told_where_to_look(world: W
 
 def test_what_our_user_may_not_see_of_setup_is_skipped_and_no_failure(world: World) -> None:
     world.org.permit(view_setup=False)
-    unseen = {"layouts.Lead", "layouts.Contact", "validation-rules", "duplicate-rules", "events"}
+    unseen = {"layouts.Lead", "layouts.Contact", "readers.Lead", "readers.Contact"}
+    unseen |= {"validation-rules", "duplicate-rules"}
     assert defects(world) == dict.fromkeys(unseen, "skip")
     assert "View Setup and Configuration" in examine(world)["layouts.Lead"].fix
 

@@ -188,7 +188,7 @@ def test_every_refused_sign_in_is_told_as_one(world: World, error: str) -> None:
     world.org.expire_sessions()
     world.opt_out("ann@example.com")
     world.push()
-    assert standing.look(world.conn, world.org_id).verdict == "sign-in refused"
+    assert standing.look(world.conn, world.org_id, None).verdict == "sign-in refused"
 
 
 def test_the_daily_limit_pauses_the_org_and_pushes_go_on_when_there_is_budget(world: World) -> None:

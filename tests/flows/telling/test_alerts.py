@@ -18,6 +18,7 @@ from optsync.core.calendar import business_days_after
 from optsync.core.problems import Problem
 from optsync.ledger import holds, marks
 from optsync.seams import real
+from optsync.sync.disconnecting import disconnect
 from optsync.webhooks.egress import Egress
 from tests.flows.push.world import World
 from tests.flows.telling.receivers import MailServer, Receiver
@@ -298,3 +299,23 @@ def test_no_address_is_refused(world: World, target: str) -> None:
     with pytest.raises(Problem):
         add(world, "email", target)
     assert channels.listing(world.conn) == []
+
+
+def test_what_was_wrong_in_an_org_that_is_disconnected_is_over_and_not_called_fixed(
+    world: World, mails: MailServer
+) -> None:
+    add(world, "email", "team@example.com")
+    refuse_sign_in(world)
+    look(world)
+    look(world, 0.05)
+    disconnect(world.conn, world.org_id, "test")
+    look(world, 1)
+    send_all(world, mails)
+    assert subjects(mails) == [
+        "[optsync] Salesforce refuses our sign-in",
+        "[optsync] Over: Salesforce refuses our sign-in",
+    ]
+    assert "is disconnected" in mails.got[-1][1]
+    assert [kind for (kind,) in world.conn.execute("SELECT kind FROM event WHERE kind LIKE 'connection %'")] == [
+        "connection lost"
+    ]

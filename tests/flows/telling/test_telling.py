@@ -56,7 +56,7 @@ def test_what_is_sealed_is_delivered_and_what_is_queued_is_sent(
 
 def test_trouble_with_webhooks_does_not_silence_alerts(world: World, mails: MailServer, tmp_path: Path) -> None:
     channels.add(world.conn, world.vault, Egress(real()), "email", "team@example.com", actor="test")
-    world.conn.execute("ALTER TABLE webhook_endpoint RENAME COLUMN seal_no TO gone")
+    world.conn.execute("ALTER TABLE webhook_lane RENAME COLUMN seal_no TO gone")
     with telling(world, mails, tmp_path):
         for number in range(3):
             watching.send_tests(world.conn, str(number))

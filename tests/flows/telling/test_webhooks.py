@@ -11,7 +11,9 @@ import threading
 import time
 
 import pytest
+import standardwebhooks
 
+from optsync.alerts import watching
 from optsync.config.database import Database
 from optsync.core.problems import Problem
 from optsync.ledger import chain, lifts, people, record
@@ -75,10 +77,52 @@ def test_while_a_secret_is_changed_over_both_sign(world: World, teller: Teller, 
     world.opt_out(ANN)
     teller.deliver()
     assert len(here.got[0].headers["webhook-signature"].split()) == 2
-    world.conn.execute("UPDATE webhook_endpoint SET old_until = clock() - interval '1 second'")
+    world.conn.execute("UPDATE webhook_old_secret SET until = clock() - interval '1 second'")
     world.opt_out("bob@example.com")
     teller.deliver()
     assert len(here.got[1].headers["webhook-signature"].split()) == 1
+
+
+def test_after_two_rotations_the_secret_that_a_receiver_still_has_is_good(
+    world: World, teller: Teller, here: Receiver
+) -> None:
+    """Checked by a library of the standard's own makers. A second rotation once shut the first secret out."""
+    secrets = [teller.secret]
+    for _ in range(2):
+        secrets.append(endpoints.rotate(world.conn, world.vault, real().token_bytes, teller.endpoint_id, actor="test"))
+    world.opt_out(ANN)
+    teller.deliver()
+    got = here.got[0]
+    for secret in secrets:
+        event = standardwebhooks.Webhook(secret).verify(got.body, dict(got.headers))
+        assert event["data"]["address"] == ANN
+    stranger = standardwebhooks.Webhook("whsec_" + base64.b64encode(b"x" * 32).decode())
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        stranger.verify(got.body, dict(got.headers))
+    world.conn.execute("UPDATE webhook_old_secret SET until = clock() - interval '1 second' WHERE old_no = 1")
+    world.opt_out("bob@example.com")
+    teller.deliver()
+    got = here.got[1]
+    assert len(got.headers["webhook-signature"].split()) == 2
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        standardwebhooks.Webhook(secrets[0]).verify(got.body, dict(got.headers))
+    standardwebhooks.Webhook(secrets[1]).verify(got.body, dict(got.headers))
+
+
+def test_a_sixth_rotation_within_a_day_is_refused_and_changes_nothing(world: World, teller: Teller) -> None:
+    def rotate() -> str:
+        return endpoints.rotate(world.conn, world.vault, real().token_bytes, teller.endpoint_id, actor="test")
+
+    for _ in range(endpoints.OLD_SECRETS_MAX):
+        rotate()
+    before = world.conn.execute("SELECT secret FROM webhook_endpoint").fetchone()
+    with pytest.raises(Problem) as refused:
+        rotate()
+    assert "5 new secrets" in refused.value.what
+    assert world.conn.execute("SELECT secret FROM webhook_endpoint").fetchone() == before
+    world.conn.execute("UPDATE webhook_old_secret SET until = clock() - interval '1 second'")
+    rotate()
+    assert world.conn.execute("SELECT count(*) FROM webhook_old_secret").fetchone() == (1,)
 
 
 def test_eight_attempts_in_28_hours_and_each_is_kept(world: World, teller: Teller, here: Receiver) -> None:
@@ -138,9 +182,56 @@ def test_five_days_of_failures_disable(world: World, teller: Teller, here: Recei
     teller.deliver()
     delivering.tidy(world.conn)
     assert endpoints.found(world.conn, teller.endpoint_id).state == "failing"
-    world.conn.execute("UPDATE webhook_endpoint SET failing_since = clock() - interval '5 days 1 second'")
+    for day in range(4):
+        delivering.tidy(world.conn)
+        assert endpoints.found(world.conn, teller.endpoint_id).state == "failing", day
+        a_day_later(world)
+        teller.later(24)
+        teller.deliver()
+    a_day_later(world)
+    world.conn.execute("UPDATE webhook_endpoint SET failing_since = failing_since - interval '1 second'")
     delivering.tidy(world.conn)
     assert endpoints.found(world.conn, teller.endpoint_id).disabled_why == "failing"
+
+
+def a_day_later(world: World) -> None:
+    """Lets a day pass, for endpoints that fail."""
+    a_day = "failing_since = failing_since - interval '1 day', failed_on = failed_on - 1"
+    world.conn.execute(f"UPDATE webhook_endpoint SET {a_day}")
+
+
+def test_days_without_attempts_are_no_days_of_failure(world: World, teller: Teller, here: Receiver) -> None:
+    """A worker was away for a week after one failure: what waits is tried, not given up."""
+    here.ways = [500, 204]
+    world.opt_out(ANN)
+    teller.deliver()
+    for _ in range(7):
+        a_day_later(world)
+    delivering.tidy(world.conn)
+    assert endpoints.found(world.conn, teller.endpoint_id).state == "failing"
+    teller.later(24)
+    teller.deliver()
+    assert endpoints.found(world.conn, teller.endpoint_id).state == "active"
+    assert len(here.got) == 2
+
+
+def test_a_secret_that_cannot_be_read_stops_its_endpoint_only(world: World, teller: Teller, here: Receiver) -> None:
+    with receiver() as other:
+        egress, types = Egress(real(), to_loopback=True), ["unsubscribe.created"]
+        add = endpoints.add
+        number, _ = add(world.conn, world.vault, egress, real().token_bytes, other.url, types, actor="test")
+        world.conn.execute("UPDATE webhook_endpoint SET secret = 'damaged' WHERE endpoint_id = %s", [number])
+        world.opt_out(ANN)
+        teller.deliver()
+        assert len(here.got) == 1
+        assert endpoints.found(world.conn, number).disabled_why == "secret"
+        watching.look(world.conn)
+        (told,) = [one for one in watching.history(world.conn) if one.rule == "webhook"]
+        assert "without a readable secret" in told.sentence
+        endpoints.rotate(world.conn, world.vault, real().token_bytes, number, actor="test")
+        endpoints.enable(world.conn, number, actor="test")
+        teller.deliver()
+        assert len(other.got) == 1
 
 
 def test_one_success_ends_the_count_of_days(world: World, teller: Teller, here: Receiver) -> None:
@@ -190,7 +281,7 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing(world: World, teller: Te
     world.opt_out(ANN)
     chain.seal(world.conn)
     delivering.hand_out(world.conn, world.vault)
-    values = {"endpoints": [teller.endpoint_id], "rooms": [2], "lease": delivering.LEASE_SECONDS}
+    values = {"endpoints": [teller.endpoint_id], "masses": [False], "rooms": [2], "lease": delivering.LEASE_SECONDS}
     world.conn.execute(sql("optsync.webhooks", "claim"), values)
     teller.deliver()
     assert here.got == []
@@ -237,7 +328,9 @@ def test_only_what_was_chosen_is_told_and_only_from_then_on(world: World, here: 
     deliverer = Deliverer(world.vault, real(), egress)
     world.opt_out(ANN)
     chain.seal(world.conn)
-    assert not deliverer.step(world.conn)
+    while deliverer.step(world.conn) or deliverer.wait():
+        pass
+    assert here.got == []
     endpoints.send_test(world.conn, number, actor="test")
     while deliverer.step(world.conn) or deliverer.wait():
         pass
@@ -286,3 +379,10 @@ def test_the_secret_is_in_the_database_only_encrypted_and_rotates_with_the_keys(
     assert again is not None
     assert again[0] != row[0]
     assert rotated.decrypt(again[0]).decode() == teller.secret
+    endpoints.rotate(world.conn, rotated, real().token_bytes, teller.endpoint_id, actor="test")
+    newest = rotated.rotate(real())
+    assert endpoints.encrypt_again(world.conn, newest) == 1
+    old = world.conn.execute("SELECT secret FROM webhook_old_secret").fetchone()
+    assert old is not None
+    assert old[0] != again[0]
+    assert newest.decrypt(old[0]).decode() == teller.secret

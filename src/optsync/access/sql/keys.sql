@@ -1,10 +1,10 @@
 -- What programs sign in with.
 
 -- name: make_key
--- A new key and the event that says so.
+-- A new key and the event that says so. It ends no later than `not_after`, when there is one.
 WITH made AS (
     INSERT INTO api_key (handle, secret_hash, name, scopes, made_by, expires_at)
-    VALUES (%(handle)s, %(secret_hash)s, %(name)s, %(scopes)s, %(actor)s, clock() + make_interval(days => %(days)s))
+    VALUES (%(handle)s, %(secret_hash)s, %(name)s, %(scopes)s, %(actor)s, least(clock() + make_interval(days => %(days)s), %(not_after)s))
     RETURNING *
 ), told AS (
     INSERT INTO event (kind, actor, evidence)
@@ -13,10 +13,10 @@ WITH made AS (
 SELECT key_id, handle, name, scopes, made_at, made_by, expires_at, last_used_at, revoked_at, false AS is_expired FROM made;
 
 -- name: keys
--- Every key there ever was, the newest first.
+-- Keys there ever were, the newest first: a page of them, or all.
 SELECT key_id, handle, name, scopes, made_at, made_by, expires_at, last_used_at, revoked_at,
        coalesce(expires_at <= clock(), false) AS is_expired
-FROM api_key ORDER BY key_id DESC;
+FROM api_key WHERE key_id < coalesce(%(before)s, 2147483648) ORDER BY key_id DESC LIMIT %(limit)s;
 
 -- name: key_by_handle
 -- One key with its hash, and whether its use is to be written down (at most hourly).

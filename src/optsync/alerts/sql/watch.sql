@@ -8,13 +8,13 @@ SELECT pg_try_advisory_xact_lock(7006, 0), clock();
 -- Pauses of pushes. The errors of a sign-in (OAuth's) are in lower case, all other codes are not.
 SELECT p.org_id, c.org_name AS org, min(p.code) AS code,
        p.prefix = '' AND p.field = 0 AND (p.code = 'INVALID_SESSION_ID' OR p.code = lower(p.code)) AS is_sign_in
-FROM pause p JOIN connection c USING (org_id) WHERE p.until > clock() GROUP BY 1, 2, 4;
+FROM pause p JOIN connection c USING (org_id) WHERE c.disconnected_at IS NULL AND p.until > clock() GROUP BY 1, 2, 4;
 
 -- name: refused_now
 -- Boxes that wait for a person, by cause; what a person decided is no problem.
 SELECT m.org_id, c.org_name AS org, split_part(m.reason, ':', 1) AS code, count(*)::int AS boxes
 FROM mark m JOIN connection c USING (org_id)
-WHERE m.state = 'p' AND m.reason NOT IN ('fan-out refused', 'hold dropped') GROUP BY 1, 2, 3;
+WHERE c.disconnected_at IS NULL AND m.state = 'p' AND m.reason NOT IN ('fan-out refused', 'hold dropped') GROUP BY 1, 2, 3;
 
 -- name: holds_now
 -- Mass changes that wait for a decision; those of single crowded addresses as one.
@@ -26,7 +26,7 @@ FROM hold h JOIN hold_item i USING (hold_id) WHERE h.decided_at IS NULL AND h.di
 -- Orgs whose sync is on and that no run has proved for so many hours.
 SELECT s.org_id, c.org_name AS org, proof.at AS proved_at FROM settings s JOIN connection c USING (org_id)
 LEFT JOIN LATERAL (SELECT max(finished_at) AS at FROM run r WHERE r.org_id = s.org_id AND r.result LIKE 'proved%%') proof ON true
-WHERE greatest(s.sync_on_since, proof.at) < clock() - make_interval(hours => %(hours)s);
+WHERE c.disconnected_at IS NULL AND greatest(s.sync_on_since, proof.at) < clock() - make_interval(hours => %(hours)s);
 
 -- name: slow_now
 -- How long 99 of 100 unsubscribes of the last day took to their first box, for orgs with enough of them.
@@ -39,11 +39,12 @@ SELECT t.org_id, c.org_name AS org, t.p99 FROM (
          LATERAL (SELECT min(at) AS at FROM event WHERE subject = o.subject AND kind = 'confirmed' AND org_id = g.org_id
                   AND event_id > o.event_id) confirmed
     WHERE confirmed.at IS NOT NULL GROUP BY 1) t JOIN connection c USING (org_id)
-WHERE t.n >= %(least)s AND t.p99 > %(seconds)s;
+WHERE c.disconnected_at IS NULL AND t.n >= %(least)s AND t.p99 > %(seconds)s;
 
 -- name: webhooks_ended
--- Endpoints that were disabled because of what they answered.
-SELECT endpoint_id, disabled_why AS why FROM webhook_endpoint WHERE disabled_why IN ('gone', 'failing');
+-- Endpoints that were disabled because of what they answered, or because nothing can be signed for them.
+SELECT endpoint_id, CASE disabled_why WHEN 'secret' THEN 'without a readable secret' ELSE disabled_why END AS why
+FROM webhook_endpoint WHERE disabled_why IN ('gone', 'failing', 'secret');
 
 -- name: open_alerts
 -- The problems there are, whether told or not.
@@ -130,8 +131,9 @@ SELECT to_char(clock() AT TIME ZONE 'UTC', 'IYYY-"W"IW') AS week, (SELECT count(
        (SELECT count(*)::int FROM opt_out WHERE scope = 0 AND lifted_at IS NULL) AS people
 WHERE extract(isodow FROM clock() AT TIME ZONE 'UTC') = 1 AND extract(hour FROM clock() AT TIME ZONE 'UTC') >= 8
   AND NOT EXISTS (SELECT FROM alert WHERE told_at IS NOT NULL AND fixed_at IS NULL)
-  AND EXISTS (SELECT FROM settings WHERE sync_on_since IS NOT NULL)
-  AND NOT EXISTS (SELECT FROM settings s WHERE s.sync_on_since IS NOT NULL AND NOT EXISTS (
+  AND EXISTS (SELECT FROM settings s JOIN connection c USING (org_id) WHERE s.sync_on_since IS NOT NULL AND c.disconnected_at IS NULL)
+  AND NOT EXISTS (SELECT FROM settings s JOIN connection c USING (org_id) WHERE s.sync_on_since IS NOT NULL
+      AND c.disconnected_at IS NULL AND NOT EXISTS (
       SELECT FROM run r WHERE r.org_id = s.org_id AND r.result LIKE 'proved%%' AND r.finished_at > clock() - interval '26 hours'));
 
 -- name: told_alerts

@@ -5,6 +5,10 @@
 SELECT request_hash, status, answer FROM kept_answer
 WHERE key_id = %(key_id)s AND name_hash = %(name_hash)s AND made_at > clock() - interval '30 days';
 
+-- name: lock_answer
+-- Of two requests with the same key the second waits until the first is committed (advisory lock 7013).
+SELECT pg_advisory_xact_lock(7013, hashtext(%(key_id)s::text || encode(%(name_hash)s, 'hex')));
+
 -- name: keep_answer
 -- Keeps an answer and forgets those that are older than 30 days. Of two at the same moment the first stays.
 WITH old AS (DELETE FROM kept_answer WHERE made_at <= clock() - interval '30 days'

@@ -1,5 +1,5 @@
 -- name: store_connection
--- Stores a credential; an org connected before gets the new one and a new revision.
+-- Stores a credential; an org connected before gets the new one and a new revision. True when it is the org's first.
 INSERT INTO connection AS c (org_id, credential, login_url, instance_url, signs_in_as, org_name, edition, is_sandbox,
                              is_practice, connected_by)
 VALUES (%(org_id)s, %(credential)s, %(login_url)s, %(instance_url)s, %(signs_in_as)s, %(org_name)s, %(edition)s,
@@ -8,27 +8,48 @@ ON CONFLICT (org_id) DO UPDATE
     SET credential = EXCLUDED.credential, revision = c.revision + 1, login_url = EXCLUDED.login_url,
         instance_url = EXCLUDED.instance_url, signs_in_as = EXCLUDED.signs_in_as, org_name = EXCLUDED.org_name, edition = EXCLUDED.edition,
         is_sandbox = EXCLUDED.is_sandbox, is_practice = EXCLUDED.is_practice, connected_at = clock(),
-        connected_by = EXCLUDED.connected_by;
+        connected_by = EXCLUDED.connected_by, disconnected_at = NULL
+RETURNING revision = 1;
+
+-- name: disconnect
+-- Destroys the credential. The revision grows, so that no worker and no renewal under way goes on with the old one.
+UPDATE connection SET credential = NULL, disconnected_at = clock(), revision = revision + 1
+WHERE org_id = %(org_id)s AND disconnected_at IS NULL;
+
+-- name: disconnected
+-- The orgs whose connection was ended, the last one first.
+SELECT o.salesforce_id, c.org_name, c.disconnected_at FROM connection c JOIN org o USING (org_id)
+WHERE c.disconnected_at IS NOT NULL ORDER BY c.disconnected_at DESC;
+
+-- name: known_orgs
+-- Every org that was ever connected.
+SELECT org_id, salesforce_id FROM org;
 
 -- name: org_of_sign_in
--- The org that this sign-in led to when it was connected.
+-- The org that this sign-in led to when it was connected, unless somebody has ended that connection.
 SELECT o.org_id, o.salesforce_id, c.org_name FROM connection c JOIN org o USING (org_id)
-WHERE c.login_url = %(login_url)s AND c.signs_in_as = %(signs_in_as)s AND o.salesforce_id <> %(salesforce_id)s;
+WHERE c.disconnected_at IS NULL AND c.login_url = %(login_url)s AND c.signs_in_as = %(signs_in_as)s AND o.salesforce_id <> %(salesforce_id)s;
 
 -- name: connections
 -- All connected orgs, in the order in which they came.
 SELECT c.org_id, o.salesforce_id, c.revision, c.org_name, c.edition, c.is_sandbox, c.is_practice, c.login_url,
        c.instance_url, c.signs_in_as, c.connected_at
-FROM connection c JOIN org o USING (org_id) ORDER BY c.org_id;
+FROM connection c JOIN org o USING (org_id) WHERE c.disconnected_at IS NULL ORDER BY c.org_id;
 
 -- name: credential
 -- What a session needs: the encrypted credential and the org it must lead to.
 SELECT c.credential, c.revision, o.salesforce_id FROM connection c JOIN org o USING (org_id)
-WHERE c.org_id = %(org_id)s;
+WHERE c.org_id = %(org_id)s AND c.disconnected_at IS NULL;
+
+-- name: stored_secrets
+-- Every other encrypted secret that is used without a person there, and what it belongs to.
+SELECT 'mail provider ' || provider AS owner, signing_key AS sealed FROM mail_source WHERE signing_key IS NOT NULL
+UNION ALL SELECT 'webhook ' || endpoint_id, secret FROM webhook_endpoint
+UNION ALL SELECT 'alert channel ' || channel_id, target FROM alert_channel;
 
 -- name: lock_credentials
 -- Every encrypted credential; none is replaced meanwhile.
-SELECT org_id, credential FROM connection ORDER BY org_id FOR UPDATE;
+SELECT org_id, credential FROM connection WHERE disconnected_at IS NULL ORDER BY org_id FOR UPDATE;
 
 -- name: replace_credential
 -- The same credential under another key.

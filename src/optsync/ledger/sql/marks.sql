@@ -89,20 +89,29 @@ DELETE FROM pause WHERE org_id = %s;
 SELECT org_id, field, prefix, since, until, code, message FROM pause WHERE until > clock() ORDER BY org_id, field, prefix;
 
 -- name: retry_now
--- Makes parked marks and owed ones that wait due at once; what a person refused (fan-out) stays refused.
+-- Makes parked marks and owed ones that wait due at once; what a person refused (a fan-out, a mass change) stays refused.
 UPDATE mark SET due_at = clock()
 WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::smallint)
-  AND reason IS DISTINCT FROM 'fan-out refused' AND (due_at IS NULL OR due_at > clock())
+  AND coalesce(reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text));
 
+-- name: retry_now_of_cause
+-- The same for the parked marks of an org with one cause (cause_of, of the pages' migration), by its index.
+UPDATE mark SET due_at = clock()
+WHERE org_id = %(org)s AND state = 'p' AND state IN ('o', 'p') AND reason IS NOT NULL
+  AND cause_of(reason, record_id) = %(cause)s
+  AND reason NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock());
+
 -- name: retry_now_of_run
--- The same for the records that a run named in its events.
+-- The same for the boxes that a run parked; with a cause only for those whose last refusal in the run had it.
 UPDATE mark m SET due_at = clock()
-FROM (SELECT DISTINCT org_id, record_id FROM event WHERE run_id = %(run)s AND kind = 'parked') e
-WHERE m.org_id = e.org_id AND m.record_id = e.record_id AND m.state IN ('o', 'p')
+FROM (SELECT DISTINCT ON (org_id, field, record_id) org_id, field, record_id, cause_of(reason, record_id) AS cause FROM event
+      WHERE run_id = %(run)s AND kind = 'parked' ORDER BY org_id, field, record_id, event_id DESC) e
+WHERE (m.org_id, m.field, m.record_id) = (e.org_id, e.field, e.record_id) AND m.state IN ('o', 'p')
   AND (%(org)s::smallint IS NULL OR m.org_id = %(org)s::smallint)
-  AND m.reason IS DISTINCT FROM 'fan-out refused' AND (m.due_at IS NULL OR m.due_at > clock())
-  AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text));
+  AND coalesce(m.reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (m.due_at IS NULL OR m.due_at > clock())
+  AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text))
+  AND (%(cause)s::text IS NULL OR (e.cause = %(cause)s::text AND m.state = 'p'));
 
 -- name: due_after_clock_step
 -- What was never tried is due at once. A moment far ahead of now was set before the clock stepped back: it would wait for the
@@ -127,7 +136,7 @@ SELECT pg_notify('mark', '');
 WITH boxes AS (
     UPDATE mark m SET due_at = clock() FROM record r
     WHERE r.address_id = ANY (%(addresses)s) AND (m.org_id, m.record_id) = (r.org_id, r.record_id) AND m.state IN ('o', 'p')
-      AND m.reason IS DISTINCT FROM 'fan-out refused' AND (m.due_at IS NULL OR m.due_at > clock()) RETURNING 1),
+      AND coalesce(m.reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (m.due_at IS NULL OR m.due_at > clock()) RETURNING 1),
 lookups AS (
     UPDATE lookup SET due_at = clock() WHERE address_id = ANY (%(addresses)s) AND due_at > clock() RETURNING 1)
 SELECT (SELECT count(*) FROM boxes) + (SELECT count(*) FROM lookups);

@@ -19,7 +19,7 @@ SELECT scope, since, source, version, lifted_at, lift_waits_at FROM opt_out WHER
 -- name: records_of
 -- The Salesforce records of an address with their marks; a record without a mark gives one row.
 SELECT r.org_id, r.record_id, r.kind, r.provenance, r.successor, m.field, m.state, m.reason, m.attempts,
-       m.claimed_by IN (SELECT live_workers())
+       m.due_at, m.claimed_by IN (SELECT live_workers())
 FROM record r LEFT JOIN mark m USING (org_id, record_id) WHERE r.address_id = %s ORDER BY 1, 2, m.field;
 
 -- name: holds_of

@@ -2,6 +2,13 @@
 -- The live records of an address in one org.
 SELECT record_id FROM record WHERE org_id = %(org)s AND address_id = %(address)s AND successor IS NULL ORDER BY record_id;
 
+-- name: disconnected_orgs_of
+-- Disconnected orgs in which an address has a live record.
+SELECT c.org_id FROM connection c
+WHERE c.disconnected_at IS NOT NULL AND EXISTS (
+    SELECT FROM record r WHERE r.org_id = c.org_id AND r.address_id = %(address)s AND r.successor IS NULL)
+ORDER BY c.org_id;
+
 -- name: remember_unticked
 -- Notes boxes seen unticked while a lift waits, for the nightly run too, and holds the marks that were confirmed: nothing
 -- may tick them now.

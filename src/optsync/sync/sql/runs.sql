@@ -114,9 +114,9 @@ SELECT EXISTS (SELECT FROM run WHERE org_id = %(org)s AND slot = %(slot)s)
 -- Whether this org was ever compared: before that its run is the first, which needs a go.
 SELECT EXISTS (SELECT FROM run WHERE org_id = %(org)s AND state = 'finished' AND counts ? 'compared')
 
--- name: orgs_with_settings
+-- name: connected_orgs
 -- Every connected org.
-SELECT org_id FROM settings ORDER BY org_id
+SELECT org_id FROM connection WHERE disconnected_at IS NULL ORDER BY org_id
 
 -- name: run_to_undo
 -- What tells a run's ticks from any other: its org, the number of its comparison, and which boxes it read.

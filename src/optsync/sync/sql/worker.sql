@@ -9,10 +9,15 @@ SELECT fence_silent_workers(%(seconds)s);
 -- name: due_orgs
 -- Connected orgs with something due that no pause of the whole org stops.
 SELECT c.org_id, c.revision FROM connection c
-WHERE NOT EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.field = 0 AND p.prefix = '' AND p.until > clock())
+WHERE c.disconnected_at IS NULL
+  AND NOT EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.field = 0 AND p.prefix = '' AND p.until > clock())
   AND (EXISTS (SELECT FROM mark m WHERE m.org_id = c.org_id AND m.state NOT IN ('c', 'h') AND m.due_at <= clock())
        OR EXISTS (SELECT FROM lookup l WHERE l.org_id = c.org_id AND l.due_at <= clock()))
 ORDER BY c.org_id;
+
+-- name: is_connected
+-- Whether somebody has ended the connection meanwhile; asked right before sending.
+SELECT EXISTS (SELECT FROM connection WHERE org_id = %(org)s AND disconnected_at IS NULL);
 
 -- name: tell_late_writes
 -- Names boxes we ticked but could not settle, where the opt-out was lifted or waits for its lift meanwhile (rules 6).

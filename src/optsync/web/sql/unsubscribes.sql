@@ -5,22 +5,27 @@
 -- source by source along opt_out_newest, or those of the addresses that `among` names. States: lifted, held, parked, owed,
 -- confirmed; 'not linked' without a live record; 'nothing owed' otherwise. The most urgent one of a person's boxes counts.
 -- Of the first `most` only those in a state and with a beginning are given, and the last one whatever it is: the next page
--- goes on there. States are looked up in this order and no further than `rows` need; so nothing may sort behind that.
-SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state
+-- goes on there. With `actor` only whom that one unsubscribed. States are looked up in this order and no further than `rows` need; so nothing may sort behind that.
+SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state, doer.actor
 FROM (
     SELECT o.*, row_number() OVER (ORDER BY o.since DESC, o.address_id DESC) AS nth FROM (
         (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
              SELECT o.* FROM opt_out o
-             WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz AND %(among)s::bigint[] IS NULL
+             WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz AND o.since < %(to_at)s::timestamptz
+               AND %(among)s::bigint[] IS NULL
                AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
              ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) walked
          ORDER BY walked.since DESC, walked.address_id DESC LIMIT %(most)s)
         UNION ALL
         (SELECT o.* FROM unnest(%(among)s::bigint[]) AS wanted(address_id) JOIN opt_out o USING (address_id)
          WHERE o.scope = 0 AND o.source = ANY (%(sources)s::text[]) AND o.since >= %(from_at)s::timestamptz
-           AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))) o
+           AND o.since < %(to_at)s::timestamptz AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))) o
     ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) o,
-LATERAL (SELECT a.normal FROM address a WHERE a.address_id = o.address_id) a,
+LATERAL (SELECT a.normal, a.erased_hash FROM address a WHERE a.address_id = o.address_id) a,
+LATERAL (SELECT CASE WHEN %(actor)s <> '' THEN (
+             SELECT e.actor FROM event e
+             WHERE e.subject = subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s) AND e.scope = 0
+               AND e.kind IN ('opted out', 'repeated') ORDER BY e.event_id DESC LIMIT 1) END AS actor) doer,
 LATERAL (
     SELECT CASE WHEN o.lifted_at IS NOT NULL THEN 'lifted'
                 WHEN o.lift_waits_at IS NOT NULL OR bool_or(m.state = 'h') THEN 'held'
@@ -31,6 +36,7 @@ LATERAL (
     FROM record r LEFT JOIN mark m USING (org_id, record_id)
     WHERE r.address_id = o.address_id AND r.successor IS NULL) marked
 WHERE (a.normal >= %(first)s AND a.normal < %(last)s OR %(first)s = '') AND (%(state)s = '' OR marked.state = %(state)s)
+  AND %(actor)s IN ('', doer.actor)
    OR o.nth = %(most)s
 ORDER BY o.since DESC, o.address_id DESC LIMIT %(rows)s;
 
@@ -63,9 +69,37 @@ SELECT r.address_id FROM org o JOIN record r USING (org_id) WHERE r.record_id = 
 -- name: opt_outs_counted
 -- How many active opt-outs there are from some sources since a day, counted no further than so many.
 SELECT count(*)::int FROM (SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL AND source = ANY (%(sources)s::text[])
-                           AND since >= %(from_at)s::timestamptz LIMIT %(most)s) counted;
+                           AND since >= %(from_at)s::timestamptz AND since < %(to_at)s::timestamptz LIMIT %(most)s) counted;
 
 -- name: opt_outs_estimated
 -- The same as the planner knows it, for more than one counts while a page waits.
 EXPLAIN (FORMAT JSON) SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL AND source = ANY (%(sources)s::text[])
-                      AND since >= %(from_at)s::timestamptz;
+                      AND since >= %(from_at)s::timestamptz AND since < %(to_at)s::timestamptz;
+
+-- name: people_by
+-- Addresses that somebody unsubscribed, by the newest of these events, and how many events that took, at most so many. An
+-- opt-out and its event are made at the same moment; a repeated one keeps the moment of the first.
+WITH theirs AS MATERIALIZED (
+    SELECT e.subject, e.source, first.at
+    FROM (SELECT subject, source, event_id FROM event
+          WHERE actor = %(actor)s AND kind IN ('opted out', 'repeated') ORDER BY event_id DESC LIMIT %(most)s) e,
+    LATERAL (SELECT f.at FROM event f WHERE f.subject = e.subject AND f.kind = 'opted out' AND f.scope = 0
+             ORDER BY f.event_id DESC LIMIT 1) first),
+moments AS (SELECT DISTINCT source, at FROM theirs),
+candidates AS MATERIALIZED (
+    SELECT o.address_id, subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s) AS subject
+    FROM moments m JOIN opt_out o ON o.source = m.source AND o.since = m.at AND o.scope = 0 JOIN address a USING (address_id))
+SELECT coalesce(array_agg(DISTINCT c.address_id), '{}'), (SELECT count(*)::int FROM theirs) FROM candidates c JOIN theirs t USING (subject);
+
+-- name: doers
+-- Of some people: who or what unsubscribed them last, with what was kept of it, and how many seconds Salesforce took to
+-- confirm the first box; NULL where it has not, or somebody else had ticked it.
+SELECT a.address_id, told.actor, told.evidence, told.run_id,
+       (SELECT extract(epoch FROM min(c.at) - first.at)::float8 FROM event c
+        WHERE c.subject = told.subject AND c.kind = 'confirmed' AND c.event_id > first.event_id AND c.reason IS NULL) AS took
+FROM unnest(%(addresses)s::bigint[]) AS w(address_id) JOIN address a USING (address_id),
+LATERAL (SELECT e.* FROM event e
+         WHERE e.subject = subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s) AND e.scope = 0
+           AND e.kind IN ('opted out', 'repeated') ORDER BY e.event_id DESC LIMIT 1) told,
+LATERAL (SELECT e.event_id, e.at FROM event e WHERE e.subject = told.subject AND e.scope = 0 AND e.kind = 'opted out'
+         ORDER BY e.event_id DESC LIMIT 1) first;

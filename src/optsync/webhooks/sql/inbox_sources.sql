@@ -1,12 +1,15 @@
 -- The mail providers that may call.
 
 -- name: sources
--- Every one, with how many of its events nobody could read.
+-- Every one, with how many of its events nobody could read, and how many were tried in vain so far.
 SELECT s.provider, s.secret_hash, s.signing_key, s.topic, s.takes_complaints, s.takes_bounces, s.takes_groups, s.added_at,
        s.added_by, s.last_event_at, s.rejected_at, s.rejected_why,
-       CASE WHEN s.old_secret_until > clock() THEN s.old_secret_hash END AS old_secret_hash,
+       array(SELECT o.secret_hash FROM mail_source_old_secret o WHERE o.provider = s.provider AND o.until > clock())
+           AS old_secret_hashes,
        (SELECT count(*) FROM inbox i WHERE i.provider = s.provider AND i.deed = 'unreadable' AND i.taken_at IS NULL)
-           AS unreadable
+           AS unreadable,
+       (SELECT count(*) FROM inbox i WHERE i.provider = s.provider AND i.tries > 0 AND i.taken_at IS NULL
+           AND i.deed <> 'unreadable') AS put_off
 FROM mail_source s WHERE s.provider = coalesce(%s, s.provider) ORDER BY s.provider;
 
 -- name: add_source
@@ -35,20 +38,23 @@ WITH changed AS (
 SELECT provider FROM changed;
 
 -- name: rotate_source
--- A new secret; the one before opens for a day, or until the new one is used.
-WITH changed AS (
-    UPDATE mail_source SET old_secret_hash = secret_hash, old_secret_until = clock() + interval '1 day',
-           secret_hash = %(secret_hash)s
-    WHERE provider = %(provider)s RETURNING provider
+-- A new secret; those before open for a day after they were replaced, or until the new one is used.
+WITH before AS MATERIALIZED (SELECT provider, secret_hash FROM mail_source WHERE provider = %(provider)s FOR UPDATE),
+over AS (DELETE FROM mail_source_old_secret WHERE provider = %(provider)s AND until <= clock()),
+kept AS (
+    INSERT INTO mail_source_old_secret (provider, secret_hash, until)
+    SELECT provider, secret_hash, clock() + interval '1 day' FROM before
+), changed AS (
+    UPDATE mail_source s SET secret_hash = %(secret_hash)s FROM before WHERE s.provider = before.provider RETURNING s.provider
 ), told AS (
     INSERT INTO event (kind, actor, evidence)
     SELECT 'mail provider secret rotated', %(actor)s, jsonb_build_object('provider', provider) FROM changed
 )
 SELECT provider FROM changed;
 
--- name: end_old_secret
--- The new secret is in use: the one before opens nothing any more.
-UPDATE mail_source SET old_secret_hash = NULL, old_secret_until = NULL WHERE provider = %s AND old_secret_hash IS NOT NULL;
+-- name: end_old_secrets
+-- The newest secret is in use: those that were seen before it open nothing any more.
+DELETE FROM mail_source_old_secret WHERE provider = %(provider)s AND secret_hash = ANY (%(secret_hashes)s);
 
 -- name: remove_source
 -- Nothing is taken from it any more; what it said stays.
@@ -64,9 +70,11 @@ UPDATE mail_source SET last_event_at = clock()
 WHERE provider = %s AND coalesce(last_event_at < clock() - interval '1 second', true);
 
 -- name: note_rejection
--- Why a call was refused. The same reason is written at most every ten seconds: a flood must not become one of writes.
+-- Why a call was refused. The same reason is written at most every ten seconds, another one after a second: a flood must
+-- not become one of writes, whatever reasons it alternates.
 UPDATE mail_source SET rejected_at = clock(), rejected_why = %(why)s WHERE provider = %(provider)s
-  AND (rejected_why IS DISTINCT FROM %(why)s OR rejected_at < clock() - interval '10 seconds');
+  AND coalesce(rejected_at < clock() - CASE WHEN rejected_why = %(why)s THEN interval '10 seconds'
+                                            ELSE interval '1 second' END, true);
 
 -- name: lock_signing_keys
 -- Every stored signing key, held until the transaction ends.
