@@ -9,5 +9,5 @@ SCHEMA = Path(__file__).parent.parent / "sql" / "inbox_patience.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar[list[tuple[str, str]]] = [("webhooks", "0003_inbox_erasing")]
+    dependencies: ClassVar[list[tuple[str, str]]] = [("webhooks", "0004_lanes")]
     operations: ClassVar = [migrations.RunSQL(SCHEMA.read_text(encoding="utf-8"))]
