@@ -36,11 +36,6 @@ WHERE inbox_id = %(inbox)s AND taken_at IS NULL;
 SELECT inbox_id, provider, deed, address, evidence FROM inbox
 WHERE taken_at IS NULL AND deed <> 'unreadable' AND address = %s ORDER BY inbox_id;
 
--- name: inbox_waiting_of
--- Those about one address.
-SELECT inbox_id, provider, deed, address, evidence FROM inbox
-WHERE taken_at IS NULL AND deed <> 'unreadable' AND address = %s ORDER BY inbox_id;
-
 -- name: take_from_inbox
 -- Marks one event as taken, in the ledger's transaction; no row when somebody else took it.
 UPDATE inbox SET taken_at = clock(), address = NULL WHERE inbox_id = %s AND taken_at IS NULL RETURNING inbox_id;
