@@ -1,6 +1,7 @@
 """May I mail them? `POST /v1/check` over real HTTP with a million opt-outs, beside the same SQL under pgbench.
 
-The floor for 1,000 addresses is the statement of `optsync.ledger.check` alone, sent by the server's own client.
+The floor for 1,000 addresses is the statement of `optsync.ledger.check` alone, sent by the server's own client, which
+makes the addresses inside the server. Beside it: the same statement by psycopg, its addresses sent as ours are.
 """
 
 import contextlib
@@ -42,14 +43,17 @@ def run() -> Result:
                 result.plain(f"{size:,} addresses, p50", percentile(taken, 50) * 1000, "ms")
                 result.plain(f"{size:,} addresses, p99", percentile(taken, 99) * 1000, "ms")
             script = floor_script(our)
-            ours, floor = in_turn(
+            ours, floor, sent = in_turn(
                 ROUNDS,
                 lambda: FLOOR_TIMES / sum(asking.seconds(FLOOR_SIZE) for _ in range(FLOOR_TIMES)),
                 lambda: pgbench(our, script),
+                lambda: psycopg_alone(conn, asking),
             )
     result.plain(f"{FLOOR_SIZE:,} addresses, ours", ours, "/s")
     result.plain(f"{FLOOR_SIZE:,} addresses, the same SQL under pgbench", floor, "/s")
+    result.plain(f"{FLOOR_SIZE:,} addresses, the same SQL by psycopg", sent, "/s")
     result.at_least("ours / pgbench", ours / floor, "x", TARGET)
+    result.plain("ours / psycopg", ours / sent, "x")
     return result
 
 
@@ -73,11 +77,14 @@ class Asking:
         self.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         self.next = 1
 
+    def people(self, size: int) -> list[str]:
+        """As many as wanted, others each time; every second one is opted out."""
+        first, self.next = self.next, (self.next + size) % (2 * OPT_OUTS - size)
+        return [f"person{n}@example.com" for n in range(first, first + size)]
+
     def seconds(self, size: int) -> float:
         """How long one call took, from the first byte sent to the last byte read; half of them are blocked."""
-        first, self.next = self.next, (self.next + size) % (2 * OPT_OUTS - size)
-        people = [f"person{n}@example.com" for n in range(first, first + size)]
-        body = json.dumps({"addresses": people}).encode()
+        body = json.dumps({"addresses": self.people(size)}).encode()
         started = time.perf_counter()
         self.connection.request("POST", "/v1/check", body, self.headers)
         response = self.connection.getresponse()
@@ -145,3 +152,17 @@ def pgbench(our: House, script: str) -> float:
     found = re.search(r"tps = ([\d.]+)", done.stdout)
     assert found is not None, done.stdout
     return float(found[1])
+
+
+def psycopg_alone(conn: Connection, asking: Asking) -> float:
+    """Calls a second of the statement, its addresses sent and its rows read; nothing is normalised, parsed or told."""
+    statement = sql("optsync.ledger", "may_mail")
+    values = {"subjects": [], "parents": ["com", "example.com"], "non_commercial": False, "scope": 0}
+    seconds = 0.0
+    for _ in range(FLOOR_TIMES):
+        people = asking.people(FLOOR_SIZE)
+        started = time.perf_counter()
+        rows = conn.execute(statement, values | {"normals": people}, prepare=True).fetchall()
+        seconds += time.perf_counter() - started
+        assert abs(len(rows) - FLOOR_SIZE / 2) <= 0.5, len(rows)
+    return FLOOR_TIMES / seconds

@@ -203,3 +203,8 @@ def test_a_mask_shows_the_domain_and_two_letters_at_most(normal: str, masked: st
 def test_evidence_loses_the_address_of_the_person_and_nothing_else(said: object, kept: object) -> None:
     assert without_person({"message": said}, "ann@example.com") == {"message": kept}
     assert without_person({"message": said}, "no address") == {"message": said}
+
+
+@given(st.from_regex(addresses._SURE, fullmatch=True) | odd.map(normalize))
+def test_the_short_way_to_an_address_takes_what_the_long_one_takes(normal: str) -> None:
+    assert is_address(normal) == addresses._is_address_whole(normal)

@@ -1,8 +1,11 @@
 """/v1/check: may these people be mailed? Asked of the database each time; while it is away the answer is 503."""
 
+import json
+from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Annotated, Final, Literal, Self
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import ConfigDict, Field, model_validator
 
@@ -92,13 +95,15 @@ def check_before_sending(request: HttpRequest, question: Question) -> HttpRespon
     else:
         asked = question.addresses
         reasons = check.ask(conn, desk().subject_key, asked, sender_scope=scope, non_commercial=passes)
+    return HttpResponse(answers_text(asked, reasons), content_type="application/json")
+
+
+def answers_text(asked: Sequence[str], reasons: Sequence[str]) -> str:
+    """`Answers` as JSON. Few reasons block many people: each is encoded once, in a third of the time of json.dumps."""
+    ends = {why: json.dumps({"allowed": not why, "cause": cause_of(why), "why": why})[1:] for why in set(reasons)}
+    answers = [f'{{"asked": {quoted(one)}, {ends[why]}' for one, why in zip(asked, reasons, strict=True)]
     blocked = sum(map(bool, reasons))
-    answers = [
-        {"asked": one, "allowed": not why, "cause": cause_of(why), "why": why}
-        for one, why in zip(asked, reasons, strict=True)
-    ]
-    # Written straight: 10,000 answers as models would take four times as long. A test holds them to `Answers`.
-    return JsonResponse({"allowed": len(asked) - blocked, "blocked": blocked, "answers": answers})
+    return f'{{"allowed": {len(asked) - blocked}, "blocked": {blocked}, "answers": [{", ".join(answers)}]}}'
 
 
 def known_as(record_id: str) -> str:

@@ -5,10 +5,10 @@ Nothing is refused: a person who unsubscribes with an odd address is recorded un
 """
 
 import hashlib
-import hmac
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -32,6 +32,7 @@ _ADDRESS = re.compile(r"[^\s@'\"<>(]{1,64}@[^\s@'\"<>)]{1,255}")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _LABEL_ASCII = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _ENDS = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
+_SURE = re.compile(r"[a-z0-9._+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*")
 _LOCAL = re.compile(r"""[^\s@<>()\[\],;:\\"\x00-\x20\x7f]{1,64}""")
 _DOMAIN = re.compile(
     r"[^\s@<>()\[\],;:\\\"'`|=!?*%&#/+\x00-\x20\x7f.]{1,63}(?:\.[^\s@<>()\[\],;:\\\"'`|=!?*%&#/+\x00-\x20\x7f.]{1,63})*"
@@ -60,6 +61,12 @@ def _normalize_whole(raw: str) -> str:
 
 def is_address(normal: str) -> bool:
     """Whether a normal form is plausibly a mailbox: something@something of sane length, no spaces. For imports only."""
+    sure = len(normal) <= 253 and _SURE.fullmatch(normal)  # nearly every one, in a third of the time
+    return bool(sure) or _is_address_whole(normal)
+
+
+def _is_address_whole(normal: str) -> bool:
+    """The long way, which every address may go."""
     local, _, domain = normal.rpartition("@")
     return len(domain) <= 253 and bool(_LOCAL.fullmatch(local)) and bool(_DOMAIN.fullmatch(domain))
 
@@ -77,7 +84,7 @@ def mask(normal: str) -> str:
 
 def without_addresses(text: str) -> str:
     """Free words fit for an event, which is kept for ever: e-mail addresses in them become `[address]` (rules 3, 4)."""
-    return _ADDRESS.sub("[address]", text)
+    return _ADDRESS.sub("[address]", text) if "@" in text else text
 
 
 def without_person(evidence: Mapping[str, Any], normal: str) -> dict[str, Any]:
@@ -97,7 +104,11 @@ def without_person(evidence: Mapping[str, Any], normal: str) -> dict[str, Any]:
 
 def subject_of(normal: str, key: bytes) -> bytes:
     """HMAC-SHA256 of a normal form, 32 bytes: how events and erased rows name a person."""
-    return hmac.digest(key, normal.encode(), "sha256")
+    begun_inner, begun_outer = _begun(key)
+    inner, outer = begun_inner.copy(), begun_outer.copy()
+    inner.update(normal.encode())
+    outer.update(inner.digest())
+    return outer.digest()
 
 
 def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
@@ -107,6 +118,13 @@ def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
     """
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
     return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
+
+
+@lru_cache(maxsize=8)
+def _begun(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
+    """The inner and the outer hash after their pad: half of an HMAC's time is the same for every text."""
+    inner, outer = hmac_pads(key)
+    return hashlib.sha256(inner), hashlib.sha256(outer)
 
 
 def _normalize_once(text: str) -> str:

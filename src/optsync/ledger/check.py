@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from optsync.core.addresses import domain_of, normalize, subject_of
+from optsync.core.addresses import normalize, subject_of
 from optsync.ledger.domains import parents_of
 from optsync.ledger.queries import sql
 
@@ -81,10 +81,11 @@ def _reasons(
     conn: psycopg.Connection, normals: list[str], subject_key: bytes | None, sender_scope: int, non_commercial: bool
 ) -> list[str]:
     """What blocks each normal form, in order; empty = nothing. Without a key erased people are not looked for."""
+    domains = {normal.rpartition("@")[2] for normal in normals}
     values = {
         "normals": normals,
         "subjects": [],
-        "parents": sorted({parent for one in set(map(domain_of, normals)) for parent in parents_of(one)}),
+        "parents": sorted({parent for one in domains for parent in parents_of(one)}),
         "scope": sender_scope,
         "non_commercial": non_commercial,
     }

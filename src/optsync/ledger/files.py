@@ -9,11 +9,12 @@ import csv
 import hashlib
 import os
 import stat
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from optsync.core.addresses import is_address, normalize, without_addresses
 from optsync.core.problems import Problem
@@ -21,6 +22,8 @@ from optsync.core.told import told
 
 DELIMITERS = ",;\t|"
 LINE_CHARS_MAX = 65_536
+BLOCK_LINES = 256
+"""How many lines are taken at once: looking at each of a million lines costs more than reading it."""
 OVERLONG = "\0"
 """Stands before the beginning of a line that was too long to keep; no other line holds a NUL."""
 
@@ -51,8 +54,7 @@ def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("optsync-latin-1", _as_latin_1)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One record of a file: its number (the first one is 1), its cells, and what is wrong with it, if anything."""
 
     number: int
@@ -77,43 +79,32 @@ class TableFile:
 
 
 class Lines:
-    """Lines of a text for the csv module, which remembers those of the current row so that they can be read again."""
+    """The lines of a text in blocks for the csv module: without NULs, and of an endless line its beginning only."""
 
     def __init__(self, text: TextIO, file: TableFile) -> None:
-        self.text = text
-        self.file = file
-        self.taken: list[str] = []
-        self.again: deque[str] = deque()
+        self._pieces = iter(partial(text.readline, LINE_CHARS_MAX + 1), "")
+        self._file = file
+        self._is_passing_over = False
 
-    def __iter__(self) -> "Lines":
-        return self
+    def next_block(self) -> list[str]:
+        """Up to BLOCK_LINES lines; none when the text has ended."""
+        block: list[str] = []
+        while not block and (pieces := list(islice(self._pieces, BLOCK_LINES))):
+            whole = "".join(pieces)
+            self._file.read_bytes += len(whole)  # characters, near enough for a progress bar
+            is_odd = self._is_passing_over or "\0" in whole or max(map(len, pieces)) > LINE_CHARS_MAX
+            block = list(self._mended(pieces)) if is_odd else pieces
+        return block
 
-    def __next__(self) -> str:
-        line = self.again.popleft() if self.again else self._next_line()
-        self.taken.append(line)
-        return line
-
-    def _next_line(self) -> str:
-        line = self._read()
-        if not line:
-            raise StopIteration
-        if len(line) > LINE_CHARS_MAX:
-            start, end = line[:80], line
-            while end and not end.endswith(("\n", "\r")):
-                end = self._read()
-            return OVERLONG + "".join(char for char in start if char not in '\0"\r\n') + "\n"
-        return line.replace("\0", "") if "\0" in line else line
-
-    def _read(self) -> str:
-        line = self.text.readline(LINE_CHARS_MAX + 1)
-        self.file.read_bytes += len(line)  # characters, near enough for a progress bar
-        return line
-
-    def give_back_all_but_first(self) -> str:
-        """The first line of the row that failed; the others will be read again as rows of their own."""
-        first, *rest = self.taken
-        self.again.extendleft(reversed(rest))
-        return first
+    def _mended(self, pieces: list[str]) -> Iterator[str]:
+        for piece in pieces:
+            is_new_line = not self._is_passing_over
+            if is_new_line and len(piece) <= LINE_CHARS_MAX:
+                yield piece.replace("\0", "")
+                continue
+            if is_new_line:
+                yield OVERLONG + "".join(char for char in piece[:80] if char not in '\0"\r\n') + "\n"
+            self._is_passing_over = not piece.endswith(("\n", "\r"))
 
 
 def open_table(path: Path) -> TableFile:
@@ -179,27 +170,38 @@ def shown_name(path: Path) -> str:
 
 
 def _rows(lines: Lines, delimiter: str) -> Iterator[Row]:
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     number = width = 0
-    while True:
-        lines.taken.clear()
-        problem = ""
+    block = lines.next_block()
+    while block:
+        reader = csv.reader(block, delimiter=delimiter, strict=True)
+        done = 0
         try:
-            cells = next(reader)
-            if len(lines.taken) > 1 and any(_is_a_row(line, delimiter, width) for line in lines.taken[1:]):
-                raise csv.Error("a quote that was closed rows later")
-        except StopIteration:
-            return
+            for cells in reader:
+                if reader.line_num - done > 1:
+                    _refuse_rows_inside(block[done + 1 : reader.line_num], delimiter, width)
+                done = reader.line_num
+                if not "".join(cells).strip():
+                    continue
+                number += 1
+                if cells[0].startswith(OVERLONG):
+                    yield Row(number, [cells[0][1:] + "…"], f"its line is longer than {LINE_CHARS_MAX:,} characters")
+                elif not (number == 1 and cells[0].lower().startswith("sep=")):  # Excel's own hint
+                    width = width or len(cells)
+                    yield Row(number, cells)
+            block = lines.next_block()
         except csv.Error:
-            cells, problem = [lines.give_back_all_but_first().rstrip("\r\n")], "its quotes do not match"
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        if cells and cells[0].startswith(OVERLONG):
-            cells, problem = [cells[0][1:] + "…"], f"its line is longer than {LINE_CHARS_MAX:,} characters"
-        if problem or any(cell.strip() for cell in cells):
-            number += 1
-            if not (number == 1 and cells[0].lower().startswith("sep=")):  # Excel's own hint
-                width = width or len(cells)
-                yield Row(number, cells, problem)
+            if reader.line_num == len(block) and (more := lines.next_block()):
+                block = block[done:] + more  # the row may go on in the next block
+            else:
+                number += 1
+                yield Row(number, [block[done].rstrip("\r\n")], "its quotes do not match")
+                block = block[done + 1 :] or lines.next_block()
+
+
+def _refuse_rows_inside(lines: Sequence[str], delimiter: str, width: int) -> None:
+    """Raises csv.Error when a quote was closed rows later: those rows must not vanish in it."""
+    if any(_is_a_row(line, delimiter, width) for line in lines):
+        raise csv.Error
 
 
 def _is_a_row(line: str, delimiter: str, width: int) -> bool:

@@ -1,10 +1,11 @@
 """The layouts that mail tools and Salesforce export, and what each row of them says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import chain
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from optsync.core.addresses import is_address, normalize, without_addresses
 from optsync.core.compliance import FIELDS, BadCompliance, Change, read_change
@@ -36,8 +37,10 @@ COLUMN_CHARS_MAX = 100
 UNIX_SECONDS = range(10**8, 10**10)
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Parsed(NamedTuple):
     """What one row says. `problem` keeps the row out; `note` goes to the rejects too, but the opt-out is recorded.
 
     `skipped` rows say that nobody opted out. `evidence` is kept with the event: the original time, campaign and so on.
@@ -47,11 +50,11 @@ class Parsed:
     record_id: str | None = None
     kind: Kind | None = None
     reason: str | None = None
-    evidence: dict[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, str] = NOTHING
     problem: str = ""
     note: str = ""
     skipped: bool = False
-    change: Change = field(default_factory=dict)
+    change: Change | None = None
     """What it says about compliance data."""
 
 
@@ -211,12 +214,14 @@ class Reader:
         try:
             change = read_change({name: _cell(cells, column) for name, column in self.compliance}, self.latest_day)
         except BadCompliance as error:
-            return replace(found, problem=found.problem or str(error))
+            return found._replace(problem=found.problem or str(error))
         if found.problem or found.record_id or change:
-            return replace(found, change=change)
-        return Parsed(skipped=True) if self.compliance else replace(found, problem="no Salesforce id")
+            return found._replace(change=change)
+        return Parsed(skipped=True) if self.compliance else found._replace(problem="no Salesforce id")
 
     def _record(self, cells: Sequence[str]) -> tuple[str | None, Kind | None, str]:
+        if not self.ids:
+            return None, None, ""
         given = next((cell for column in self.ids if (cell := _cell(cells, column))), "")
         if not given:
             return None, None, ""
@@ -230,6 +235,8 @@ class Reader:
         return record_id, kind, ""
 
     def _reason(self, cells: Sequence[str]) -> str | None:
+        if not self.reasons:
+            return None
         said = [cell for column in self.reasons if (cell := _cell(cells, column))]
         return ": ".join(said) or None
 
@@ -439,4 +446,7 @@ def _unknown(file_name: str, header: list[str]) -> Problem:
 
 
 def _cell(cells: Sequence[str], column: int) -> str:
-    return plain_cell(cells[column].strip()) if column < len(cells) else ""
+    if column >= len(cells):
+        return ""
+    cell = cells[column].strip()
+    return plain_cell(cell) if cell.startswith("'") else cell

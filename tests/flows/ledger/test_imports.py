@@ -394,6 +394,32 @@ def test_a_quote_that_is_closed_rows_later_swallows_nobody(desk: Desk, write: Wr
     assert desk.is_blocked("dee@example.com")
 
 
+@pytest.mark.parametrize("before", range(files.BLOCK_LINES - 3, files.BLOCK_LINES + 1))
+def test_a_cell_of_many_lines_is_one_cell_wherever_the_blocks_of_the_file_end(
+    desk: Desk, write: Write, before: int
+) -> None:
+    told = "\n".join(["too much", *["mail"] * (2 * files.BLOCK_LINES), "really"])
+    path = write(
+        "email,unsub_time,unsub_reason",
+        *[f"p{n}@example.com,2024-01-02,never" for n in range(before)],
+        f'ann@example.com,2024-01-02,"{told}"',
+        'bob@example.com,2024-01-02,"never closed',
+        "cem@example.com,2024-01-02,none",
+    )
+    report = load(desk, path)
+    assert (report.new, report.reasons) == (before + 2, {"its quotes do not match": 1})
+    assert desk.is_blocked("cem@example.com")
+    row = desk.conn.execute("SELECT reason FROM event WHERE evidence->>'row' = %s", [str(before + 2)]).fetchone()
+    assert row == (told,)
+
+
+def test_a_nul_is_dropped_and_costs_no_other_row(desk: Desk, write: Write) -> None:
+    path = write("email,created", "a\0nn@example.com,1", "\0", "z" * 70_000 + "\0", "bob@example.com,1")
+    report = load(desk, path)
+    assert (report.new, report.bad) == (2, 1)
+    assert desk.is_blocked("ann@example.com")
+
+
 def test_an_endless_line_costs_itself_only(desk: Desk, write: Write) -> None:
     path = write("email,created", "x" * 300_000, "ann@example.com,1700000000", '"' + "y" * 70_000, "bob@example.com,1")
     report = load(desk, path)
