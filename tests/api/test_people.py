@@ -79,8 +79,9 @@ def test_r43_compliance_data_are_put_as_a_whole_and_opt_nobody_in(admin: Program
 def test_compliance_data_that_do_not_go_together_change_nothing(admin: Program, world: World) -> None:
     number = admin.post("/v1/unsubscribes", {"address": "wrong.compliance@example.org"}).json["id"]
     path = f"/v1/people/{number}/compliance"
-    for wrong in ({"authorization_type": "consent"}, {"authorization_type": "whim"}, {"consent_date": "1.5.2024"}):
-        answer = admin.put(path, wrong)
-        assert (answer.status, answer.code) == (422, "invalid"), wrong
+    for wrong in ({"authorization_type": "whim"}, {"consent_date": "1.5.2024"}, {"opted_in": True}):
+        assert admin.put(path, wrong).code == "invalid", wrong
+    refused = admin.put(path, {"authorization_type": "consent", "consent_date": "2024-05-01"})
+    assert (refused.code, refused.json["detail"]) == ("refused", "a consent needs its date and its purpose")
     assert set(admin.get(path).json.values()) == {None}
     assert admin.get("/v1/people/999999999/compliance").status == 404

@@ -147,7 +147,7 @@ def put_compliance(request: HttpRequest, person_id: PersonId, wanted: WantedComp
     try:
         change = compliance.understand(conn, texts, whole=True)
     except BadCompliance as error:
-        raise Refusal("invalid", str(error), means="Nothing was changed.") from error
+        raise Refusal("refused", str(error), means="Nothing was changed.", next="Send what goes together.") from error
     compliance.set_for(conn, desk().subject_key, [person_id], change, actor=caller_of(request).actor)
     return compliance_of(person_id)
 
