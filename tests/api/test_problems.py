@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.installation import Site
 from tests.program import Program
 
+PAGE = Path(__file__).parents[2] / "docs/reference/api.md"
 FIND = "/v1/people/find"
 GOOD = b'{"address": "ann@example.com"}'
 
@@ -106,7 +108,7 @@ def test_an_unknown_parameter_is_refused(admin: Program, query: str) -> None:
     assert (answer.status, answer.code) == (422, "invalid")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "cursor=" + "A" * 200])
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "cursor=" + "A" * 501])
 def test_a_limit_or_cursor_of_the_wrong_shape_is_refused(admin: Program, query: str) -> None:
     for path in ("/v1/unsubscribes", "/v1/runs", "/v1/people/1/timeline"):
         answer = admin.get(f"{path}?{query}")
@@ -137,3 +139,9 @@ def test_no_answer_may_be_cached_or_comes_with_a_cookie(admin: Program) -> None:
     for answer in (admin.get("/v1/status"), admin.get("/v1/nothing"), Program(admin.site).get("/v1/status")):
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in answer.headers
+
+
+def test_every_code_stands_in_the_reference(site: Site) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for kind in Program(site).get("/v1/problems").json["problems"]:
+        assert f"| `{kind['code']}` | {kind['status']} | {kind['title']} |" in page

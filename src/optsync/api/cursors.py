@@ -1,4 +1,4 @@
-"""Pages of a list: an opaque cursor says after which number the next one begins. No totals, no page numbers."""
+"""Pages of a list: an opaque cursor says after which number or name the next one begins. No totals, no page numbers."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -11,30 +11,45 @@ from optsync.api.problems import Refusal
 LIMIT_MAX: Final = 1_000
 NUMBER_MAX: Final = 2**63 - 1
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at most.")]
-Cursor = Annotated[str, Query(max_length=100, description="`next` of the page before; empty for the first page.")]
+Cursor = Annotated[str, Query(max_length=500, description="`next` of the page before; empty for the first page.")]
 Row = TypeVar("Row")
 
 
-def cursor_after(number: int) -> str:
-    """A cursor behind this number."""
-    return urlsafe_b64encode(b"after " + str(number).encode()).rstrip(b"=").decode()
+def cursor_after(place: int | str) -> str:
+    """A cursor behind this number or name."""
+    return urlsafe_b64encode(b"after " + str(place).encode()).rstrip(b"=").decode()
 
 
 def number_in(cursor: str, first: int) -> int:
     """The number in a cursor; `first` for the first page. Raises Refusal for a text that is no cursor of ours."""
+    number = name_in(cursor)
     if not cursor:
         return first
+    if not (number.isascii() and number.isdigit()) or int(number) > NUMBER_MAX:
+        raise no_cursor()
+    return int(number)
+
+
+def name_in(cursor: str) -> str:
+    """The name in a cursor; empty for the first page. Raises Refusal for a text that is no cursor of ours."""
+    if not cursor:
+        return ""
     try:
-        word, number = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii").split(" ")
-        if word == "after" and number.isdigit() and int(number) <= NUMBER_MAX:
-            return int(number)
+        word, name = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode().split(" ")
     except ValueError:
-        pass
+        raise no_cursor() from None
+    if word != "after" or not name:
+        raise no_cursor()
+    return name
+
+
+def no_cursor() -> Refusal:
+    """A text that is none of ours."""
     next_step = "Take the cursor from `next` of the page before, unchanged."
-    raise Refusal("not-found", "no page has this cursor", next=next_step)
+    return Refusal("not-found", "no page has this cursor", next=next_step)
 
 
-def cut(rows: Sequence[Row], limit: int, number: str) -> tuple[Sequence[Row], str | None]:
+def cut(rows: Sequence[Row], limit: int, place: str) -> tuple[Sequence[Row], str | None]:
     """A page of rows and the next cursor, from one row more than the page takes; None on the last page."""
     page = rows[:limit]
-    return page, cursor_after(getattr(page[-1], number)) if len(rows) > limit else None
+    return page, cursor_after(getattr(page[-1], place)) if len(rows) > limit else None

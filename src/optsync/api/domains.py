@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router, Status
 from pydantic import Field
 
+from optsync.api.cursors import Cursor, Limit, cut, name_in
 from optsync.api.door import ApiKey, caller_of
+from optsync.api.idempotency import DOCUMENTED, once
 from optsync.api.problems import Refusal
 from optsync.api.shapes import Asked, Told
 from optsync.config.desk import desk
@@ -27,9 +29,10 @@ class Domain(Told):
 
 
 class Domains(Told):
-    """All of them, by name."""
+    """A page of them, by name."""
 
     domains: list[Domain]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
 
 
 class NewDomain(Asked):
@@ -39,21 +42,25 @@ class NewDomain(Asked):
 
 
 @router.get("", auth=ApiKey("read"), response=Domains)
-def list_domains(request: HttpRequest) -> Domains:
+def list_domains(request: HttpRequest, limit: Limit = 100, cursor: Cursor = "") -> Domains:
     """Those that are blocked by themselves; each blocks its subdomains, too."""
-    found = domains.listing(desk().connection())
-    return Domains(domains=[Domain.model_validate(one) for one in found])
+    page, following = cut(domains.listing(desk().connection(), name_in(cursor), limit + 1), limit, "domain")
+    return Domains(domains=[Domain.model_validate(one) for one in page], next=following)
 
 
-@router.post("", auth=ApiKey("admin"), response={200: Domain, 201: Domain})
-def block_domain(request: HttpRequest, new: NewDomain) -> Status[Domain]:
+@router.post("", auth=ApiKey("admin"), response={200: Domain, 201: Domain}, openapi_extra=DOCUMENTED)
+def block_domain(request: HttpRequest, new: NewDomain) -> HttpResponse:
     """Mails nobody there, nor at its subdomains, from now on. 201: blocked; 200: it was already."""
     conn, name = desk().connection(), domain_in(new.domain)
-    is_new = domains.block(conn, name, actor=caller_of(request).actor)
-    blocked = next((one for one in domains.listing(conn) if one.domain == name), None)
-    if blocked is None:  # somebody allowed it in this moment
-        raise not_blocked(name)
-    return Status(201 if is_new else 200, Domain.model_validate(blocked))
+
+    def block() -> tuple[int, Domain]:
+        is_new = domains.block(conn, name, actor=caller_of(request).actor)
+        blocked = next((one for one in domains.listing(conn) if one.domain == name), None)
+        if blocked is None:  # somebody allowed it in this moment
+            raise not_blocked(name)
+        return (201 if is_new else 200), Domain.model_validate(blocked)
+
+    return once(request, block)
 
 
 @router.delete("/{domain}", auth=ApiKey("admin"), response={204: None})

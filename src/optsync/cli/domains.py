@@ -32,14 +32,8 @@ def list_domains(out: Output) -> None:
 @with_output
 def block(out: Output, domain: str) -> None:
     """Mail nobody at DOMAIN, nor at its subdomains, from now on."""
-    from optsync.ledger.domains import block as block_domain
-    from optsync.ledger.domains import domain_in
-
-    name = domain_in(domain)
-    with opened(out) as house:
-        is_new = block_domain(house.conn, name, actor=operator())
-    said = "blocked from now on, with its subdomains." if is_new else "was blocked already; nothing changed."
-    out.show({"domain": name, "changed": is_new}, f"{OK} {name}: {said}")
+    done, same = "blocked from now on, with its subdomains.", "was blocked already; nothing changed."
+    change(out, domain, done, same, is_block=True)
 
 
 @domains.command()
@@ -47,11 +41,15 @@ def block(out: Output, domain: str) -> None:
 @with_output
 def allow(out: Output, domain: str) -> None:
     """End the block of DOMAIN. Who unsubscribed there stays unsubscribed."""
-    from optsync.ledger.domains import allow as allow_domain
-    from optsync.ledger.domains import domain_in
+    done, same = "no longer blocked; who unsubscribed stays unsubscribed.", "was not blocked itself."
+    change(out, domain, done, same, is_block=False)
 
-    name = domain_in(domain)
+
+def change(out: Output, typed: str, done: str, same: str, *, is_block: bool) -> None:
+    """Blocks or allows a domain and says what became of it. Raises Problem for what is none."""
+    from optsync.ledger import domains as blocked
+
+    name = blocked.domain_in(typed)
     with opened(out) as house:
-        was_blocked = allow_domain(house.conn, name, actor=operator())
-    said = "no longer blocked; who unsubscribed stays unsubscribed." if was_blocked else "was not blocked itself."
-    out.show({"domain": name, "changed": was_blocked}, f"{OK} {name}: {said}")
+        has_changed = (blocked.block if is_block else blocked.allow)(house.conn, name, actor=operator())
+    out.show({"domain": name, "changed": has_changed}, f"{OK} {name}: {done if has_changed else same}")

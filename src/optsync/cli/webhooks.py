@@ -150,12 +150,7 @@ def rotate(out: Output, number: int) -> None:
 @with_output
 def disable(out: Output, number: int) -> None:
     """Stop deliveries to endpoint NUMBER; what happens meanwhile is kept for 30 days."""
-    from optsync.webhooks import endpoints
-
-    with opened(out) as house:
-        endpoints.found(house.conn, number)
-        endpoints.disable(house.conn, number, actor=operator())
-    out.show({"endpoint": number, "state": "disabled"}, f"{OK} Webhook {number} is disabled.")
+    switch(out, number, on=False)
 
 
 @webhooks.command()
@@ -163,12 +158,18 @@ def disable(out: Output, number: int) -> None:
 @with_output
 def enable(out: Output, number: int) -> None:
     """Go on with deliveries to endpoint NUMBER where they stopped."""
+    switch(out, number, on=True)
+
+
+def switch(out: Output, number: int, *, on: bool) -> None:
+    """Enables or disables an endpoint, and says so. Raises Problem when there is none of that number."""
     from optsync.webhooks import endpoints
 
     with opened(out) as house:
         endpoints.found(house.conn, number)
-        endpoints.enable(house.conn, number, actor=operator())
-    out.show({"endpoint": number, "state": "active"}, f"{OK} Webhook {number} is enabled.")
+        (endpoints.enable if on else endpoints.disable)(house.conn, number, actor=operator())
+    told = f"{OK} Webhook {number} is {'enabled' if on else 'disabled'}."
+    out.show({"endpoint": number, "state": "active" if on else "disabled"}, told)
 
 
 @webhooks.command()

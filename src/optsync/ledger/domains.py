@@ -57,6 +57,7 @@ def allow(conn: psycopg.Connection, text: str, *, actor: str) -> bool:
     return conn.execute(sql(PACKAGE, "allow_domain"), values).fetchone() is not None
 
 
-def listing(conn: psycopg.Connection) -> list[BlockedDomain]:
-    """All of them, by name."""
-    return [BlockedDomain(*row) for row in conn.execute(sql(PACKAGE, "blocked_domains"))]
+def listing(conn: psycopg.Connection, after: str = "", limit: int | None = None) -> list[BlockedDomain]:
+    """All of them by name, or a page of those behind a name."""
+    rows = conn.execute(sql(PACKAGE, "blocked_domains"), {"after": after, "limit": limit})
+    return [BlockedDomain(*row) for row in rows]

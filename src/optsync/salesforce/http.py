@@ -1,4 +1,4 @@
-"""HTTP to Salesforce: the one module that loads an HTTP library, and the one door to the network of this package.
+"""HTTP to Salesforce: the one module of this package that loads an HTTP library, and its one door to the network.
 
 Loading it costs some 0.1 s (httpx2), so other modules import it for types only and `session.open_session` loads it when
 the first session is made. It knows bytes, deadlines and caps, not Salesforce: what a status means is `errors.refusal`.
@@ -10,20 +10,18 @@ grows beyond its cap, also when it was compressed. Writes are sent once: whoever
 
 import json
 import math
-import socket
-import ssl
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Self
 
 import httpcore2
-import httpx2  # noqa: TID251  this is the one module that speaks HTTP
+import httpx2  # noqa: TID251  one of the two modules that speak HTTP
 
+from optsync.network import GuardedTransport, Policy
 from optsync.salesforce.errors import OddAnswer, Unreachable
 from optsync.salesforce.hosts import Origin, check_address
 from optsync.seams import Seams
@@ -170,7 +168,9 @@ class Http:
     def __init__(self, seams: Seams, connections: int = CONNECTIONS, transport: Transport | None = None) -> None:
         """`transport` replaces the network, for a simulator that answers in-process."""
         self._seams = seams
-        self._transport = transport or _GuardedTransport(connections, seams)
+        self._transport = transport or GuardedTransport(
+            _Policy(seams), connections, keep_alive_seconds=KEEP_ALIVE_SECONDS
+        )
         self._counting = threading.Lock()
         self.api_calls = 0
         self.polls = 0
@@ -277,96 +277,26 @@ def _unzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise OddAnswer("the compressed body is cut off")
 
 
-class _GuardedTransport(httpx2.HTTPTransport):
-    """httpx2's transport on a connection pool of our own backend (httpx2 has no public argument for it)."""
+class _Policy(Policy):
+    """Addresses that a host of Salesforce may have, and the deadline of the current call."""
 
-    def __init__(self, connections: int, seams: Seams) -> None:
-        super().__init__(trust_env=False, verify=_tls())
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=_tls(),
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=_GuardedBackend(seams),
-        )
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    # Loading the authorities' certificates takes some 20 ms: once per process.
-    return httpx2.create_ssl_context(trust_env=False)
-
-
-class _GuardedBackend(httpcore2.SyncBackend):
-    """Resolves names itself, connects only to addresses the name may have, and hands out streams with a deadline."""
+    read_bytes_min = _SOCKET_READ_BYTES
 
     def __init__(self, seams: Seams) -> None:
         self._seams = seams
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        """A connection to the first address of `host` that answers. Raises HostRefused, httpcore2.ConnectError."""
-        failure: Exception = httpcore2.ConnectError("no address")
-        for address in _resolve(host, port):
-            left = _seconds_left(self._seams.monotonic, timeout)
-            try:
-                plain = super().connect_tcp(address, port, left, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failure = error
-            else:
-                return _DeadlineStream(plain, self._seams.monotonic)
-        raise failure
+    def check(self, host: str, addresses: Iterable[str]) -> None:
+        """Raises HostRefused."""
+        for address in addresses:
+            check_address(host, address)
 
-
-def _resolve(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise httpcore2.ConnectError("the name is unknown") from error
-    addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    for address in addresses:
-        check_address(host, address)
-    return addresses
-
-
-class _DeadlineStream(httpcore2.NetworkStream):
-    """A connection whose every wait ends with the current call's deadline, and which reads in larger pieces."""
-
-    def __init__(self, inner: httpcore2.NetworkStream, monotonic: Callable[[], float]) -> None:
-        self._inner = inner
-        self._monotonic = monotonic
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max(max_bytes, _SOCKET_READ_BYTES), _seconds_left(self._monotonic, timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        left = _seconds_left(self._monotonic, timeout)
-        if left == _NO_TIME_SECONDS:
+    def left(self, timeout: float | None, *, to_write: bool = False) -> float | None:
+        """`timeout` or what is left of the call, if less; never 0, which would mean "do not wait" to a socket."""
+        ends_at = _call_ends_at.get()
+        if ends_at is None:
+            return timeout
+        left = max(ends_at - self._seams.monotonic(), _NO_TIME_SECONDS)
+        if to_write and left == _NO_TIME_SECONDS:
             # A small write would succeed even in no time: a push must not leave after its deadline.
             raise httpcore2.WriteTimeout
-        self._inner.write(buffer, left)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Self:
-        inner = self._inner.start_tls(ssl_context, server_hostname, _seconds_left(self._monotonic, timeout))
-        return type(self)(inner, self._monotonic)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-def _seconds_left(monotonic: Callable[[], float], timeout: float | None) -> float | None:
-    """`timeout` or what is left of the call, if less; never 0, which would mean "do not wait" to a socket."""
-    ends_at = _call_ends_at.get()
-    if ends_at is None:
-        return timeout
-    left = max(ends_at - monotonic(), _NO_TIME_SECONDS)
-    return left if timeout is None else min(left, timeout)
+        return left if timeout is None else min(left, timeout)

@@ -1,9 +1,8 @@
 """The one door to addresses that somebody typed in: webhooks, alert channels, heartbeats.
 
-Promises: https only; no redirect is followed, no cookie kept, no proxy of the environment used. The name is resolved
-here and every address of it is looked at before the connection goes to exactly that address, so a name that changes
-its mind between two questions (DNS rebinding) gains nothing. A call ends at its deadline even if bytes drip in one by
-one, and no more of an answer is read than its cap.
+Promises: https only; no redirect is followed, no cookie kept, no proxy of the environment used. Only addresses that are
+out there are connected to (optsync.network). A call ends at its deadline even if bytes drip in one by one, and no more
+of an answer is read than its cap.
 """
 
 import ipaddress
@@ -12,15 +11,15 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import httpcore2
-import httpx2  # noqa: TID251  the second and last module that speaks HTTP
+import httpx2  # noqa: TID251  one of the two modules that speak HTTP
 
 from optsync.core.problems import Problem
 from optsync.core.told import told
+from optsync.network import GuardedTransport, Policy, addresses_of
 from optsync.seams import Seams
 
 if TYPE_CHECKING:
@@ -60,12 +59,6 @@ class Answer:
 
 class Forbidden(httpcore2.ConnectError):
     """The name leads to an address that is not out there."""
-
-
-def addresses_of(host: str, port: int) -> list[str]:
-    """The addresses of a name as the system resolves it. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 class Egress:
@@ -130,7 +123,7 @@ class Egress:
             headers={"User-Agent": "optsync", "Accept-Encoding": "identity", **headers},
             extensions={"timeout": timeouts},
         )
-        with _Transport(_Backend(self, ends_at)) as transport:
+        with GuardedTransport(_OutThere(self, ends_at), 1) as transport:
             response = transport.handle_request(request)
             try:
                 return response.status_code, _start_of(response.stream)
@@ -210,83 +203,25 @@ def _why(error: Exception) -> str:
     return f"no connection ({reason})" if reason else f"the connection broke ({type(error).__name__})"
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context(trust_env=False)
-
-
-class _Transport(httpx2.HTTPTransport):
-    """httpx2's transport for one call, on our own backend (httpx2 has no public argument for it)."""
-
-    def __init__(self, backend: "_Backend") -> None:
-        super().__init__(trust_env=False, verify=_tls())
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=_tls(), max_connections=1, max_keepalive_connections=0, network_backend=backend
-        )
-
-
-class _Backend(httpcore2.SyncBackend):
-    """Resolves the name, looks at every address, connects to one of exactly those."""
+class _OutThere(Policy):
+    """Addresses that are out there, and the deadline of one call."""
 
     def __init__(self, egress: Egress, ends_at: float) -> None:
         self._egress = egress
         self._ends_at = ends_at
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        """Raises Forbidden when any address of the name is not out there, httpcore2.ConnectError."""
-        try:
-            addresses = self._egress.resolve(host, port)
-        except OSError as error:
-            raise httpcore2.ConnectError("the name is unknown") from error
+    def resolve(self, host: str, port: int) -> list[str]:
+        """As the door was told to."""
+        return self._egress.resolve(host, port)
+
+    def check(self, host: str, addresses: Iterable[str]) -> None:
+        """Raises Forbidden when any address of the name is not out there."""
         if not all(self._egress.allowed(address) for address in addresses):
             raise Forbidden
-        failure: Exception = httpcore2.ConnectError("no address")
-        for address in addresses:
-            left = _left(self._egress.seams, self._ends_at)
-            try:
-                plain = super().connect_tcp(address, port, left, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                failure = error
-            else:
-                return _Stream(plain, self._egress.seams, self._ends_at)
-        raise failure
 
-
-class _Stream(httpcore2.NetworkStream):
-    """A connection whose every wait ends with the call."""
-
-    def __init__(self, inner: httpcore2.NetworkStream, seams: Seams, ends_at: float) -> None:
-        self._inner = inner
-        self._seams = seams
-        self._ends_at = ends_at
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(self._seams, self._ends_at))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _left(self._seams, self._ends_at))
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Self:
-        inner = self._inner.start_tls(ssl_context, server_hostname, _left(self._seams, self._ends_at))
-        return type(self)(inner, self._seams, self._ends_at)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-def _left(seams: Seams, ends_at: float) -> float:
-    """What is left of a call. Raises httpcore2.ReadTimeout when nothing is."""
-    left = ends_at - seams.monotonic()
-    if left <= 0:
-        raise httpcore2.ReadTimeout
-    return left
+    def left(self, timeout: float | None, *, to_write: bool = False) -> float:
+        """What is left of the call, whatever the library would wait. Raises httpcore2.ReadTimeout when nothing is."""
+        left = self._ends_at - self._egress.seams.monotonic()
+        if left <= 0:
+            raise httpcore2.ReadTimeout
+        return left

@@ -13,4 +13,5 @@ told AS (INSERT INTO event (kind, actor, evidence)
 SELECT domain FROM gone;
 
 -- name: blocked_domains
-SELECT domain, since FROM blocked_domain ORDER BY domain;
+-- A page of them by name, or all.
+SELECT domain, since FROM blocked_domain WHERE domain > %(after)s ORDER BY domain LIMIT %(limit)s;
