@@ -9,6 +9,7 @@ import pytest
 
 from optsync import seams
 from optsync.config.lanes import READERS_OF_ONE_PEER, Readers
+from optsync.core.proxies import networks_in
 from optsync.public.tokens import make_token
 from tests.installation import Installation, Site, served
 from tests.servers import Servers
@@ -71,6 +72,16 @@ def test_one_address_on_the_internet_cannot_take_every_thread() -> None:
             assert stack.enter_context(readers.turn("10.0.0.1"))
     with readers.turn("8.8.8.8") as may_read:
         assert may_read
+
+
+def test_a_named_proxy_may_send_for_everybody_and_a_private_address_that_is_none_may_not() -> None:
+    readers = Readers(networks_in("203.0.113.0/24"))
+    with ExitStack() as stack:
+        for _ in range(READERS_OF_ONE_PEER):
+            assert stack.enter_context(readers.turn("10.0.0.1"))
+        assert not stack.enter_context(readers.turn("10.0.0.1"))
+        for _ in range(2 * READERS_OF_ONE_PEER):
+            assert stack.enter_context(readers.turn("203.0.113.9"))
 
 
 def test_a_body_longer_than_any_file_is_refused_by_whoever_works_on_it(site: Site) -> None:
