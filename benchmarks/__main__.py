@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.measure import Result
 
-NAMES = ("recording", "one_click", "check", "pages", "push", "drain", "practice_org", "nightly", "imports")
+NAMES = ("recording", "one_click", "flood", "check", "pages", "push", "drain", "practice_org", "nightly", "imports")
 
 
 def main() -> int:
