@@ -2,7 +2,11 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
+
+REMEMBERED = 1_024
+"""How many answers are kept: working one out costs as much as reading a token."""
 
 
 def network_of(meta: Mapping[str, Any]) -> str:
@@ -11,9 +15,14 @@ def network_of(meta: Mapping[str, Any]) -> str:
     When the peer is on this machine or in a private network it is a proxy of our own: then the last public address that
     proxies wrote into X-Forwarded-For counts. A stranger's header counts nothing, because a stranger's peer is public.
     """
-    peer = address_of(meta.get("REMOTE_ADDR", ""))
+    return _network_of(meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")[-1_000:])
+
+
+@lru_cache(REMEMBERED)
+def _network_of(remote: str, forwarded: str) -> str:
+    peer = address_of(remote)
     if peer is not None and is_inside(peer):
-        hops = [address_of(hop) for hop in meta.get("HTTP_X_FORWARDED_FOR", "")[-1_000:].split(",")]
+        hops = [address_of(hop) for hop in forwarded.split(",")]
         peer = next((hop for hop in reversed(hops) if hop is not None and not is_inside(hop)), peer)
     if peer is None:
         return ""
@@ -50,6 +59,7 @@ def is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return any(address in network for network in INSIDE)
 
 
+@lru_cache(REMEMBERED)
 def is_public(network: str) -> bool:
     """Whether a network of `network_of` says anything about who asked: one of our own proxies' does not."""
     return network != "" and not is_inside(ipaddress.ip_network(network).network_address)
