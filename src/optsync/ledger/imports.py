@@ -221,6 +221,8 @@ class _Import:
     actor: str | None
     progress: Progress
     rows_max: int | None
+    people: int = 0
+    links: int = 0
 
     def stage(self, rows: Iterator[Row], rejects: Rejects, report: ImportReport) -> ImportReport:
         """Reads every row into the temporary tables; the good ones are kept, the others counted."""
@@ -241,7 +243,8 @@ class _Import:
                     copy.write_row(self._staged(file, row.number, parsed))
                 if count % PROGRESS_ROWS == 0:
                     self.progress("reading", self.table.read_bytes, self.table.size_bytes)
-        distinct = self._count_stage()[report.purpose == "people"]
+        self._stage_once()
+        distinct = self.links if report.purpose == "people" else self.people
         return replace(
             report,
             rows=count,
@@ -291,14 +294,15 @@ class _Import:
         record_id = parsed.record_id if self.org_id is not None else None
         return number, parsed.normal, subject, record_id, kind, reason, evidence
 
-    def _count_stage(self) -> tuple[int, ...]:
+    def _stage_once(self) -> None:
+        """Each person and each Salesforce record once."""
         with self.conn.transaction():
             for name in ("quick_joins", "stage_people", "stage_links", "index_stage"):
                 self.conn.execute(sql("optsync.ledger", name))
-        return self._row("count_stage")
+        self.people, self.links = self._row("count_stage")
 
     def _link(self) -> int:
-        total = self._row("count_stage")[1]
+        total = self.links
         owed = 0
         for after in range(0, total if self.org_id is not None else 0, PORTION_ADDRESSES):
             owed += self._portion("link_portion", after, {"org": self.org_id})[0]
@@ -306,7 +310,7 @@ class _Import:
         return owed
 
     def _record(self, report: ImportReport) -> ImportReport:
-        total = self._row("count_stage")[0]
+        total = self.people
         sums = [0, 0, 0, 0]
         for after in range(0, total, PORTION_ADDRESSES):
             row = self._portion("record_portion", after, {"actor": self.actor, "hold": report.hold_id})
