@@ -7,8 +7,8 @@ import sys
 from benchmarks.measure import Result
 
 NAMES = (
-    *("recording", "one_click", "alike", "check", "pages", "push", "drain", "practice_org", "nightly", "imports"),
-    "webhooks",
+    *("recording", "one_click", "flood", "alike", "check", "pages", "push", "drain", "practice_org", "nightly"),
+    *("imports", "webhooks"),
 )
 
 

@@ -40,7 +40,7 @@ def run() -> Result:
             times: dict[int, list[float]] = {OURS_PORT: [], TWIN_PORT: []}
 
             def clicks(port: int) -> float:
-                paths = [path_of(our, next(people)) for _ in range(REQUESTS)]
+                paths = [path_of(our, f"person{next(people)}@example.com") for _ in range(REQUESTS)]
                 started = time.perf_counter()
                 times[port] += asyncio.run(click(port, paths))
                 return REQUESTS / (time.perf_counter() - started)
@@ -61,9 +61,9 @@ def run() -> Result:
     return result
 
 
-def path_of(our: House, person: int) -> str:
+def path_of(our: House, address: str) -> str:
     """The link of one person."""
-    return f"/u/{make_token(our.vault.link_keys, our.seams.token_bytes, f'person{person}@example.com')}"
+    return f"/u/{make_token(our.vault.link_keys, our.seams.token_bytes, address)}"
 
 
 async def click(port: int, paths: list[str]) -> list[float]:

@@ -1,14 +1,27 @@
 """Slow senders do not stop the server: bodies are read apart from the work on them."""
 
 import socket
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
+from itertools import islice
 from urllib.parse import urlsplit
 
 import pytest
 
 from optsync import seams
-from optsync.config.lanes import READERS_OF_ONE_PEER, Readers
+from optsync.config.lanes import (
+    CROWDED,
+    OPEN_FORM,
+    READERS_OF_ONE_PEER,
+    STRANGERS_MAX,
+    Environ,
+    Lanes,
+    Readers,
+    StartResponse,
+)
 from optsync.core.proxies import networks_in
 from optsync.public.tokens import make_token
 from tests.installation import Installation, Site, served
@@ -82,6 +95,41 @@ def test_a_named_proxy_may_send_for_everybody_and_a_private_address_that_is_none
         assert not stack.enter_context(readers.turn("10.0.0.1"))
         for _ in range(2 * READERS_OF_ONE_PEER):
             assert stack.enter_context(readers.turn("203.0.113.9"))
+
+
+def test_a_flood_of_the_open_form_waits_apart_and_keeps_nobody_from_unsubscribing() -> None:
+    may_end = threading.Event()
+
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        if environ["PATH_INFO"] == OPEN_FORM:
+            may_end.wait(30)
+        start_response("200 OK", [])
+        return []
+
+    lanes = Lanes(application, lanes=1)
+
+    def status_of(path: str) -> str:
+        told: list[str] = []
+        lanes({"PATH_INFO": path}, lambda status, headers: told.append(status[:3]))
+        return told[0]
+
+    with ThreadPoolExecutor(3 * STRANGERS_MAX + 1) as people:
+        flood = [people.submit(status_of, OPEN_FORM) for _ in range(3 * STRANGERS_MAX)]
+        try:
+            refused = list(islice(as_completed(flood, 20), 2 * STRANGERS_MAX))
+            assert {one.result() for one in refused} == {"503"}
+            assert people.submit(status_of, "/u/token").result(10) == "200"
+        finally:
+            may_end.set()
+        assert Counter(one.result() for one in flood) == {"503": 2 * STRANGERS_MAX, "200": STRANGERS_MAX}
+
+
+def test_who_finds_the_open_form_crowded_is_told_in_words_to_come_back() -> None:
+    status, headers, parts = CROWDED
+    assert status == "503 Service Unavailable"
+    assert dict(headers)["Retry-After"] == "60"
+    assert dict(headers)["Content-Length"] == str(len(b"".join(parts)))
+    assert "nothing was changed" in b"".join(parts).decode()
 
 
 def test_a_body_longer_than_any_file_is_refused_by_whoever_works_on_it(site: Site) -> None:

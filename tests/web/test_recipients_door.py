@@ -23,6 +23,8 @@ from tests.installation import Installation, Site, served
 from tests.servers import Servers
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+OWN = ("date", "x-request-id")
+"""Headers that every answer has for itself alone."""
 PAGE_BYTES_MAX = 10_000
 
 
@@ -230,12 +232,12 @@ def test_r33_the_form_answers_alike_to_the_byte_for_known_unknown_and_opted_out(
 
 
 def whole_answer(site: Site, address: str, network: str) -> tuple[int, str, frozenset[tuple[str, str]]]:
-    """Status, body and headers of the form; only its nonce and the time differ from answer to answer."""
+    """Status, body and headers of the form; only nonce, time and number differ from answer to answer."""
     began = time.monotonic()
     headers = FORM | {"X-Forwarded-For": network}
     answer, text = site.request("POST", "/u/", urlencode({"address": address}), headers)
     assert time.monotonic() - began >= 0.1
-    kept = frozenset((name, value) for name, value in answer.getheaders() if name.lower() != "date")
+    kept = frozenset((name, value) for name, value in answer.getheaders() if name.lower() not in OWN)
     nonce = re.compile("'nonce-[^']+'")
     return answer.status, text, frozenset((name, nonce.sub("nonce", value)) for name, value in kept)
 

@@ -10,7 +10,7 @@ from psycopg.types.string import StrDumperUnknown
 
 from optsync.config.database import Database
 from optsync.config.vault import Vault
-from optsync.core.proxies import INSIDE, Network
+from optsync.core.proxies import INSIDE, Networks
 from optsync.core.texts import storable
 from optsync.seams import Seams
 
@@ -18,7 +18,7 @@ from optsync.seams import Seams
 class Desk:
     """The installation as pages see it. `proxies` may say who asks (`core.proxies`)."""
 
-    def __init__(self, database: Database, vault: Vault, seams: Seams, proxies: Sequence[Network] = INSIDE) -> None:
+    def __init__(self, database: Database, vault: Vault, seams: Seams, proxies: Networks = INSIDE) -> None:
         self.database = database
         self.vault = vault
         self.seams = seams
@@ -97,7 +97,7 @@ def readable(session: psycopg.Connection) -> bool:
 _laid_out: list[Desk] = []
 
 
-def lay_out(database: Database, vault: Vault, seams: Seams, proxies: Sequence[Network] = INSIDE) -> None:
+def lay_out(database: Database, vault: Vault, seams: Seams, proxies: Networks = INSIDE) -> None:
     """Called once Django has been started; called again it replaces what was there."""
     _laid_out[:] = [Desk(database, vault, seams, proxies)]
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from optsync.core.problems import Problem
-from optsync.core.proxies import INSIDE, Network, networks_in
+from optsync.core.proxies import INSIDE, Networks, networks_in
 from optsync.core.public_address import OWN_HOSTS
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -86,7 +86,7 @@ class Environment:
     warnings: tuple[str, ...] = ()
     smtp: Smtp | None = None
     webhooks_to_loopback: bool = False
-    trusted_proxies: tuple[Network, ...] = INSIDE
+    trusted_proxies: Networks = INSIDE
 
 
 def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool | None = None) -> Environment:
@@ -177,7 +177,7 @@ def public_url_of(values: Mapping[str, str]) -> str | None:
     return text
 
 
-def trusted_proxies_of(values: Mapping[str, str]) -> tuple[Network, ...]:
+def trusted_proxies_of(values: Mapping[str, str]) -> Networks:
     """The proxies whose X-Forwarded-For counts; unset: this machine and private networks."""
     text = values.get("OPTSYNC_TRUSTED_PROXIES") or ""
     try:

@@ -6,14 +6,14 @@ few of those. Were they the same, four strangers who send a byte each would stop
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from optsync.core.proxies import INSIDE, Network, address_of, is_among
+from optsync.core.proxies import INSIDE, Networks, address_of
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -27,18 +27,45 @@ READERS = 128
 READERS_OF_ONE_PEER = 48
 """As many for one address on the internet; a mail provider posts many unsubscribes from one. A proxy of our own is not
 bound: it reads bodies itself."""
+OPEN_FORM = "/u/"
+"""The form for damaged links, to which anybody may post without a token, a key or a session."""
+STRANGER_LANES = 2
+"""Requests at that form are worked on apart: it takes its time on purpose, and a flood of it must delay no link."""
+STRANGERS_MAX = 24
+"""How many are there at once, those who wait included: about a second of the form's own work."""
 BODY_BYTES_MAX = 52 * 1024 * 1024
 """A file of 50 MB in a form. What is longer is not read; whoever works on it refuses it by its length."""
 IN_MEMORY_BYTES = 256 * 1024
 BLOCK_BYTES = 64 * 1024
 
 
+CROWDED_TEXT = (
+    "Too many people are here at once; nothing was changed. Please try again in a minute, or use the link in your "
+    "e-mail.\n"
+    "Zu viele Menschen auf einmal; es wurde nichts geändert. Bitte versuchen Sie es in einer Minute noch einmal, oder "
+    "nehmen Sie den Link in der E-Mail.\n"
+).encode()
+CROWDED: tuple[str, Headers, Iterable[bytes]] = (
+    "503 Service Unavailable",
+    [
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(CROWDED_TEXT))),
+        ("Retry-After", "60"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ],
+    [CROWDED_TEXT],
+)
+
+
 class Lanes:
     """A WSGI application around another one."""
 
-    def __init__(self, application: Application, proxies: Sequence[Network] = INSIDE) -> None:
+    def __init__(self, application: Application, proxies: Networks = INSIDE, lanes: int = LANES) -> None:
         self._application = application
-        self._lanes = ThreadPoolExecutor(LANES, "lane")
+        self._lanes = ThreadPoolExecutor(lanes, "lane")
+        self._stranger_lanes = ThreadPoolExecutor(STRANGER_LANES, "stranger")
+        self._strangers = threading.BoundedSemaphore(STRANGERS_MAX)
         self._readers = Readers(proxies)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -51,9 +78,20 @@ class Lanes:
                         return []
                     copy(environ["wsgi.input"], body, length)
             environ["wsgi.input"] = body
-            status, headers, parts = self._lanes.submit(self._work, environ).result()
+            status, headers, parts = self._answer(environ)
         start_response(status, headers)
         return parts
+
+    def _answer(self, environ: Environ) -> tuple[str, Headers, Iterable[bytes]]:
+        """What a lane answers; of strangers at the open form only so many are let in."""
+        if environ["PATH_INFO"] != OPEN_FORM:
+            return self._lanes.submit(self._work, environ).result()
+        if not self._strangers.acquire(blocking=False):
+            return CROWDED
+        try:
+            return self._stranger_lanes.submit(self._work, environ).result()
+        finally:
+            self._strangers.release()
 
     def _work(self, environ: Environ) -> tuple[str, Headers, Iterable[bytes]]:
         """Runs in a lane. A streamed answer is made while it is sent, by the thread that sends it."""
@@ -72,7 +110,7 @@ class Lanes:
 class Readers:
     """Counts who sends bodies, so that one address cannot take every thread; our own proxies may."""
 
-    def __init__(self, proxies: Sequence[Network] = INSIDE) -> None:
+    def __init__(self, proxies: Networks = INSIDE) -> None:
         self._proxies = proxies
         self._lock = threading.Lock()
         self._reading: Counter[str] = Counter()
@@ -93,7 +131,7 @@ class Readers:
 
     def _is_proxy(self, peer: str) -> bool:
         found = address_of(peer)
-        return found is not None and is_among(found, self._proxies)
+        return found is not None and found in self._proxies
 
 
 def length_of(environ: Environ) -> int:

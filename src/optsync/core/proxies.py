@@ -5,7 +5,7 @@ have written, so it counts nothing, and the header of a peer that is no proxy of
 """
 
 import ipaddress
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -13,33 +13,38 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HOPS_MAX: Final = 20
 HOP_CHARACTERS_MAX: Final = 64
-INSIDE: Final[tuple[Network, ...]] = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",
-        "::1",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Networks:
+    """Some networks. Equal to none but itself, so that answers about it can be remembered without comparing each."""
+
+    of: tuple[Network, ...]
+
+    def __contains__(self, address: Address) -> bool:
+        return any(address in network for network in self.of)
+
+
+def networks_in(text: str) -> Networks:
+    """Addresses and networks, separated by commas or spaces. Raises ValueError, naming the first that is none."""
+    return Networks(tuple(ipaddress.ip_network(word) for word in text.replace(",", " ").split()))
+
+
+INSIDE: Final = networks_in("127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 169.254.0.0/16 ::1 fc00::/7 fe80::/10")
 """This machine and private networks (RFC 1918, RFC 4193): the proxies of who has named none."""
 
 
-def client_of(peer: str, forwarded: str, proxies: Sequence[Network] = INSIDE) -> Address | None:
+def client_of(peer: str, forwarded: str, proxies: Networks = INSIDE) -> Address | None:
     """Who asks: `peer` is the other end of the connection, `forwarded` the header's text. None when nobody knows.
 
     Without a header, or with proxies of ours only in it, it is the peer.
     """
     found = address_of(peer)
-    if found is None or not is_among(found, proxies) or not forwarded.strip():
+    if found is None or found not in proxies or not forwarded.strip():
         return found
     for hop in reversed(forwarded.rsplit(",", HOPS_MAX)[-HOPS_MAX:]):
         named = address_of(hop)
-        if named is None or not is_among(named, proxies):
+        if named is None or named not in proxies:
             return named
     return found
 
@@ -59,13 +64,3 @@ def address_of(text: str) -> Address | None:
         return None
     mapped = found.ipv4_mapped if found.version == 6 else None
     return mapped or found
-
-
-def is_among(address: Address, networks: Sequence[Network]) -> bool:
-    """Whether an address is in one of some networks."""
-    return any(address in network for network in networks)
-
-
-def networks_in(text: str) -> tuple[Network, ...]:
-    """Addresses and networks, separated by commas or spaces. Raises ValueError, naming the first that is none."""
-    return tuple(ipaddress.ip_network(word) for word in text.replace(",", " ").split())

@@ -247,6 +247,9 @@ class _Import:
     actor: str | None
     progress: Progress
     rows_max: int | None
+    people: int = 0
+    links: int = 0
+    compliance: int = 0
 
     def stage(self, rows: Iterator[Row], rejects: Rejects, report: ImportReport) -> ImportReport:
         """Reads every row into the temporary tables; the good ones are kept, the others counted."""
@@ -267,7 +270,8 @@ class _Import:
                     copy.write_row(self._staged(file, row.number, parsed))
                 if count % PROGRESS_ROWS == 0:
                     self.progress("reading", self.table.read_bytes, self.table.size_bytes)
-        distinct = self._count_stage()[0]
+        self._stage_once()
+        distinct = self.people
         if report.purpose == "people":
             (distinct,) = self._row("count_rows_of_people")
         return replace(
@@ -325,14 +329,15 @@ class _Import:
         change = json.dumps(storable(parsed.change)) if parsed.change else None
         return number, parsed.normal, subject, record_id, kind, reason, evidence, change
 
-    def _count_stage(self) -> tuple[int, ...]:
+    def _stage_once(self) -> None:
+        """Each person and each Salesforce record once."""
         with self.conn.transaction():
             for name in ("quick_joins", "stage_people", "stage_links", "stage_compliance", "index_stage"):
                 self.conn.execute(sql("optsync.ledger", name))
-        return self._row("count_stage")
+        self.people, self.links, self.compliance = self._row("count_stage")
 
     def _link(self) -> int:
-        total = self._row("count_stage")[1]
+        total = self.links
         owed = 0
         for after in range(0, total if self.org_id is not None else 0, PORTION_ADDRESSES):
             owed += self._portion("link_portion", after, {"org": self.org_id})[0]
@@ -340,7 +345,7 @@ class _Import:
         return owed
 
     def _record(self, report: ImportReport) -> ImportReport:
-        total = self._row("count_stage")[0]
+        total = self.people
         sums = [0, 0, 0, 0]
         for after in range(0, total, PORTION_ADDRESSES):
             row = self._portion("record_portion", after, {"actor": self.actor, "hold": report.hold_id})
@@ -349,7 +354,7 @@ class _Import:
         return replace(report, new=sums[0], again=sums[1], already=sums[2], owed=sums[3])
 
     def _set_compliance(self) -> int:
-        total = self._row("count_stage")[2]
+        total = self.compliance
         changed = 0
         for after in range(0, total, PORTION_ADDRESSES):
             changed += self._portion("compliance_portion", after, {"actor": self.actor or ""})[0]

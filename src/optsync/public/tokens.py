@@ -10,6 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -65,11 +66,17 @@ def read_token(keys: Sequence[bytes], token: str) -> UnsubscribeLink | None:
     nonce, sealed = raw[1 : 1 + NONCE_BYTES], raw[1 + NONCE_BYTES :]
     for key in keys:
         try:
-            fields = AESGCM(key).decrypt(nonce, sealed, VERSION).decode().split("\0")
+            fields = _cipher(key).decrypt(nonce, sealed, VERSION).decode().split("\0")
         except (InvalidTag, ValueError):  # ValueError: too short to hold a nonce or a tag
             continue
         return UnsubscribeLink(*fields[:FIELDS])
     return None
+
+
+@lru_cache(maxsize=32)
+def _cipher(key: bytes) -> AESGCM:
+    """Made once for each key."""
+    return AESGCM(key)
 
 
 def encoded(raw: bytes) -> str:

@@ -9,5 +9,5 @@ SCHEMA = Path(__file__).parent.parent / "sql" / "cache_schema.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("web", "0002_lists")]
+    dependencies: ClassVar = [("web", "0003_causes")]
     operations: ClassVar = [migrations.RunSQL(SCHEMA.read_text(encoding="utf-8"))]
