@@ -182,3 +182,24 @@ def test_a_confirmed_row_says_how_long_salesforce_took(site: Site, cookie: str) 
         conn.execute("UPDATE mark SET claimed_by = %s WHERE record_id = %s", [number, contact])
         assert marks.confirm(conn, key, number, org, [(1, contact)]) == 1
     assert re.search(r"In Salesforce in \d\.\d\d\ss<", read(site, cookie, "/unsubscribes?q=took@took"))
+
+
+def test_an_opt_out_field_is_a_filter_where_people_have_boxes_in_several(site: Site, cookie: str, org_id: int) -> None:
+    key, number = site.installation.vault.subject_key, 900
+    with site.installation.database.connect() as conn:
+        people.link(conn, key, org_id, [Link("003000007700010AAA", "Contact", "sales@field.example.com")], "g")
+        record.opt_out(conn, key, "sales@field.example.com", "manual")
+        conn.execute(
+            "INSERT INTO opt_out_field VALUES (%s, %s, 'Sales_Out__c', 'Sales_Out__c', 'Sales Opt Out')",
+            [org_id, number],
+        )
+        conn.execute("UPDATE mark SET field = %s WHERE record_id = '003000007700010AAA'", [number])
+        text = read(site, cookie, f"/unsubscribes?field={org_id}-{number}")
+        other = read(site, cookie, f"/unsubscribes?field={org_id}-1&q=sales@field")
+        conn.execute("DELETE FROM mark WHERE field = %s", [number])
+        conn.execute("DELETE FROM opt_out_field WHERE field = %s", [number])
+    assert listed(text) == ["sales@field.example.com"]
+    assert f'<option value="{org_id}-{number}" selected>Sales Opt Out</option>' in text
+    assert "Opt-out field: <bdi>Sales Opt Out</bdi>" in text
+    assert listed(other) == []
+    assert listed(read(site, cookie, "/unsubscribes?field=x-1")), "what means nothing is left out"

@@ -4,6 +4,7 @@ Newest first, page by page; the address of the page holds all of it. A page read
 unsubscribes there are and whatever is asked for.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -63,6 +64,8 @@ class Asked:
     q: str = ""
     state: str = ""
     source: str = ""
+    opt_out_field: tuple[int, int] | None = None
+    """An opt-out field: the org's number and its own."""
     since: date | None = None
     until: date | None = None
     took: str = ""
@@ -84,6 +87,7 @@ class Asked:
             sought_in(query.get("q", "")),
             state if state in STATES else "",
             source if source in SOURCES else "",
+            field_of(query.get("field", "")),
             day_of(query.get("since", "")),
             day_of(query.get("until", "")),
             query.get("took", "") if query.get("took", "") in [bar.key for bar in BARS] else "",
@@ -96,14 +100,15 @@ class Asked:
     def filters(self) -> dict[str, str]:
         """The filters as the address holds them."""
         days = {"since": self.since, "until": self.until}
-        given = {"q": self.q, "state": self.state, "source": self.source, "took": self.took}
+        number = "-".join(map(str, self.opt_out_field or ()))
+        given = {"q": self.q, "state": self.state, "source": self.source, "field": number, "took": self.took}
         given |= {name: day.isoformat() if day else "" for name, day in days.items()} | {"by": self.by}
         return {name: value for name, value in given.items() if value}
 
     @property
     def is_searched(self) -> bool:
         """Whether rows have to be looked at one by one."""
-        return bool(self.state or self.q or self.took or self.actor)
+        return bool(self.state or self.q or self.took or self.actor or self.opt_out_field)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -114,6 +119,7 @@ class Asked:
             "to_at": datetime.combine(self.until + ONE_DAY, time(), self.zone) if self.until else AFTER_ALL,
             "state": self.state,
             "actor": self.actor,
+            **self.box,
             **pads(),
             **span_of("" if is_person_id(self.q) else self.q),
         }
@@ -121,7 +127,14 @@ class Asked:
     def takes(self, row: dict[str, Any]) -> bool:
         """Whether a row that was looked at is wanted."""
         begins = is_person_id(self.q) or not self.q or (row["normal"] or "").startswith(self.q)
-        return begins and self.state in ("", row["state"]) and self.actor in ("", row["actor"])
+        has_box = self.opt_out_field is None or row["in_field"]
+        return begins and has_box and self.state in ("", row["state"]) and self.actor in ("", row["actor"])
+
+    @property
+    def box(self) -> dict[str, int]:
+        """The opt-out field as the statements know it; 0 = any."""
+        org_id, number = self.opt_out_field or (0, 0)
+        return {"field_org": org_id, "field": number}
 
     def without(self, name: str) -> str:
         """The address of the first page without one of the filters."""
@@ -165,6 +178,12 @@ def is_person_id(text: str) -> bool:
     return is_record_id(text) and kind_of(to_18(text)) is not None
 
 
+def field_of(text: str) -> tuple[int, int] | None:
+    """An opt-out field as an address names it, 1-2; None for anything else."""
+    found = re.fullmatch(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
 def day_of(text: str) -> date | None:
     """A day as a date field sends it; None for anything else."""
     try:
@@ -197,6 +216,7 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
     """The list, with the form to add one."""
     asked = asked_of(request, request.GET.dict())
     rows, older = rows_of(asked)
+    fields = fields_in_use()
     size = size_of(asked, rows, older)
     context |= {
         "size": size,
@@ -206,7 +226,8 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "ticking": f"{asked.here}tick=all",
         "done": said_of_bulk(request.GET.get("due", "")),
         "rows": shown(rows),
-        "chips": chips_of(asked),
+        "chips": chips_of(asked, fields),
+        "fields": fields.items() if len(fields) > 1 else (),
         "mine": "?" + urlencode(asked.filters | {"by": ME}),
         "older": older,
         "asked": asked,
@@ -242,12 +263,20 @@ def doing_of(row: dict[str, Any], doer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def chips_of(asked: Asked) -> list[dict[str, str]]:
+def fields_in_use() -> dict[str, str]:
+    """The opt-out fields that people have boxes in, as an address names them; of several orgs with the org's name."""
+    rows = desk().connection().execute(sql("optsync.web", "fields_in_use")).fetchall()
+    several = len({org_id for org_id, *_rest in rows}) > 1
+    return {f"{org_id}-{number}": f"{name}: {label}" if several else label for org_id, number, label, name in rows}
+
+
+def chips_of(asked: Asked, fields: dict[str, str]) -> list[dict[str, str]]:
     """The filters in force, each with its value in words and the address of the page without it."""
     words = {
         "q": (_("Address or record"), asked.q),
         "state": (_("In Salesforce"), pill_of(asked.state)["shown"]),
         "source": (_("Source"), _(SOURCES.get(asked.source, ""))),
+        "field": (_("Opt-out field"), fields.get(asked.filters.get("field", ""), "–")),
         "since": (_("Since"), day_shown(asked.since)),
         "until": (_("Until"), day_shown(asked.until)),
         "took": (_("Reached Salesforce within"), {bar.key: bar.name for bar in BARS}.get(asked.took, "")),
@@ -289,6 +318,7 @@ def people_among(asked: Asked) -> list[int] | None:
         people_found(asked.q) if asked.q else None,
         people_of_bar(asked.took) if asked.took else None,
         people_by(asked.actor) if asked.actor else None,
+        people_in_field(asked) if asked.opt_out_field else None,
     ]
     few = [set(found) for found in sets if found is not None]
     return sorted(set.intersection(*few)) if few else None
@@ -298,6 +328,14 @@ def people_of_bar(key: str) -> list[int]:
     """The addresses of a bar of the Overview's histogram, of every org."""
     conn = desk().connection()
     return [address_id for org in connections(conn) for address_id in propagation.people(conn, org.org_id, key)]
+
+
+def people_in_field(asked: Asked) -> list[int] | None:
+    """Who has a box in an opt-out field; None when they are many."""
+    row = desk().connection().execute(sql("optsync.web", "people_in_field"), asked.box | {"most": LOOK_MAX}).fetchone()
+    assert row is not None  # an aggregate answers with one row
+    found, looked_at = row
+    return found if looked_at < LOOK_MAX else None
 
 
 def people_by(actor: str) -> list[int] | None:

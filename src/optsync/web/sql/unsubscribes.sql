@@ -5,8 +5,9 @@
 -- source by source along opt_out_newest, or those of the addresses that `among` names. States: lifted, held, parked, owed,
 -- confirmed; 'not linked' without a live record; 'nothing owed' otherwise. The most urgent one of a person's boxes counts.
 -- Of the first `most` only those in a state and with a beginning are given, and the last one whatever it is: the next page
--- goes on there. With `actor` only whom that one unsubscribed. States are looked up in this order and no further than `rows` need; so nothing may sort behind that.
-SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state, doer.actor
+-- goes on there. With `actor` only whom that one unsubscribed, with `field` only who has a box in it. States are looked up in
+-- this order and no further than `rows` need; so nothing may sort behind that.
+SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state, marked.in_field, doer.actor
 FROM (
     SELECT o.*, row_number() OVER (ORDER BY o.since DESC, o.address_id DESC) AS nth FROM (
         (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
@@ -32,11 +33,12 @@ LATERAL (
                 WHEN bool_or(m.state = 'p') THEN 'parked'
                 WHEN bool_or(m.state = 'o') THEN 'owed'
                 WHEN bool_or(m.state = 'c') THEN 'confirmed'
-                WHEN count(*) = 0 THEN 'not linked' ELSE 'nothing owed' END AS state
+                WHEN count(*) = 0 THEN 'not linked' ELSE 'nothing owed' END AS state,
+           coalesce(bool_or(m.org_id = %(field_org)s AND m.field = %(field)s), false) AS in_field
     FROM record r LEFT JOIN mark m USING (org_id, record_id)
     WHERE r.address_id = o.address_id AND r.successor IS NULL) marked
 WHERE (a.normal >= %(first)s AND a.normal < %(last)s OR %(first)s = '') AND (%(state)s = '' OR marked.state = %(state)s)
-  AND %(actor)s IN ('', doer.actor)
+  AND %(actor)s IN ('', doer.actor) AND (%(field)s = 0 OR marked.in_field)
    OR o.nth = %(most)s
 ORDER BY o.since DESC, o.address_id DESC LIMIT %(rows)s;
 
@@ -90,6 +92,18 @@ candidates AS MATERIALIZED (
     SELECT o.address_id, subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s) AS subject
     FROM moments m JOIN opt_out o ON o.source = m.source AND o.since = m.at AND o.scope = 0 JOIN address a USING (address_id))
 SELECT coalesce(array_agg(DISTINCT c.address_id), '{}'), (SELECT count(*)::int FROM theirs) FROM candidates c JOIN theirs t USING (subject);
+
+-- name: people_in_field
+-- Addresses with a box in an opt-out field, and how many boxes were looked at, at most so many.
+WITH boxes AS MATERIALIZED (
+    SELECT org_id, record_id FROM mark WHERE org_id = %(field_org)s AND field = %(field)s LIMIT %(most)s)
+SELECT coalesce(array_agg(DISTINCT r.address_id) FILTER (WHERE r.address_id IS NOT NULL), '{}'), count(*)::int
+FROM boxes LEFT JOIN record r USING (org_id, record_id);
+
+-- name: fields_in_use
+-- The opt-out fields of all connected orgs in which anybody has a box, by number, with the org's name.
+SELECT f.org_id, f.field, f.label, c.org_name FROM opt_out_field f JOIN connection c USING (org_id)
+WHERE EXISTS (SELECT FROM mark m WHERE m.org_id = f.org_id AND m.field = f.field) ORDER BY f.org_id, f.field;
 
 -- name: doers
 -- Of some people: who or what unsubscribed them last, with what was kept of it, and how many seconds Salesforce took to
