@@ -39,12 +39,21 @@ def test_a_refusal_is_an_issue_with_cause_and_next_step_and_can_be_tried_again(a
     assert (issue["org"], issue["boxes"], issue["people"]) == (world.salesforce_id, 1, 1)
     assert issue["title"]
     assert issue["next"]
+    assert issue["object"] in ("Lead", "Contact")
+    assert issue["first_seen_at"] <= issue["last_seen_at"]
+    assert (issue["muted_until"], issue["came_back"]) == (None, False)
     with world.site.installation.database.connect() as conn:
         conn.execute("UPDATE mark SET due_at = clock() + interval '1 day' WHERE record_id = %s", [world.refusing_id])
     retry = admin.post("/v1/issues/retry", {"code": issue["code"]}, Idempotency_Key="again")
     assert (retry.status, retry.json) == (200, {"due": 1})
     assert admin.post("/v1/issues/retry", {"code": issue["code"]}, Idempotency_Key="again").json == {"due": 1}
     assert admin.post("/v1/issues/retry", {"code": "NO_SUCH_CODE"}).json == {"due": 0}
+    with world.site.installation.database.connect() as conn:
+        conn.execute("UPDATE mark SET due_at = clock() + interval '1 day' WHERE record_id = %s", [world.refusing_id])
+    named = {"code": issue["code"], "cause": issue["cause"]}
+    assert admin.post("/v1/issues/retry", named | {"cause": "1-0"}).json == {"due": 0}
+    assert admin.post("/v1/issues/retry", named | {"code": "NO_SUCH_CODE"}).json == {"due": 0}
+    assert admin.post("/v1/issues/retry", named).json == {"due": 1}
     assert admin.ask("POST", f"/v1/runs/{world.run_id}/retry").status == 200
 
 

@@ -41,10 +41,14 @@ State = Literal["p", "o"]
 
 
 def waiting(org: Connection, state: State, since: str = "", causes: int = CAUSES_MAX) -> list[Group]:
-    """The causes of an org's boxes in a state, the largest first; the one more that there may be is left out."""
-    values = {"org": org.org_id, "state": state, "from": since, "causes": causes}
-    values |= {"most": BOXES_MAX, "look": LOOK_MAX, "samples": SAMPLES}
-    return [group_of(row, org) for row in rows_of("causes", values)]
+    """The causes of an org's boxes in a state, the largest first, in the reader's language."""
+    return [group_of(row, org) for row in rows_waiting(org.org_id, state, since, causes)]
+
+
+def rows_waiting(org_id: int, state: State, since: str = "", causes: int = CAUSES_MAX) -> list[Group]:
+    """The same as the database says it: from one cause on, and one more than `causes` where there are as many."""
+    values = {"org": org_id, "state": state, "from": since, "causes": causes}
+    return rows_of("causes", values | {"most": BOXES_MAX, "look": LOOK_MAX, "samples": SAMPLES})
 
 
 def one_waiting(org: Connection, cause: str) -> Group | None:

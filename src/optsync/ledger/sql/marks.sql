@@ -99,7 +99,7 @@ WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::sm
 -- The same for the parked marks of an org with one cause (cause_of, of the pages' migration), by its index.
 UPDATE mark SET due_at = clock()
 WHERE org_id = %(org)s AND state = 'p' AND state IN ('o', 'p') AND reason IS NOT NULL
-  AND cause_of(reason, record_id) = %(cause)s
+  AND cause_of(reason, record_id) = %(cause)s AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text))
   AND reason NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock());
 
 -- name: retry_now_of_run
