@@ -95,7 +95,7 @@ def disconnect(out: Output, org: str | None, yes: bool) -> int:
 
     Opt-outs are kept and still blocked here; nothing is pushed to the org any more, and boxes already ticked stay.
     History and proof stay. Connecting the same org again resumes where it was: what was recorded meanwhile is pushed
-    then. Exit code 0: done; 5: it waits for a yes.
+    then. Exit code 0: done; 3: done, but Salesforce could not be told; 5: it waits for a yes.
     """
     from optsync.connection.connect import connections
     from optsync.sync.disconnecting import disconnect as disconnect_org
@@ -111,10 +111,12 @@ def disconnect(out: Output, org: str | None, yes: bool) -> int:
                 f"repeat the command with --yes: {with_yes()}",
                 NEEDS_YES,
             )
-        disconnect_org(house.conn, org_id, operator())
+        ended = disconnect_org(house.conn, house.vault, house.seams, org_id, operator())
     lines = [f"{OK} Disconnected from {named}; its credential is destroyed.", f"  {KEPT}"]
-    out.show({"org": known.salesforce_id, "name": known.name}, *lines)
-    return 0
+    if ended == "not revoked":
+        lines.append(f"{WARN} Salesforce could not be told: end it there, too, in Setup > Connected Apps OAuth Usage.")
+    out.show({"org": known.salesforce_id, "name": known.name, "revoked": ended != "not revoked"}, *lines)
+    return WARNED if ended == "not revoked" else 0
 
 
 @click.command()

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
 
+def credential_of(conn: psycopg.Connection, vault: "Vault", org_id: int) -> Credential | None:
+    """The stored credential; None for an org that is not connected. Raises Problem when it cannot be read."""
+    row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org_id}).fetchone()
+    return Credential.from_json(vault.decrypt(row[0]).decode()) if row else None
+
+
 def app_to_let_in(conn: psycopg.Connection, vault: "Vault", org_id: int) -> App | None:
     """The app that a person has to let in again; None where we sign in by ourselves, or the org is not connected.
 
     Raises Problem when the stored credential cannot be read.
     """
-    row = conn.execute(sql(PACKAGE, "credential"), {"org_id": org_id}).fetchone()
-    credential = Credential.from_json(vault.decrypt(row[0]).decode()) if row else None
+    credential = credential_of(conn, vault, org_id)
     if credential is None or credential.kind != "refresh_token":
         return None
     return App(credential.login_url, credential.client_id, credential.client_secret, credential.practice)

@@ -44,8 +44,8 @@ class Token:
     refresh_token: str | None = field(default=None, repr=False)
 
 
-def token_request(login: Origin, form: dict[str, str]) -> "Request":
-    """A form for the token endpoint."""
+def token_request(login: Origin, form: dict[str, str], endpoint: str = "token") -> "Request":
+    """A form for the token endpoint, or for another one beside it."""
     from optsync.salesforce.http import Request
 
     headers = {
@@ -53,7 +53,7 @@ def token_request(login: Origin, form: dict[str, str]) -> "Request":
         "Accept": "application/json",
         "User-Agent": CLIENT_NAME,
     }
-    return Request("POST", login, "/services/oauth2/token", headers, urlencode(form).encode(), SIGN_IN_SECONDS)
+    return Request("POST", login, f"/services/oauth2/{endpoint}", headers, urlencode(form).encode(), SIGN_IN_SECONDS)
 
 
 def token_of(answer: "Answer", practice: bool) -> Token:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from optsync.core.told import told
 from optsync.salesforce.credentials import Credential, bad_credential, read_object, text_in
-from optsync.salesforce.errors import BadCallback, SignInRefused, clean
+from optsync.salesforce.errors import BadCallback, SalesforceError, SignInRefused, clean
 from optsync.salesforce.hosts import check_login_url, is_loopback_url
 from optsync.salesforce.oauth import Grant, token_of, token_request
 from optsync.seams import Seams
@@ -122,6 +122,19 @@ def finish(
         refresh_token=token.refresh_token,
     )
     return credential, token.grant
+
+
+def revoke(credential: Credential, seams: Seams, *, transport: "Transport | None" = None) -> bool:
+    """Ends at Salesforce what a person's consent gave, with every session of it. False when that did not work."""
+    from optsync.salesforce.http import Http
+
+    try:
+        login = check_login_url(credential.login_url, credential.practice)
+        with Http(seams, 1, transport) as http:
+            form = {"token": credential.refresh_token or ""}
+            return http.send(token_request(login, form, "revoke")).status == 200
+    except SalesforceError:
+        return False
 
 
 def _check_callback(attempt: Attempt, callback: Mapping[str, str], seams: Seams) -> None:

@@ -60,6 +60,7 @@ def where(request: HttpRequest) -> HttpResponse:
         "connected": connections(desk().connection()),
         "disconnected": disconnected(desk().connection()),
         "just": request.GET.get("disconnected"),
+        "stays": "stays" in request.GET,
         "problem": problem,
     }
     return page(request, "connect_where", "settings", REFUSED if problem else 200, step="where", **context)

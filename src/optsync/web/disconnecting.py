@@ -1,6 +1,7 @@
 """Settings > Salesforce > Disconnect: what it means, then the button."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -23,8 +24,9 @@ def disconnect(request: HttpRequest) -> HttpResponse:
     if org is None:
         return redirect("web:connect")
     if request.method == "POST" and request.POST.get("org") == org.salesforce_id:
-        disconnecting.disconnect(conn, org.org_id, actor_of(request))
-        return redirect(f"{reverse('web:connect')}?disconnected={org.salesforce_id}")
+        ended = disconnecting.disconnect(conn, desk().vault, desk().seams, org.org_id, actor_of(request))
+        is_good_there = {"stays": ""} if ended == "not revoked" else {}
+        return redirect(f"{reverse('web:connect')}?{urlencode({'disconnected': org.salesforce_id} | is_good_there)}")
     found = balance.balance(conn, org.org_id)
     context: dict[str, Any] = {
         "org": org,

@@ -308,7 +308,7 @@ def test_what_was_wrong_in_an_org_that_is_disconnected_is_over_and_not_called_fi
     refuse_sign_in(world)
     look(world)
     look(world, 0.05)
-    disconnect(world.conn, world.org_id, "test")
+    disconnect(world.conn, world.vault, world.seams, world.org_id, "test")
     look(world, 1)
     send_all(world, mails)
     assert subjects(mails) == [
