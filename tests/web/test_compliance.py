@@ -38,9 +38,11 @@ def test_r43_the_card_shows_what_was_recorded_by_whom_and_the_person_stays_block
     for said in ("Consent", "2024-05-01", "Newsletter", "Import"):
         assert said in card
     assert "Blocked" in text
+    assert "Compliance: Consent, 2024-05-01, Newsletter, Import\n" in text[text.index('id="letter"') :]
     evidence = json.loads(read(site, cookie, f"/people/evidence?{urlencode({'address': ANN})}"))
     assert evidence["compliance"]["consent_purpose"] == "Newsletter"
     assert "Compliance data set · Consent, 2024-05-01, Newsletter, Import" in text
+    assert "authorization_type" not in text
     again = press(site, cookie, "/people/compliance", step="set", pick=ann, source_type="import", **CONSENT)[1]
     assert "Nothing was different" in again
     emptied = press(site, cookie, "/people/compliance", step="set", pick=ann)[1]

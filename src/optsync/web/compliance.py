@@ -16,7 +16,7 @@ from optsync.ledger.people import Person
 from optsync.web.listing import PAGE_ROWS
 from optsync.web.middleware import actor_of, needs
 from optsync.web.shell import REFUSED, page
-from optsync.web.words import AUTHORIZATIONS, COMPLIANCE_WRONG, SOURCE_TYPES
+from optsync.web.words import AUTHORIZATIONS, COMPLIANCE_WRONG, SOURCE_TYPES, compliance_line
 
 
 def card_of(person: Person | None) -> dict[str, Any] | None:
@@ -26,6 +26,7 @@ def card_of(person: Person | None) -> dict[str, Any] | None:
     found = compliance.find(desk().connection(), person.address_id)
     return {
         "person": person.address_id,
+        "line": compliance_line(found.cells, _),
         "authorization": _(AUTHORIZATIONS.get(found.authorization_type or "", "")) if found.authorization_type else "",
         "authorization_note": found.authorization_note,
         "consent_date": found.consent_date,

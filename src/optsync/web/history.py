@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optsync.core.compliance import FIELDS
 from optsync.core.record_ids import kind_of
 from optsync.ledger.marks import FOUND_TICKED
 from optsync.web.words import (
@@ -125,9 +126,8 @@ def source_of(entry: "TimelineEntry", translate: Translate = str) -> str:
 
 def facts_of(entry: "TimelineEntry", translate: Translate = str) -> tuple[tuple[str, str], ...]:
     """What was kept as proof, by name; what the details say already is left out."""
-    if entry.kind == "compliance set":
-        return ()
-    kept = {name: value for name, value in (entry.evidence or {}).items() if name not in ("why", "successor") and value}
+    said = ("why", "successor", *(FIELDS if entry.kind == "compliance set" else ()))
+    kept = {name: value for name, value in (entry.evidence or {}).items() if name not in said and value}
     if entry.kind == "opted out" and entry.scope:
         kept.pop("sender", None)
     known = [name for name in FACTS if name in kept]

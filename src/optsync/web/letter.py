@@ -15,6 +15,8 @@ def letter_of(person: dict[str, Any]) -> str:
     lines = [person["normal"], f"{state}: {person['why']}"]
     lines += [_("Wants no e-mails from: %(senders)s") % {"senders": person["stopped"]}] if person["stopped"] else []
     lines += [f"{_('Blocked since')} {utc(person['since'])}"] if person["since"] else []
+    stands = person["compliance"]
+    lines += [f"{_('Compliance')}: {stands['line']}"] if stands and stands["line"] else []
     lines += ["", *map(line_of_record, person["records"])]
     for record in person["gone"]:
         lines.append(f"{record['kind']} {record['record_id']}: {_('deleted in Salesforce on')} {utc(record['at'])}")

@@ -1,9 +1,11 @@
 """Compliance data of people: set by hand or by a file, audited, no opt-out, gone with an erasure (requirement 43)."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from optsync.config.database import Connection
 from optsync.ledger import compliance, imports, people
 from optsync.ledger.compliance import Compliance
 from optsync.ledger.imports import ImportReport
@@ -124,3 +126,17 @@ def test_the_database_refuses_what_does_not_go_together(desk: Desk) -> None:
                 "INSERT INTO compliance (set_at, set_by, address_id, authorization_type, consent_date, consent_purpose)"
                 f" VALUES (clock(), 'kim', 1, {values})"
             )
+
+
+def test_r43_an_erasure_at_the_same_moment_wins(desk: Desk) -> None:
+    number, change = desk.find(ANN).address_id, compliance.understand(desk.conn, CONSENT)
+    changed: list[int] = []
+
+    def set_it(conn: Connection) -> None:
+        changed.append(compliance.set_for(conn, KEY, [number], change, actor="kim"))
+
+    with ExitStack() as stack, desk.conn.transaction():
+        people.erase(desk.conn, KEY, ANN, actor="kim", reason="article 17")
+        stack.enter_context(desk.meanwhile(set_it))
+    assert changed == [0]
+    assert desk.count("SELECT count(*) FROM compliance") == 0

@@ -48,7 +48,7 @@ def receiver() -> Iterator[Receiver]:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 here.got.append(Got(self.command, self.path, headers, body))
                 with contextlib.suppress(OSError):
-                    answer(self, here.next_way(), here.url)
+                    answer(self, here.next_way(), here.url, body)
 
             do_GET = do_POST  # noqa: N815 - the name that http.server asks for
 
@@ -67,7 +67,7 @@ def receiver() -> Iterator[Receiver]:
             thread.join()
 
 
-def answer(handler: BaseHTTPRequestHandler, way: int | str, url: str) -> None:
+def answer(handler: BaseHTTPRequestHandler, way: int | str, url: str, body: bytes) -> None:
     """Answers one request."""
     if way == "hang up":
         handler.connection.close()
@@ -86,6 +86,8 @@ def answer(handler: BaseHTTPRequestHandler, way: int | str, url: str) -> None:
             handler.wfile.write(b"x")
             handler.wfile.flush()
             time.sleep(0.1)
+    elif way == "echo":
+        handler.wfile.write(body)
     elif way not in (204, 302):
         handler.wfile.write(b"we\r\n  do \x1b[31m not \xff like this")
 

@@ -125,6 +125,18 @@ def test_a_sixth_rotation_within_a_day_is_refused_and_changes_nothing(world: Wor
     assert world.conn.execute("SELECT count(*) FROM webhook_old_secret").fetchone() == (1,)
 
 
+def test_r43_a_receiver_that_repeats_whom_it_was_told_of_leaves_no_address_here(
+    world: World, teller: Teller, here: Receiver
+) -> None:
+    here.ways = ["echo"]
+    world.opt_out(ANN)
+    teller.deliver()
+    [attempt] = teller.deliveries()[0].tried
+    assert ANN.encode() in here.got[0].body
+    assert '"[address]"' in attempt.said
+    assert ANN not in attempt.said
+
+
 def test_eight_attempts_in_28_hours_and_each_is_kept(world: World, teller: Teller, here: Receiver) -> None:
     here.ways = [500]
     world.opt_out(ANN)
