@@ -101,3 +101,14 @@ def test_a_mass_change_is_held_and_only_an_admin_key_may_say_otherwise(admin: Pr
     assert blocked(admin, "held7@example.net")
     with site.installation.database.connect() as conn:
         holds.drop(conn, site.installation.vault.subject_key, done["hold_id"], "test", "a rehearsal")
+
+
+def test_they_are_listed_page_by_page_the_newest_first(admin: Program, site: Site) -> None:
+    numbers = [send(admin, f"listed{n}@example.com\n").json["id"] for n in range(3)]
+    work(site)
+    first = admin.get("/v1/imports?limit=2").json
+    assert [one["id"] for one in first["imports"]] == numbers[:0:-1]
+    assert first["imports"][0] == admin.get(f"/v1/imports/{numbers[2]}").json
+    second = admin.get(f"/v1/imports?limit=2&cursor={first['next']}").json
+    assert second["imports"][0]["id"] == numbers[0]
+    assert admin.get("/v1/imports?cursor=x").code == "not-found"
