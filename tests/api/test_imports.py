@@ -116,3 +116,14 @@ def test_r42_a_table_nobody_knows_is_read_by_its_columns(admin: Program, site: S
     assert (person["blocked"], stands["authorization_type"]) == (False, "legitimate interest")
     wrong = send(admin, table, "?column=address=Mail")
     assert (wrong.status, wrong.json["detail"]) == (409, "import.csv has no column Mail")
+
+
+def test_they_are_listed_page_by_page_the_newest_first(admin: Program, site: Site) -> None:
+    numbers = [send(admin, f"listed{n}@example.com\n").json["id"] for n in range(3)]
+    work(site)
+    first = admin.get("/v1/imports?limit=2").json
+    assert [one["id"] for one in first["imports"]] == numbers[:0:-1]
+    assert first["imports"][0] == admin.get(f"/v1/imports/{numbers[2]}").json
+    second = admin.get(f"/v1/imports?limit=2&cursor={first['next']}").json
+    assert second["imports"][0]["id"] == numbers[0]
+    assert admin.get("/v1/imports?cursor=x").code == "not-found"

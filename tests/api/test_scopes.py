@@ -16,6 +16,7 @@ TABLE: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/unsubscribes/{person_id}"): "read",
     ("DELETE", "/v1/unsubscribes/{person_id}"): "admin",
     ("POST", "/v1/unsubscribes:batch"): "write",
+    ("GET", "/v1/imports"): "read",
     ("POST", "/v1/imports"): "write",
     ("GET", "/v1/imports/{import_id}"): "read",
     ("GET", "/v1/imports/{import_id}/rejects"): "read",

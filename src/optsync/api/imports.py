@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Path, Query, Router
 from pydantic import Field
 
+from optsync.api import PACKAGE
+from optsync.api.cursors import Cursor, Limit, cut, number_in
 from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, once
 from optsync.api.orgs import only
@@ -20,6 +22,7 @@ from optsync.config.desk import desk
 from optsync.ledger import uploads
 from optsync.ledger.files import digest_of
 from optsync.ledger.layouts import COLUMN_NAMES, Purpose
+from optsync.ledger.queries import sql
 from optsync.ledger.uploads import BLOCK_BYTES, BYTES_MAX, NAME_CHARS_MAX, State, Upload
 
 router = Router()
@@ -86,6 +89,23 @@ class Import(Told):
     problem: ImportProblem | None
     made_at: datetime
     ended_at: datetime | None
+
+
+class Imports(Told):
+    """A page of them, the newest first."""
+
+    imports: list[Import]
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+
+
+@router.get("", auth=ApiKey("read"), response=Imports)
+def list_imports(request: HttpRequest, limit: Limit = 100, cursor: Cursor = "") -> Imports:
+    """Files that were handed over, by programs or on the pages; one that was discarded is gone."""
+    conn, before = desk().connection(), min(number_in(cursor, first=INT_MAX), INT_MAX)
+    numbers = conn.execute(sql(PACKAGE, "imports_before"), {"before": before, "limit": limit + 1}).fetchall()
+    uploaded = [uploads.find(conn, number) for (number,) in numbers]
+    page, following = cut([shown(one) for one in uploaded if one is not None], limit, "id")
+    return Imports(imports=list(page), next=following)
 
 
 @router.post(
