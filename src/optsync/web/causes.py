@@ -4,7 +4,7 @@ The pages of issues and of sync runs show the same groups. A page reads a bounde
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from django.http import StreamingHttpResponse
@@ -18,7 +18,7 @@ from optsync.core.record_ids import PREFIXES
 from optsync.core.rejections import Rejection
 from optsync.ledger.queries import sql
 from optsync.web.csv_lines import csv_line
-from optsync.web.legal_clock import age_of
+from optsync.web.legal_clock import SHOWN_AFTER, age_of
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of
 
@@ -92,9 +92,14 @@ def group_of(row: Group, org: Connection | None) -> Group:
             "more": max(0, row["count"] - len(row["samples"])),
             "is_decided": row["code"] in DECIDED,
             "can_retry": row["still"] > 0 and row["code"] not in DECIDED,
-            "age": age_of(row["oldest"]) if row.get("oldest") else "",
+            "age": said_of_age(row.get("oldest")),
         }
     )
+
+
+def said_of_age(oldest: datetime | None) -> str:
+    """How long the oldest opt-out waits; empty while that is not long."""
+    return age_of(oldest) if oldest is not None and desk().seams.now() - oldest >= SHOWN_AFTER else ""
 
 
 def object_of(row: Group) -> str:
