@@ -4,7 +4,7 @@ The pages of issues and of sync runs show the same groups. A page reads a bounde
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from django.http import StreamingHttpResponse
@@ -18,7 +18,7 @@ from optsync.core.record_ids import PREFIXES
 from optsync.core.rejections import Rejection
 from optsync.ledger.queries import sql
 from optsync.web.csv_lines import csv_line
-from optsync.web.legal_clock import SHOWN_AFTER, age_of
+from optsync.web.legal_clock import age_of
 from optsync.web.templatetags.web import figure
 from optsync.web.words import refusal_of
 
@@ -30,6 +30,7 @@ SAMPLES = 20
 SETTLED_MAX = 20
 SETTLED_LOOK_MAX = 200
 """Causes of the past that a page looks at to find those that were mended lately."""
+LONG_WAIT = timedelta(hours=1)
 DECIDED = ("fan-out refused", "hold dropped")
 """A person said no to these: they are not tried again."""
 WAITS_FOR_A_PERSON: Final = "p"
@@ -99,7 +100,7 @@ def group_of(row: Group, org: Connection | None) -> Group:
 
 def said_of_age(oldest: datetime | None) -> str:
     """How long the oldest opt-out waits; empty while that is not long."""
-    return age_of(oldest) if oldest is not None and desk().seams.now() - oldest >= SHOWN_AFTER else ""
+    return age_of(oldest) if oldest is not None and desk().seams.now() - oldest >= LONG_WAIT else ""
 
 
 def object_of(row: Group) -> str:
