@@ -131,6 +131,26 @@ def test_r44_two_rules_with_different_words_are_two_causes_and_ids_in_the_words_
         assert [due_now(site, one) for one in records] == [True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("X: ann@example.com is taken", "X: bob@example.com is taken", True),
+        ("X: see 00Q5g00000AbCdE", "X: see 00Q5g00000AbCdFEAX", True),
+        ("X: ErrorId 1234567-12345 (-123)", "X: ErrorId 7654321-99999 (-123)", True),
+        ("X: line 12,  column 1", "X: line 12, column 1", True),
+        ("X: line 12, column 1", "X: line 13, column 1", False),
+        ("X: Representatives only", "X: Administrators only", False),
+        ("X: said", "Y: said", False),
+    ],
+)
+def test_what_only_names_a_record_a_person_or_an_occurrence_makes_no_cause_of_its_own(
+    site: Site, one: str, other: str, is_same: bool
+) -> None:
+    with site.installation.database.connect() as conn:
+        row = conn.execute("SELECT cause_of(%s, '003') = cause_of(%s, '003')", [one, other]).fetchone()
+    assert row == (is_same,)
+
+
 @pytest.mark.parametrize("where", ["issues", "run"])
 def test_retry_makes_the_boxes_of_a_cause_due_and_says_how_many(
     site: Site, cookie: str, refused: tuple[int, str], where: str

@@ -4,7 +4,7 @@ The pages of issues and of sync runs show the same groups. A page reads a bounde
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from django.http import StreamingHttpResponse
@@ -30,6 +30,7 @@ SAMPLES = 20
 SETTLED_MAX = 20
 SETTLED_LOOK_MAX = 200
 """Causes of the past that a page looks at to find those that were mended lately."""
+LONG_WAIT = timedelta(hours=1)
 DECIDED = ("fan-out refused", "hold dropped")
 """A person said no to these: they are not tried again."""
 WAITS_FOR_A_PERSON: Final = "p"
@@ -92,9 +93,14 @@ def group_of(row: Group, org: Connection | None) -> Group:
             "more": max(0, row["count"] - len(row["samples"])),
             "is_decided": row["code"] in DECIDED,
             "can_retry": row["still"] > 0 and row["code"] not in DECIDED,
-            "age": age_of(row["oldest"]) if row.get("oldest") else "",
+            "age": said_of_age(row.get("oldest")),
         }
     )
+
+
+def said_of_age(oldest: datetime | None) -> str:
+    """How long the oldest opt-out waits; empty while that is not long."""
+    return age_of(oldest) if oldest is not None and desk().seams.now() - oldest >= LONG_WAIT else ""
 
 
 def object_of(row: Group) -> str:

@@ -81,6 +81,8 @@ def test_a_retry_of_everything_leaves_the_boxes_of_a_dropped_set_alone(desk: Des
     holds.drop(desk.conn, KEY, hold_id, "kim", "wrong list")
     assert marks.retry_now(desk.conn, desk.org_id) == 0
     assert marks.retry_people(desk.conn, [recorded.address_id]) == 0
+    (cause,) = desk.conn.execute("SELECT cause_of(reason, record_id) FROM mark").fetchone() or ("",)
+    assert marks.retry_now(desk.conn, desk.org_id, cause=cause) == 0
     with desk.worker() as worker:
         assert worker.claim() == []
     assert desk.states() == {(1, contact(1)): ("parked", "hold dropped")}
