@@ -4,10 +4,12 @@ import pytest
 
 from optsync import seams
 from optsync.connection.connect import connect, connections
-from optsync.ledger import record
+from optsync.ledger import people, record
+from optsync.ledger.people import Link
 from optsync.salesforce.credentials import Credential
 from tests.installation import Site
 from tests.practice import PracticeOrg
+from tests.program import program
 from tests.web.conftest import press, read
 
 PAGE = "/settings/salesforce/disconnect"
@@ -71,3 +73,28 @@ def test_who_has_runs_records_and_people_of_a_disconnected_org_sees_them_still(n
     press(new_site, admin, PAGE, org=org.salesforce_id)
     for path in (f"/runs/{run[0]}", "/runs", "/issues", "/people?address=kept@disconnect.example.com", "/holds"):
         read(new_site, admin, path)
+
+
+def test_programs_see_people_and_runs_of_a_disconnected_org_still(new_site: Site, admin: str, org_id: str) -> None:
+    house = new_site.installation
+    record_id, address = "003000000660001AAA", "linked@disconnect.example.com"
+    with house.database.connect() as conn:
+        (org,) = connections(conn)
+        people.link(conn, house.vault.subject_key, org.org_id, [Link(record_id, "Contact", address)], "g")
+        made = record.opt_out(conn, house.vault.subject_key, address, "manual")
+        conn.execute(
+            "INSERT INTO run (org_id, kind, by_whom, state, result)"
+            " VALUES (%s, 'by hand', 'test', 'finished', 'proved')",
+            [org.org_id],
+        )
+        press(new_site, admin, PAGE, org=org_id)
+        try:
+            reader = program(new_site, "read")
+            person = reader.get(f"/v1/people/{made.address_id}")
+            assert (person.status, person.json["records"][0]["org"]) == (200, org_id)
+            assert reader.get(f"/v1/people/{made.address_id}/timeline").status == 200
+            assert org_id in [run["org"] for run in reader.get("/v1/runs").json["runs"]]
+            assert reader.get("/v1/status").json["orgs"] == []
+        finally:
+            conn.execute("DELETE FROM mark WHERE record_id = %s", [record_id])
+            conn.execute("DELETE FROM record WHERE record_id = %s", [record_id])
