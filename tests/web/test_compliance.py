@@ -115,6 +115,7 @@ def test_r43_the_command_line_shows_and_sets_it(site: Site) -> None:
     assert (done["changed"], done["consent_purpose"], done["source_type"]) == (True, "Newsletter", None)
     other = run("compliance", "cli@compliance.example", "--set", "authorization_type=legitimate interest", "--json")
     assert (other.json()["authorization_type"], other.json()["consent_date"]) == ("legitimate interest", None)
+    assert "Compliance: Legitimate interest" in run("who", "cli@compliance.example").out
     for wrong in ("authorization_type=consent", "authorization=consent", "purpose"):
         refused = run("compliance", "cli@compliance.example", "--set", wrong)
         assert (refused.code, refused.error["means"]) == (2, "nothing was changed")

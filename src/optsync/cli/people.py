@@ -51,7 +51,7 @@ TYPED = Typed()
 def who(out: Output, address: str) -> None:
     """Is ADDRESS blocked, why, in which records, and what happened: the whole evidence on one screen."""
     from optsync.core.addresses import normalize
-    from optsync.ledger import people, targets
+    from optsync.ledger import compliance, people, targets
     from optsync.ledger.check import may_mail
     from optsync.public import senders
     from optsync.web.history import record_as_json, tell
@@ -62,6 +62,7 @@ def who(out: Output, address: str) -> None:
         history = people.timeline(house.conn, house.subject_key, address)
         (verdict,) = may_mail(house.conn, house.subject_key, [address])
         stopped = senders.stopped(house.conn, person.opt_outs) if person else []
+        stands = compliance.find(house.conn, person.address_id).cells if person else {}
         orgs = {entry.org_id for entry in history if entry.org_id is not None}
         orgs |= {record.org_id for record in person.records} if person else set()
         labels = {(org, f.field): f.label for org in orgs for f in targets.fields(house.conn, org)}
@@ -74,6 +75,7 @@ def who(out: Output, address: str) -> None:
         "senders_stopped": stopped,
         "opt_outs": [asdict(opt_out) for opt_out in person.opt_outs] if person else [],
         "records": records,
+        "compliance": {name: cell for name, cell in stands.items() if cell},
         "timeline": [asdict(entry) for entry in history],
     }
     out.show(answer, *lines_about(verdict.address, answer, tell(history, labels)))
@@ -81,12 +83,14 @@ def who(out: Output, address: str) -> None:
 
 def lines_about(address: str, answer: dict[str, Any], history: "Sequence[Told]") -> list[str]:
     """`who` for the eye: the answer first, then the records, then what happened, newest first."""
-    from optsync.web.words import why_blocked
+    from optsync.web.words import compliance_line, why_blocked
 
     sign, state = (BAD, "Blocked") if answer["blocked"] else (OK, "Mail allowed")
     lines = [f"{sign} {state}   {address}", f"  {why_blocked(answer['why'], answer['known'])}"]
     if answer["senders_stopped"]:
         lines.append(f"  Wants no e-mails from: {', '.join(answer['senders_stopped'])}")
+    if answer["compliance"]:
+        lines.append(f"  Compliance: {compliance_line(answer['compliance'])}")
     for record in answer["records"]:
         boxes = ", ".join(f"{box['field']}: {box['shown']}" for box in record["boxes"]) or "nothing owed"
         became = f" -> {record['successor']}" if record["successor"] else ""
