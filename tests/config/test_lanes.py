@@ -23,6 +23,7 @@ from optsync.config.lanes import (
     StartResponse,
 )
 from optsync.core.proxies import networks_in
+from optsync.public.one_click import DONE
 from optsync.public.tokens import make_token
 from tests.installation import Installation, Site, served
 from tests.servers import Servers
@@ -122,6 +123,36 @@ def test_a_flood_of_the_open_form_waits_apart_and_keeps_nobody_from_unsubscribin
         finally:
             may_end.set()
         assert Counter(one.result() for one in flood) == {"503": 2 * STRANGERS_MAX, "200": STRANGERS_MAX}
+
+
+def test_what_is_answered_at_once_waits_for_no_lane() -> None:
+    may_end = threading.Event()
+
+    def application(_environ: Environ, start_response: StartResponse) -> list[bytes]:
+        may_end.wait(30)
+        start_response("200 OK", [])
+        return []
+
+    lanes = Lanes(application, lanes=1, at_once=lambda environ: DONE if environ["PATH_INFO"] == "/u/token" else None)
+    with ThreadPoolExecutor(2) as people:
+        slow = people.submit(lanes, {"PATH_INFO": "/overview"}, print)
+        try:
+            assert people.submit(lanes, {"PATH_INFO": "/u/token"}, lambda _status, _headers: None).result(10) == DONE[2]
+            assert not slow.done()
+        finally:
+            may_end.set()
+
+
+def test_many_who_press_their_links_at_once_are_all_unsubscribed(site: Site) -> None:
+    keys, random = site.installation.vault.link_keys, seams.real().token_bytes
+    paths = [f"/u/{make_token(keys, random, f'atonce{n}@example.com')}" for n in range(40)]
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    with ThreadPoolExecutor(len(paths)) as people:
+        pressed = [people.submit(site.request, "POST", path, "List-Unsubscribe=One-Click", headers) for path in paths]
+        assert {one.result()[0].status for one in pressed} == {200}
+    with site.installation.database.connect() as conn:
+        found = conn.execute("SELECT count(*) FROM opt_out JOIN address USING (address_id) WHERE normal LIKE 'atonce%'")
+        assert found.fetchone() == (40,)
 
 
 def test_who_finds_the_open_form_crowded_is_told_in_words_to_come_back() -> None:

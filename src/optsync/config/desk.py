@@ -2,7 +2,9 @@
 
 import select
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from queue import LifoQueue
 
 import psycopg
 from psycopg.abc import Buffer
@@ -14,6 +16,9 @@ from optsync.core.proxies import INSIDE, Networks
 from optsync.core.texts import storable
 from optsync.seams import Seams
 
+SHARED_SESSIONS = 4
+"""For the work of threads that have no session of their own; more do not help before a core is full."""
+
 
 class Desk:
     """The installation as pages see it. `proxies` may say who asks (`core.proxies`)."""
@@ -24,6 +29,9 @@ class Desk:
         self.seams = seams
         self.proxies = proxies
         self._own = threading.local()
+        self._shared: LifoQueue[psycopg.Connection | None] = LifoQueue()
+        for _ in range(SHARED_SESSIONS):
+            self._shared.put(None)  # made when it is first used
         self._links = (0, vault.link_keys)
 
     @property
@@ -56,6 +64,20 @@ class Desk:
         fresh = self._own.session = self.database.connect()
         fresh.adapters.register_dumper(str, Storable)
         return fresh
+
+    @contextmanager
+    def shared_session(self) -> Iterator[None]:
+        """While this lasts, `connection` gives this thread one of a few sessions that many share; it waits for one.
+
+        For short work in autocommit, in a thread that is one of very many.
+        """
+        own = getattr(self._own, "session", None)
+        self._own.session = self._shared.get()
+        try:
+            yield
+        finally:
+            self._shared.put(self._own.session)
+            self._own.session = own
 
 
 class Storable(StrDumperUnknown):

@@ -17,6 +17,8 @@ from optsync.core.proxies import INSIDE, Networks, address_of
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
+Answer = tuple[str, Headers, Iterable[bytes]]
+"""Status, headers and body."""
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -45,7 +47,7 @@ CROWDED_TEXT = (
     "Zu viele Menschen auf einmal; es wurde nichts geändert. Bitte versuchen Sie es in einer Minute noch einmal, oder "
     "nehmen Sie den Link in der E-Mail.\n"
 ).encode()
-CROWDED: tuple[str, Headers, Iterable[bytes]] = (
+CROWDED: Answer = (
     "503 Service Unavailable",
     [
         ("Content-Type", "text/plain; charset=utf-8"),
@@ -59,10 +61,20 @@ CROWDED: tuple[str, Headers, Iterable[bytes]] = (
 
 
 class Lanes:
-    """A WSGI application around another one."""
+    """A WSGI application around another one.
 
-    def __init__(self, application: Application, proxies: Networks = INSIDE, lanes: int = LANES) -> None:
+    `at_once` answers what needs no lane, in the thread that read the body; None = it is the application's to answer.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        proxies: Networks = INSIDE,
+        lanes: int = LANES,
+        at_once: Callable[[Environ], Answer | None] = lambda _: None,
+    ) -> None:
         self._application = application
+        self._at_once = at_once
         self._lanes = ThreadPoolExecutor(lanes, "lane")
         self._stranger_lanes = ThreadPoolExecutor(STRANGER_LANES, "stranger")
         self._strangers = threading.BoundedSemaphore(STRANGERS_MAX)
@@ -82,8 +94,10 @@ class Lanes:
         start_response(status, headers)
         return parts
 
-    def _answer(self, environ: Environ) -> tuple[str, Headers, Iterable[bytes]]:
-        """What a lane answers; of strangers at the open form only so many are let in."""
+    def _answer(self, environ: Environ) -> Answer:
+        """What is answered at once, else by a lane; of strangers at the open form only so many are let in."""
+        if answer := self._at_once(environ):
+            return answer
         if environ["PATH_INFO"] != OPEN_FORM:
             return self._lanes.submit(self._work, environ).result()
         if not self._strangers.acquire(blocking=False):
@@ -93,7 +107,7 @@ class Lanes:
         finally:
             self._strangers.release()
 
-    def _work(self, environ: Environ) -> tuple[str, Headers, Iterable[bytes]]:
+    def _work(self, environ: Environ) -> Answer:
         """Runs in a lane. A streamed answer is made while it is sent, by the thread that sends it."""
         begun: list[tuple[str, Headers]] = []
         answer = self._application(environ, lambda status, headers, exc_info=None: begun.append((status, headers)))

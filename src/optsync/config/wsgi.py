@@ -16,7 +16,7 @@ from optsync.config.environment import read_environment
 from optsync.config.lanes import Lanes
 from optsync.config.logging import configure_logging
 from optsync.config.vault import Vault
-from optsync.public.one_click import OneClickDoor
+from optsync.public.one_click import one_click
 
 environment = read_environment()
 configure_logging(environment.log_level)
@@ -28,4 +28,4 @@ with database.connect() as conn:
     vault = Vault.load_or_create(environment, seams.real(), conn)
 start_django(database, vault, environment.public_url, environment.oidc)
 lay_out(database, vault, seams.real(), environment.trusted_proxies)
-application = Lanes(OneClickDoor(WSGIHandler()), environment.trusted_proxies)
+application = Lanes(WSGIHandler(), environment.trusted_proxies, at_once=one_click)

@@ -5,13 +5,12 @@ POST that the RFC describes goes on to the pages, which honour it, too.
 """
 
 import io
-from collections.abc import Iterable
 from typing import Final
 
 import psycopg
 
 from optsync.config.desk import desk
-from optsync.config.lanes import Application, Environ, StartResponse
+from optsync.config.lanes import Answer, Environ
 from optsync.public.links import ONE_CLICK
 from optsync.public.networks import agent_of, network_of
 from optsync.public.recording import record
@@ -19,28 +18,24 @@ from optsync.public.tokens import read_token
 
 PREFIX: Final = "/u/"
 BODY: Final = "=".join(ONE_CLICK).encode()
-DONE: Final = b"unsubscribed\n"
-HEADERS: Final = [
-    ("Content-Type", "text/plain"),
-    ("Content-Length", str(len(DONE))),
-    ("Cache-Control", "no-store"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Robots-Tag", "noindex, nofollow"),
-]
+SAID: Final = b"unsubscribed\n"
+DONE: Final[Answer] = (
+    "200 OK",
+    [
+        ("Content-Type", "text/plain"),
+        ("Content-Length", str(len(SAID))),
+        ("Cache-Control", "no-store"),
+        ("Referrer-Policy", "no-referrer"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Robots-Tag", "noindex, nofollow"),
+    ],
+    [SAID],
+)
 
 
-class OneClickDoor:
-    """A WSGI application in front of the pages."""
-
-    def __init__(self, pages: Application) -> None:
-        self._pages = pages
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if is_one_click(environ) and is_recorded(environ):
-            start_response("200 OK", HEADERS)
-            return [DONE]
-        return self._pages(environ, start_response)
+def one_click(environ: Environ) -> Answer | None:
+    """The answer once the opt-out is committed; None for what is the pages' to answer."""
+    return DONE if is_one_click(environ) and is_recorded(environ) else None
 
 
 def is_one_click(environ: Environ) -> bool:
@@ -60,7 +55,8 @@ def is_recorded(environ: Environ) -> bool:
     if link is None:
         return False
     try:
-        record(link, "one-click", network_of(environ, desk().proxies), agent_of(environ))
+        with desk().shared_session():
+            record(link, "one-click", network_of(environ, desk().proxies), agent_of(environ))
     except psycopg.Error:
         return False
     return True
