@@ -49,6 +49,8 @@ def every_path(site: Site) -> list[str]:
         "<str:kind>": "Contact",
         "<slug:cause>": "1-0",
         "<slug:provider>": "sendgrid",
+        "<domain>": "example.com",
+        "<handle>": "0" * 12,
     }
     paths = [filled(route, values) for route in every_route(site)]
     return [*paths, "/?address=safe@example.com", "/people?address=safe@example.com", *LISTS]
