@@ -60,7 +60,7 @@ def test_a_hold_says_what_how_many_since_when_and_names_nobody(site: Site, cooki
         text = read(site, cookie, path)
         assert "These people were unsubscribed here within a short time." in text
         assert "<dt>People</dt><dd>3</dd>" in text
-        assert "import &lt;b&gt;old&lt;/b&gt;.csv" in text
+        assert "the file &lt;b&gt;old&lt;/b&gt;.csv" in text
         assert "a…n@held.example.com" in text
         assert PEOPLE[0] not in text
     assert "mass change waits for your decision." in read(site, cookie, "/issues")
@@ -117,7 +117,7 @@ def test_a_decided_hold_says_who_decided_what_when_and_why(site: Site, cookie: s
     assert "<bdi>admin</bdi>" in text
     assert "wrong &lt;i&gt;file&lt;/i&gt;" in text
     assert "<dt>People</dt><dd>3</dd>" in text
-    assert "import &lt;b&gt;old&lt;/b&gt;.csv" in text
+    assert "the file &lt;b&gt;old&lt;/b&gt;.csv" in text
     assert PEOPLE[0] not in text
     row = next(line for line in read(site, cookie, "/holds").split("<tr>") if f'href="/holds/{hold_id}"' in line)
     assert 'data-label="People">3<' in row

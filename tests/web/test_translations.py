@@ -62,6 +62,7 @@ def texts_of_code() -> set[str]:
         words.MARK_REASONS,
         words.REFUSED_CALLS,
         words.REASONS,
+        words.ORIGINS,
         words.LAYOUTS,
         words.REJECTED_ROWS,
         history.FACTS,

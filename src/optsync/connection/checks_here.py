@@ -87,7 +87,8 @@ def _check_pauses(conn: psycopg.Connection, org_id: int) -> Check:
     if not standing:
         return Check("pauses", title, "pass", place="here")
     said = "; ".join(f"{pause.code}: {pause.message}" for pause in standing)
-    return Check("pauses", title, "warn", said, told("put it right, then: optsync retry"), place="here")
+    fix = told("put it right, then try again: Retry on the page Issues, or optsync retry")
+    return Check("pauses", title, "warn", said, fix, place="here")
 
 
 def _check_parked(conn: psycopg.Connection, org_id: int) -> Check:
@@ -102,7 +103,7 @@ def _check_parked(conn: psycopg.Connection, org_id: int) -> Check:
         count=f"{count:,}",
         reason=reason,
     )
-    fix = told("the Overview says for each cause what to do; then: optsync retry")
+    fix = told("the page Issues says for each cause what to do, and tries again; or: optsync retry")
     return Check("parked", title, "warn", why, fix, place="here")
 
 

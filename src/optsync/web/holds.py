@@ -23,6 +23,7 @@ from optsync.web.record_links import record_links
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
 from optsync.web.troubles import in_three_parts
+from optsync.web.words import origin_of_hold
 
 HOLDS_ON_PAGE = 50
 """The oldest come first; the next ones move up as these are decided."""
@@ -76,7 +77,8 @@ def said_of(query: dict[str, str]) -> str:
 def shown(hold: Hold) -> dict[str, Any]:
     """A hold in the reader's language, with what each decision means for it."""
     what, applied, dropped = words_of(hold.direction)
-    return {"hold": hold, "what": what, "applied": applied, "dropped": dropped, "run": run_of(hold.origin)}
+    came = {"run": run_of(hold.origin), "origin": origin_of_hold(hold.origin, _)}
+    return {"hold": hold, "what": what, "applied": applied, "dropped": dropped, **came}
 
 
 def shown_over(one: HoldOver) -> dict[str, Any]:
@@ -86,7 +88,8 @@ def shown_over(one: HoldOver) -> dict[str, Any]:
         "applied": ("ok", "✓", _("Applied"), applied),
         "dropped": ("idle", "–", _("Dropped"), dropped),
     }.get(one.decision or "", ("idle", "–", _("Nobody is left in it"), _("All of its people were decided one by one.")))
-    words = {"hold": one, "what": what, "meant": meant, "run": run_of(one.origin)}
+    came = {"run": run_of(one.origin), "origin": origin_of_hold(one.origin, _)}
+    words = {"hold": one, "what": what, "meant": meant, **came}
     return words | {"tone": tone, "sign": sign, "decision": decision}
 
 

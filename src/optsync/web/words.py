@@ -221,6 +221,13 @@ MARK_REASONS = {
     "lift, unticked": "a removal waits; seen unticked",
 }
 """Why a mark waits, where it is our own reason and not Salesforce's."""
+ORIGINS = {
+    "mails without a link": "mails without a link",
+    "the form for damaged links": "the form for damaged links",
+    "import": "the file %(name)s",
+    "batch by": "many at once, by %(name)s",
+}
+"""Where mass changes come from that are of no sync run."""
 NOT_KEPT = "NOT_KEPT"
 OUR_REFUSALS = {
     "fan-out refused": (
@@ -362,6 +369,14 @@ def refusal_of(code: str, said: str, translate: Translate = str) -> Rejection:
         return replace(ours, act="retry") if code == NOT_KEPT else ours
     rejection = explain(code, said)
     return replace(rejection, title=translate(rejection.title), next=translate(rejection.next))
+
+
+def origin_of_hold(origin: str, translate: Translate = str) -> str:
+    """Where a mass change came from; the name of a file or of who sent it stands as it is."""
+    for kind, text in ORIGINS.items():
+        if origin == kind or origin.startswith(f"{kind} "):
+            return translate(text) % {"name": origin.removeprefix(kind).strip()}
+    return origin
 
 
 def kind_of_run(kind: str, translate: Translate = str) -> str:
