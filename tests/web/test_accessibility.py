@@ -106,14 +106,16 @@ class Filled:
 
 @pytest.fixture(scope="module")
 def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
-    """People with odd names, records, a refused box and a run."""
+    """People with odd names, records, a box that is refused, one that is put off, and a run."""
     installation = site.installation
     practice_org.create("Contact", Email="brought.in@example.com", HasOptedOutOfEmail=True)
     refused = practice_org.create("Lead", Email="refused@example.com")
-    practice_org.fault("reject", records=[refused], times=None)
+    put_off = practice_org.create("Contact", Email="put.off@example.com")
+    practice_org.fault("reject", records=[refused], code="FIELD_CUSTOM_VALIDATION_EXCEPTION", times=None)
+    practice_org.fault("reject", records=[put_off], times=None)
     with installation.database.connect() as conn:
         org_id = connections(conn)[0].org_id
-        for address in [*HOSTILE, "ann@example.com", "refused@example.com"]:
+        for address in [*HOSTILE, "ann@example.com", "refused@example.com", "put.off@example.com"]:
             opt_out(conn, installation.vault.subject_key, address, "manual", actor=address)
         with open_session(conn, installation.vault, org_id, seams.real()) as session:
             apply_change(conn, session, org_id, Change(sync_on=True))
