@@ -1,5 +1,6 @@
 """Sync now, preview and cancel on the pages: asked for by POST, done by a worker, watched without reloading."""
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -70,7 +71,7 @@ def test_r19_sync_now_is_asked_for_from_the_overview_and_done_by_the_worker(
     assert "Already equal" in text
     assert "How long it took" in text
     assert "hx-get" not in text
-    assert "By hand (admin)" in read(site, cookie, "/runs")
+    assert re.search(rf">{run_id}</a>.*?By hand</span> <bdi>\(admin\)", read(site, cookie, "/runs"))
 
 
 def test_with_the_switch_off_sync_now_is_refused_and_the_reason_is_told(site: Site, cookie: str, org_id: int) -> None:
