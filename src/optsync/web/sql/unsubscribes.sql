@@ -6,15 +6,16 @@
 -- confirmed; 'not linked' without a live record; 'nothing owed' otherwise. The most urgent one of a person's boxes counts.
 -- Of the first `most` only those in a state and with a beginning are given, and the last one whatever it is: the next page
 -- goes on there. With `actor` only whom that one unsubscribed, with `field` only who has a box in it. States are looked up in
--- this order and no further than `rows` need; so nothing may sort behind that. An index begins at the moment of `before`, not
--- at the pair of moment and address.
+-- this order and no further than `rows` need; so nothing may sort behind that. The moment of `before` is a bound of its own:
+-- the index is walked from there, which it is not for the pair of moment and address.
 SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state, marked.in_field, doer.actor
 FROM (
     SELECT o.*, row_number() OVER (ORDER BY o.since DESC, o.address_id DESC) AS nth FROM (
         (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
              SELECT o.* FROM opt_out o
-             WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz AND o.since < %(to_at)s::timestamptz
-               AND %(among)s::bigint[] IS NULL AND o.since <= %(before_at)s::timestamptz
+             WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz
+               AND o.since < least(%(to_at)s::timestamptz, %(before_at)s::timestamptz + interval '1 microsecond')
+               AND %(among)s::bigint[] IS NULL
                AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
              ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) walked
          ORDER BY walked.since DESC, walked.address_id DESC LIMIT %(most)s)
