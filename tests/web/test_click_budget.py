@@ -16,6 +16,7 @@ from optsync.sync.nightly import start_due, sync_now
 from tests.browser import MARKS
 from tests.installation import Site
 from tests.practice import PracticeOrg
+from tests.web.conftest import press
 from tests.web.test_connecting import BASE, go
 from tests.web.test_consent import brought_back, decide, finish, leave
 from tests.web.test_in_browser import PARK, opened, sign_in
@@ -173,11 +174,15 @@ def test_exporting_a_filter_costs_one(hand: Hand, site: Site) -> None:
 
 
 @pytest.fixture
-def package(practice_org: PracticeOrg) -> Iterator[None]:
-    """The Marketo Sales package is in the org, and gone afterwards."""
+def package(site: Site, cookie: str, practice_org: PracticeOrg) -> Iterator[None]:
+    """The Marketo Sales package is in the org; afterwards it is gone, was never chosen, and the page knows that."""
     practice_org.package(installed=True)
     yield
     practice_org.package(installed=False)
+    with site.installation.database.connect() as conn:
+        conn.execute("UPDATE settings SET custom_field = NULL")
+    page = "/settings/unsubscribes/integrations"
+    press(site, cookie, page, step="save", field="email", time="20:00", zone="America/Los_Angeles")
 
 
 @pytest.mark.usefixtures("package")

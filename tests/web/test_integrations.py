@@ -122,7 +122,8 @@ def test_a_get_never_saves(site: Site, cookie: str) -> None:
 
 
 def with_checkbox(org: PracticeOrg, label: str, *objects: str) -> None:
-    """The next describes of these objects show a custom checkbox VIP__c, whose name says nothing of opting out."""
+    """From now on these objects have a custom checkbox VIP__c, whose name says nothing of opting out."""
+    org.clear_faults()
     where = urlsplit(org.url)
     for name in ("Lead", "Contact"):
         path = f"/services/data/v{API_VERSION}/sobjects/{name}/describe"
@@ -134,7 +135,7 @@ def with_checkbox(org: PracticeOrg, label: str, *objects: str) -> None:
             box = next(one for one in described["fields"] if one["name"] == "HasOptedOutOfEmail")
             described["fields"].append(box | {"name": "VIP__c", "label": label, "custom": True})
         body = json.dumps(described)
-        org.fault("html", route="describe", path=f"/{name}/", status=200, body=body)
+        org.fault("html", route="describe", path=f"/{name}/", status=200, body=body, times=None)
 
 
 def test_any_checkbox_that_both_objects_have_can_be_chosen(site: Site, cookie: str, practice_org: PracticeOrg) -> None:

@@ -80,6 +80,6 @@ def test_an_org_that_was_connected_at_the_common_sign_in_links_its_records(site:
 def test_why_a_person_is_not_in_salesforce_stands_on_their_page(site: Site, cookie: str) -> None:
     with site.installation.database.connect() as conn:
         opt_out(conn, site.installation.vault.subject_key, "norecord@search.example", "manual")
-    said = "No Lead or Contact has this address."
+    said = "A Lead or Contact with this address is looked for next."
     assert said in read(site, cookie, "/people?address=norecord@search.example")
     assert said not in read(site, cookie, "/people?address=never-heard-of@search.example")

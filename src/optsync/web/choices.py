@@ -35,9 +35,11 @@ class Card:
 
 
 def cards_of(settings: Settings, look: Described | None) -> list[Card]:
-    """The choices: Email Opt Out, the Marketo sales field, any other checkbox found, and both."""
+    """The choices: Email Opt Out, the Marketo sales field, any other checkbox found, and both. A field that was chosen
+    once and is gone from the org is no choice."""
     custom = list(look.custom_fields()) if look else []
-    if settings.custom and settings.custom not in custom:
+    is_in_use = settings.choice is not Choice.EMAIL or settings.read_both
+    if settings.custom and settings.custom not in custom and (is_in_use or look is None):
         custom.append(settings.custom)
     sales = next((f for f in custom if f.label == fields.SALES_LABEL), None)
     cards = [email_card(settings, look), sales_card(settings, look, sales)]

@@ -115,6 +115,7 @@ def save(request: HttpRequest, org: Connection, change: Change) -> HttpResponse:
     carry: Carry = "new" if request.POST.get("carry") == "new" else "all"
     with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
         org_settings.apply_change(desk_.connection(), session, org.org_id, change, carry, actor=admin_of(request))
+    forget_look(org.org_id)
     named = of_org(request)
     return redirect(f"{reverse('web:integrations')}?saved{f'&{urlencode(named)}' if named else ''}")
 
@@ -157,7 +158,7 @@ def described(org: Connection) -> Described | None:
 
 
 def forget_look(org_id: int) -> None:
-    """The fields of this org were changed from here: the next page looks afresh."""
+    """The fields of this org, or the choice among them, were changed from here: the next page looks afresh."""
     _looks.pop(org_id, None)
 
 
