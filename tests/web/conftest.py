@@ -67,6 +67,13 @@ def own_org() -> Iterator[PracticeOrg]:
 
 
 @pytest.fixture(scope="package")
+def lasting_org() -> Iterator[PracticeOrg]:
+    """An org beside the site's whose credentials no test changes."""
+    with PracticeOrg.start(leads=20, contacts=30, grant_opt_out=True) as org:
+        yield org
+
+
+@pytest.fixture(scope="package")
 def new_site(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An installation that is not connected to anything yet."""
     with (

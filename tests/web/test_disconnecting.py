@@ -16,12 +16,14 @@ PAGE = "/settings/salesforce/disconnect"
 
 
 @pytest.fixture
-def org_id(new_site: Site, admin: str, own_org: PracticeOrg) -> str:
+def org_id(new_site: Site, admin: str, lasting_org: PracticeOrg) -> str:
     """The Salesforce id of the one org that is connected."""
     assert admin, "which leaves nothing behind"
     house = new_site.installation
     with house.database.connect() as conn:
-        return connect(conn, house.vault, Credential.from_file(own_org.credentials_file), seams.real()).salesforce_id
+        return connect(
+            conn, house.vault, Credential.from_file(lasting_org.credentials_file), seams.real()
+        ).salesforce_id
 
 
 def test_an_org_is_disconnected_by_a_button_that_says_what_it_means(new_site: Site, admin: str, org_id: str) -> None:

@@ -467,8 +467,12 @@ def test_a_key_that_our_key_file_cannot_read_loses_nothing(new_site: Site) -> No
     post = posts.signed("mailtrap", posts.UNSUBSCRIBES["mailtrap"]("key@file.example.com"), KEY, url)
     stranger = Fernet(Fernet.generate_key()).encrypt(KEY.encode())
     with new_site.installation.database.connect() as conn:
-        conn.execute("UPDATE mail_source SET signing_key = %s WHERE provider = 'mailtrap'", [stranger])
-    status, text = call(new_site, "mailtrap", post, secret_of(url))
+        kept = conn.execute("SELECT signing_key FROM mail_source WHERE provider = 'mailtrap'").fetchone()
+        assert kept is not None
+        change = "UPDATE mail_source SET signing_key = %s WHERE provider = 'mailtrap'"
+        conn.execute(change, [stranger])
+        status, text = call(new_site, "mailtrap", post, secret_of(url))
+        conn.execute(change, [kept[0]])
     assert (status, "Send it again." in text) == (503, True)
     assert state_of(new_site, "mailtrap").rejected_why == incoming.KEY_UNREADABLE
 

@@ -18,15 +18,15 @@ PAGE = "/settings/salesforce/reconnect"
 
 
 @pytest.fixture
-def org(new_site: Site, admin: str, own_org: PracticeOrg) -> Iterator[PracticeOrg]:
+def org(new_site: Site, admin: str, lasting_org: PracticeOrg) -> Iterator[PracticeOrg]:
     """The one org that is connected, by a key; Salesforce has refused our sign-in."""
     assert admin, "which leaves nothing behind"
     house = new_site.installation
     with house.database.connect() as conn:
-        made = connect(conn, house.vault, Credential.from_file(own_org.credentials_file), seams.real())
+        made = connect(conn, house.vault, Credential.from_file(lasting_org.credentials_file), seams.real())
         marks.pause(conn, made.org_id, 0, "", 3600, "INVALID_SESSION_ID", "Session expired or invalid")
-    yield own_org
-    own_org.behaviour(app_approved=True)
+    yield lasting_org
+    lasting_org.behaviour(app_approved=True)
 
 
 def pauses(site: Site) -> list[str]:

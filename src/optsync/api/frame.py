@@ -40,10 +40,7 @@ class ApiFrame:
             for name, value in caller.quota.headers.items():
                 response.setdefault(name, value)
         response["Cache-Control"] = "no-store"
-        if is_head:
-            response["Content-Length"] = str(len(response.content))
-            response.content = b""
-        return response
+        return without_body(response) if is_head else response
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
         """Refuses a query parameter that the route does not have: a mistyped `cursor` would read one page for ever."""
@@ -57,6 +54,16 @@ class ApiFrame:
             return None
         errors = [{"where": name[:100], "detail": "there is no such parameter"} for name in unknown[:100]]
         return told(request, Refusal("invalid", f"{len(unknown)} of the parameters are not known here", errors=errors))
+
+
+def without_body(response: HttpResponse) -> HttpResponse:
+    """An answer to HEAD; of a streamed one nobody knows the length."""
+    if response.streaming:
+        response.close()
+        return HttpResponse(status=response.status_code, headers=dict(response.items()))
+    response["Content-Length"] = str(len(response.content))
+    response.content = b""
+    return response
 
 
 def drain(request: HttpRequest) -> None:
