@@ -1,5 +1,6 @@
 """Settings > Unsubscribes: Messaging, Unsubscribe page, Sources; what looks like a link scanner on the issues page."""
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -120,7 +121,7 @@ def test_sources_show_when_each_last_unsubscribed_somebody(site: Site, cookie: s
 def test_a_burst_is_shown_and_kept_by_one_click(site: Site, cookie: str, conn: Connection) -> None:
     people = scanned(site, conn, "198.51.101.0/24")
     text = read(site, cookie, "/issues")
-    assert f"Looks like a link scanner: {scanners.PEOPLE} people in 1 s from 198.51.101.0/24" in text
+    assert re.search(rf"Looks like a link scanner: {scanners.PEOPLE} people in \d s from 198\.51\.101\.0/24", text)
     assert "198.51.101.0/24" not in read(site, cookie, "/holds")
     number = number_of(conn, "198.51.101.0/24")
     status, text = press(site, cookie, f"/issues/scanner/{number}", decide="keep")
