@@ -40,7 +40,7 @@ from optsync.web.templatetags.web import day
 from optsync.web.words import SOURCES
 
 PAGE_ROWS = 50
-LOOK_MAX = 3_000
+LOOK_MAX = 2_000
 """So many people in a state, or with a beginning, are few: the page looks among them."""
 WALK_MAX = 1_000
 """Rows of the whole list that one page looks at when they are not few; then it offers to go on."""
