@@ -29,6 +29,12 @@ def test_the_command_line_makes_a_key_that_opens_and_revokes_it(site: Site) -> N
     assert site.installation.run("api-keys", "revoke", row["handle"]).code == 1
 
 
+@pytest.mark.parametrize("name", ["", " ", "\0", "\x1e\x1f", "\x85"])
+def test_a_name_that_says_nothing_makes_no_key(site: Site, name: str) -> None:
+    asked = program(site, "admin").post("/v1/keys", {"name": name, "scopes": ["check"]})
+    assert (asked.status, asked.json["errors"][0]["where"]) == (422, "/name")
+
+
 def test_wrong_use_of_the_command_line_makes_no_key(site: Site) -> None:
     before = site.installation.run("api-keys", "list", "--json").json()
     for arguments in (["make", "x"], ["make", "x", "--scope", "root"], ["make", " ", "--scope", "check"]):

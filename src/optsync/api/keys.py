@@ -13,7 +13,7 @@ from optsync.api.cursors import Cursor, Limit, cut, number_in
 from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, made_once
 from optsync.api.problems import Refusal
-from optsync.api.shapes import WHOLE, Asked, Told
+from optsync.api.shapes import NOT_BLANK, WHOLE, Asked, Told
 from optsync.config.desk import desk
 
 router = Router()
@@ -49,7 +49,7 @@ class NewKey(Asked):
     name: str = Field(
         min_length=1,
         max_length=NAME_LENGTH_MAX,
-        pattern=r"\S",
+        pattern=NOT_BLANK,
         description="The program that will use it.",
         examples=["crm sender"],
     )

@@ -12,6 +12,9 @@ Address = Annotated[
 ]
 
 
+NOT_BLANK = r"[^\s\x00-\x20\x85]"
+"""A text that says something. No space alone would not do: Python counts control characters as spaces, pydantic not."""
+
 WHOLE = BeforeValidator(lambda one: int(one) if isinstance(one, float) and one.is_integer() else one)
 """For a whole number as JSON has it: 4.0 is one, too. Behind its bounds, or the document loses them."""
 

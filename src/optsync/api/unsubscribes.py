@@ -12,7 +12,7 @@ from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, once
 from optsync.api.limits import SENDING
 from optsync.api.problems import Refusal
-from optsync.api.shapes import Address, Asked, Told
+from optsync.api.shapes import NOT_BLANK, Address, Asked, Told
 from optsync.config.desk import desk
 from optsync.ledger import opt_outs
 from optsync.ledger.lifts import Mode
@@ -61,7 +61,7 @@ class Lift(Asked):
     """Why the person may be mailed again."""
 
     reason: str = Field(
-        min_length=1, max_length=1_000, pattern=r"\S", description="Kept for ever, with your key's name."
+        min_length=1, max_length=1_000, pattern=NOT_BLANK, description="Kept for ever, with your key's name."
     )
     mode: Mode = Field(
         "when-unticked",
