@@ -22,14 +22,10 @@ if TYPE_CHECKING:
 def compliance(out: Output, address: str, values: tuple[str, ...]) -> None:
     """Why the data of ADDRESS may be used, and where they came from; with --set changed first.
 
-    \b
-    authorization_type  consent, legitimate interest, performance of a contract, compliance with legal obligation,
-                        protection of vital interests, public interest/official authority, other
-    consent_date        for a consent, as 2026-03-31
-    consent_purpose     for a consent
-    authorization_note  for other
-    source_type         crm sync, import, manual upload, chrome extension, other
-    source_note         for other
+    What can be set: authorization_type (consent, legitimate interest, performance of a contract, compliance with legal
+    obligation, protection of vital interests, public interest/official authority, other; its authorization_note for
+    other), consent_date and consent_purpose (for a consent; the date as 2026-03-31), source_type (crm sync, import,
+    manual upload, chrome extension, other; its source_note for other).
 
     An empty value empties it. A consent opts nobody in: who is blocked stays blocked. For many people import a file
     with these columns: optsync import FILE.
