@@ -142,11 +142,9 @@ def counted(number: int, noun: str) -> str:
 def export(out: Output, what: "What", org: str | None) -> None:
     """Print what is known as CSV; with --json one object a line, with `address`.
 
-    \b
-    opt-outs   every active account-wide opt-out; without a word, these
-    people     everybody, unsubscribed or not, with compliance data
-    ids        the Salesforce records of people with the state of their boxes
-    evidence   each person with the whole history, one JSON object a line
+    opt-outs: every active account-wide opt-out, and what is printed without a word. people: everybody, unsubscribed or
+    not, with compliance data. ids: the Salesforce records of people with the state of their boxes. evidence: each
+    person with the whole history, one JSON object a line.
 
     An import of opt-outs, people or ids restores them. Erased people are left out. Each export stands in the audit.
     """
