@@ -1,4 +1,4 @@
-"""A practice org in which the doctor finds nothing: every right, every page layout, every profile."""
+"""A practice org in which the doctor finds nothing: every right, every page layout, every profile, change events."""
 
 import json
 from urllib.parse import quote
@@ -8,6 +8,8 @@ from tests.practice import PracticeOrg
 EMAIL = "HasOptedOutOfEmail"
 BARE = {"Lead": "Lead-Lead Layout", "Contact": "Contact-Contact %28Sales%29 Layout"}
 """The layouts of a fresh practice org that lack Email Opt Out."""
+MEMBERS = ("LeadChangeEvent", "ContactChangeEvent")
+TOOLING = "/services/data/v62.0/tooling"
 SOBJECTS = "/services/data/v62.0/sobjects"
 QUERY = "/services/data/v62.0/query?q="
 
@@ -18,11 +20,23 @@ def make_sound(org: PracticeOrg) -> None:
     for object_name in BARE:
         show(org, object_name, EMAIL)
         let_read(org, object_name, EMAIL)
+    select(org, *MEMBERS)
 
 
 def show(org: PracticeOrg, object_name: str, field: str, behavior: str | None = "Edit") -> None:
     """Puts the field on the object's bare layout, or takes it off."""
     org.call("POST", "/layouts/item", {"layout": BARE[object_name], "field": field, "behavior": behavior})
+
+
+def select(org: PracticeOrg, *entities: str) -> None:
+    """What Change Data Capture tells of, from now on nothing else."""
+    members = f"{TOOLING}/sobjects/PlatformEventChannelMember"
+    found = json.loads(as_admin(org, "GET", f"{TOOLING}/query?q=SELECT+Id+FROM+PlatformEventChannelMember"))
+    for row in found["records"]:
+        as_admin(org, "DELETE", f"{members}/{row['Id']}")
+    for entity in entities:
+        tree = {"eventChannel": "ChangeEvents", "selectedEntity": entity}
+        as_admin(org, "POST", members, {"FullName": f"ChangeEvents_{entity}", "Metadata": tree})
 
 
 def let_read(org: PracticeOrg, object_name: str, field: str) -> None:

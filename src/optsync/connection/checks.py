@@ -13,6 +13,7 @@ Place = Literal["salesforce", "here"]
 
 PERMISSION_SETS: Final = "PermSets/home"
 PACKAGES: Final = "ImportedPackage/home"
+CHANGE_DATA_CAPTURE: Final = "CdcObjectEnablement/home"
 FIELDS: Final = "ObjectManager/{}/FieldsAndRelationships/view"
 """Pages of Salesforce Setup below /lightning/setup/, as public repositories link to them."""
 PAGE_LAYOUTS: Final = "ObjectManager/{}/PageLayouts/view"

@@ -1,4 +1,4 @@
-"""The doctor's checks of an org's Setup: the user's rights, page layouts, who sees the field, rules, the package.
+"""The doctor's checks of an org's Setup: rights, page layouts, who sees the field, rules, the package, change events.
 
 Most of it needs *View Setup and Configuration*, which an integration user may well lack: what Salesforce does not let
 us see is skipped with the page where a person sees it, and never counts as a failure.
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from optsync.connection.checks import (
+    CHANGE_DATA_CAPTURE,
     DUPLICATE_RULES,
     FIELDS,
     PACKAGES,
@@ -34,6 +35,7 @@ NAMED_MAX: Final = 10
 """So many layouts or rules are named; how many more there are is said."""
 WITHOUT_LEADS: Final = ("Salesforce Platform", "Chatter", "Identity", "Company Communities", "Customer Community")
 """Licences without Leads, by how their names begin (Salesforce Help, "User Licenses")."""
+CHANGE_EVENTS: Final = frozenset({"LeadChangeEvent", "ContactChangeEvent"})
 
 
 def check_user(session: Session, link: Link) -> Iterator[Check]:
@@ -100,6 +102,12 @@ def check_readers(session: Session, link: Link, wanted: list[OptOutField]) -> It
             return _readers(session, wanted, name, Check(check_id, title, "pass", link=link))
 
         yield _looked(f"readers.{name}", title, link(FIELDS.format(name)), look)
+
+
+def check_events(session: Session, link: Link) -> Iterator[Check]:
+    """Whether Change Data Capture is on for both objects."""
+    title = told("Change Data Capture is selected for Lead and Contact")
+    yield _looked("events", title, link(CHANGE_DATA_CAPTURE), lambda *head: _events(session, *head))
 
 
 def namespace_of(api_name: str) -> str:
@@ -245,6 +253,17 @@ def _readers(session: Session, wanted: list[OptOutField], name: Kind, sound: Che
         "open the field, Set Field-Level Security, and tick Visible for these profiles; Read-Only is enough for people"
     )
     return Check(sound.id, sound.title, "warn", why, fix, sound.link)
+
+
+def _events(session: Session, check_id: str, title: Told, link: str) -> Check:
+    if tooling.selected_for_change_events(session) >= CHANGE_EVENTS:
+        return Check(check_id, title, "pass")
+    why = told(
+        "today it makes no difference: this version does not listen to change events, "
+        "and a tick made in Salesforce arrives with the nightly sync"
+    )
+    fix = told("nothing now; to be ready for it: Setup > Change Data Capture, select Lead and Contact")
+    return Check(check_id, title, "warn", why, fix, link)
 
 
 def _named(names: Iterable[str]) -> str:

@@ -158,6 +158,7 @@ def _check_setup(conn: psycopg.Connection, session: Session, chosen: Settings, e
     yield from checks_setup.check_custom(
         session, link, next((one for one in wanted if one.lead_name != fields.EMAIL.lead_name), None)
     )
+    yield from checks_setup.check_events(session, link)
 
 
 def _api_refused(error: SalesforceError) -> Check:

@@ -128,6 +128,12 @@ def active_duplicate_rules(session: Session, objects: Iterable[str]) -> dict[str
     return found
 
 
+def selected_for_change_events(session: Session) -> set[str]:
+    """What Setup > Change Data Capture has selected, such as LeadChangeEvent."""
+    soql = "SELECT SelectedEntity FROM PlatformEventChannelMember WHERE EventChannel = 'ChangeEvents'"
+    return {_text(row, "SelectedEntity") for row in query.rows(session, soql, tooling=True)}
+
+
 def _kind(row: dict[str, Any]) -> Kind:
     for kind in PREFIXES.values():
         if row.get("TableEnumOrId") == kind:

@@ -22,7 +22,7 @@ from optsync.webhooks.providers import PROVIDERS, Policy
 from tests.config.pooler import transaction_pooler
 from tests.flows.push.world import EMAIL, SALES, World, become_worker
 from tests.servers import environment
-from tests.soundness import hide, let_read, make_sound, show
+from tests.soundness import MEMBERS, hide, let_read, make_sound, select, show
 
 SOUND = {
     "sign-in",
@@ -43,6 +43,7 @@ SOUND = {
     "validation-rules",
     "duplicate-rules",
     "package",
+    "events",
     "api-budget",
     "bulk-budget",
     "clock",
@@ -330,6 +331,7 @@ PLANTED = {
     "package": Planted(with_package, lambda w: w.org.package(installed=True)),
     "mapping": Planted(lambda w: w.choose(sync_on=True, field="sales"), map_the_lead),
     "readers": Planted(lambda w: hide(w.org, "Contact", EMAIL), lambda w: let_read(w.org, "Contact", EMAIL)),
+    "events": Planted(lambda w: select(w.org, "LeadChangeEvent"), lambda w: select(w.org, *MEMBERS)),
     "canary": Planted(lambda w: w.org.flow(unsets=True), lambda w: w.org.flow(unsets=False), with_canary),
     "api-budget": Planted(lambda w: w.org.limits(daily=1_000, used=900), lambda w: w.org.limits(daily=1_000, used=10)),
     "bulk-budget": Planted(lambda w: w.org.limits(bulk_queries_left=3), lambda w: w.org.limits(bulk_queries_left=900)),
@@ -404,7 +406,7 @@ def test_who_may_not_look_at_the_mapping_of_leads_is_told_where_to_look(world: W
 def test_what_our_user_may_not_see_of_setup_is_skipped_and_no_failure(world: World) -> None:
     world.org.permit(view_setup=False)
     unseen = {"layouts.Lead", "layouts.Contact", "readers.Lead", "readers.Contact"}
-    unseen |= {"validation-rules", "duplicate-rules"}
+    unseen |= {"validation-rules", "duplicate-rules", "events"}
     assert defects(world) == dict.fromkeys(unseen, "skip")
     assert "View Setup and Configuration" in examine(world)["layouts.Lead"].fix
 
