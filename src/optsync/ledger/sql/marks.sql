@@ -56,7 +56,7 @@ FROM unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
 WHERE m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id AND m.claimed_by = %(worker)s;
 
 -- name: trim_settled
--- Removes the marks that were left to the worker although they are no longer due (sql/functions.sql trim_settled).
+-- Removes the marks that were left to the worker although they are no longer due (functions/marks.sql trim_settled).
 SELECT trim_settled(%(org)s::smallint, %(records)s);
 
 -- name: still_mine
@@ -96,7 +96,7 @@ WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::sm
   AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text));
 
 -- name: retry_now_of_cause
--- The same for the parked marks of an org with one cause (cause_of, of the pages' migration), by its index.
+-- The same for the parked marks of an org with one cause (cause_of), by its index.
 UPDATE mark SET due_at = clock()
 WHERE org_id = %(org)s AND state = 'p' AND state IN ('o', 'p') AND reason IS NOT NULL
   AND cause_of(reason, record_id) = %(cause)s AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text))

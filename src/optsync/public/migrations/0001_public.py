@@ -1,4 +1,4 @@
-"""Senders, visits, the brand and the message texts."""
+"""Senders, visits, the brand, the message texts, and what came in by slices."""
 
 from pathlib import Path
 from typing import ClassVar

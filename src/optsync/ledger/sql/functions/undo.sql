@@ -1,5 +1,4 @@
 -- Undoing what a run brought in (rules 8): its ticks were a mistake. Nothing is written in Salesforce.
-ALTER TABLE dispute ADD COLUMN run_id int;      -- the run whose undo it is of; names the boxes for a person to untick
 
 -- The people whom a run has opted out by a tick and who are opted out by nothing else. An opt-out and its event are of one
 -- transaction and so of one moment. repeated: somebody has ticked a box of theirs since: one that neither we have ticked

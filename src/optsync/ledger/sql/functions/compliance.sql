@@ -1,21 +1,3 @@
--- Why a person's data may be used, and where it came from (core/compliance.py). It never changes an opt-out. Texts hold no
--- addresses. No foreign key, as with opt_out.
-CREATE TABLE compliance (
-    address_id         bigint PRIMARY KEY,
-    authorization_type text CHECK (authorization_type IN (
-        'consent', 'legitimate interest', 'performance of a contract', 'compliance with legal obligation',
-        'protection of vital interests', 'public interest/official authority', 'other')),
-    authorization_note text,
-    consent_date       date,
-    consent_purpose    text,
-    source_type        text CHECK (source_type IN ('crm sync', 'import', 'manual upload', 'chrome extension', 'other')),
-    source_note        text,
-    set_at             timestamptz NOT NULL,
-    set_by             text NOT NULL,
-    CHECK ((authorization_type IS NOT DISTINCT FROM 'consent') = (consent_date IS NOT NULL)),
-    CHECK ((consent_date IS NULL) = (consent_purpose IS NULL))
-);
-
 -- What stands there, without what is empty; '{}' where there is nothing.
 CREATE FUNCTION compliance_told(c compliance) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT coalesce(jsonb_strip_nulls(to_jsonb(c)) - '{address_id,set_at,set_by}'::text[], '{}')
@@ -52,17 +34,4 @@ BEGIN
     FROM changed JOIN wanted w ON w.id = changed.address_id;
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
-END $$;
-
--- As in functions.sql; and nothing is kept any more of why the data could be used.
-CREATE OR REPLACE FUNCTION erase_address(p_address bigint, p_subject bytea, p_actor text, p_reason text) RETURNS boolean
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock_shared(7004, 0), pg_advisory_xact_lock(7005, 0);
-    UPDATE address SET normal = NULL, erased_hash = p_subject WHERE address_id = p_address AND normal IS NOT NULL;
-    IF NOT FOUND THEN RETURN false; END IF;
-    DELETE FROM lookup WHERE address_id = p_address;
-    DELETE FROM compliance WHERE address_id = p_address;
-    INSERT INTO event (kind, subject, actor, reason) VALUES ('erased', p_subject, p_actor, p_reason);
-    RETURN true;
 END $$;
