@@ -211,7 +211,6 @@ def retry(out: Output, run_number: int | None, reason: str | None, org: str | No
         org_id = house.org_id(org)
         if run_number is not None and runs.report(house.conn, run_number) is None:
             raise Problem(f"there is no sync run {run_number}", "nothing was done", "see the newest one: optsync run")
-        marks.clear_pauses(house.conn, org_id)
         due = marks.retry_now(house.conn, org_id, reason, run_number)
     out.show({"due": due}, f"{OK} {due:,} marks are due now." if due else f"{OK} Nothing waits to be tried again.")
     return FINE

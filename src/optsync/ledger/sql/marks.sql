@@ -91,7 +91,7 @@ SELECT org_id, field, prefix, since, until, code, message FROM pause WHERE until
 -- name: retry_now
 -- Makes parked marks and owed ones that wait due at once; what a person refused (a fan-out, a mass change) stays refused.
 UPDATE mark SET due_at = clock()
-WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::smallint)
+WHERE org_id = %(org)s AND state IN ('o', 'p')
   AND coalesce(reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text));
 
@@ -107,8 +107,8 @@ WHERE org_id = %(org)s AND state = 'p' AND state IN ('o', 'p') AND reason IS NOT
 UPDATE mark m SET due_at = clock()
 FROM (SELECT DISTINCT ON (org_id, field, record_id) org_id, field, record_id, cause_of(reason, record_id) AS cause FROM event
       WHERE run_id = %(run)s AND kind = 'parked' ORDER BY org_id, field, record_id, event_id DESC) e
-WHERE (m.org_id, m.field, m.record_id) = (e.org_id, e.field, e.record_id) AND m.state IN ('o', 'p')
-  AND (%(org)s::smallint IS NULL OR m.org_id = %(org)s::smallint)
+WHERE (m.org_id, m.field, m.record_id) = (e.org_id, e.field, e.record_id)
+  AND m.org_id = %(org)s AND m.state IN ('o', 'p')
   AND coalesce(m.reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (m.due_at IS NULL OR m.due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text))
   AND (%(cause)s::text IS NULL OR (e.cause = %(cause)s::text AND m.state = 'p'));
