@@ -9,9 +9,8 @@ from optsync.config.vault import Vault
 from optsync.ledger.check import may_mail
 from optsync.ledger.people import timeline
 from optsync.public.tokens import make_token, read_token
-from tests.installation import Site
+from tests.installation import FORM, Site
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PAGE_BYTES_MAX = 10_000
 
 

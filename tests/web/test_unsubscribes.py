@@ -10,7 +10,7 @@ import pytest
 from optsync.connection.connect import connections
 from optsync.ledger import lifts, marks, people, record
 from optsync.ledger.people import Link
-from tests.installation import Site
+from tests.installation import FORM, Site
 from tests.web.conftest import post, press, read
 
 FORMULA = "=cmd|calc@example.com"
@@ -121,8 +121,9 @@ def test_a_slip_of_the_hand_is_refused_and_need_not_be_typed_again(site: Site, c
 
 
 def test_a_form_of_another_site_records_nobody(site: Site, cookie: str) -> None:
-    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
-    assert site.request("POST", "/unsubscribes", "address=forged@example.com", headers)[0].status == 403
+    assert (
+        site.request("POST", "/unsubscribes", "address=forged@example.com", FORM | {"Cookie": cookie})[0].status == 403
+    )
     assert site.installation.run("check", "forged@example.com").code == 0
 
 
