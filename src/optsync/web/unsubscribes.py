@@ -5,7 +5,7 @@ unsubscribes there are and whatever is asked for.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, get_args
@@ -312,16 +312,32 @@ def look_at(
 
 
 def people_among(asked: Asked) -> list[int] | None:
-    """The addresses to look among when they are few; None when the list is walked instead."""
-    sets = [
-        people_in_state(asked.state) if asked.state else None,
-        people_found(asked.q) if asked.q else None,
-        people_of_bar(asked.took) if asked.took else None,
-        people_by(asked.actor) if asked.actor else None,
-        people_in_field(asked) if asked.opt_out_field else None,
+    """The addresses to look among when they are few; None when the list is walked instead.
+
+    The cheapest looks come first, and none is made to choose among fewer than a page shows: the list looks closer.
+    """
+    looks: list[tuple[object, Callable[[], list[int] | None]]] = [
+        (asked.q, lambda: people_found(asked.q)),
+        (asked.took, lambda: people_of_bar(asked.took)),
+        (asked.state, lambda: people_in_state(asked.state)),
+        (asked.opt_out_field, lambda: few("people_in_field", asked.box)),
+        (asked.actor, lambda: few("people_by", {"actor": asked.actor, **pads()})),
     ]
-    few = [set(found) for found in sets if found is not None]
-    return sorted(set.intersection(*few)) if few else None
+    among: set[int] | None = None
+    for is_asked, look in looks:
+        if is_asked and (among is None or len(among) > PAGE_ROWS):
+            found = look()
+            if found is not None:
+                among = set(found) if among is None else among.intersection(found)
+    return None if among is None else sorted(among)
+
+
+def few(statement: str, values: dict[str, Any]) -> list[int] | None:
+    """The addresses that a statement finds; None when it has looked at LOOK_MAX rows: there may be more of them."""
+    row = desk().connection().execute(sql("optsync.web", statement), values | {"most": LOOK_MAX}).fetchone()
+    assert row is not None  # an aggregate answers with one row
+    found, looked_at = row
+    return found if looked_at < LOOK_MAX else None
 
 
 def people_of_bar(key: str) -> list[int]:
@@ -330,41 +346,18 @@ def people_of_bar(key: str) -> list[int]:
     return [address_id for org in connections(conn) for address_id in propagation.people(conn, org.org_id, key)]
 
 
-def people_in_field(asked: Asked) -> list[int] | None:
-    """Who has a box in an opt-out field; None when they are many."""
-    row = desk().connection().execute(sql("optsync.web", "people_in_field"), asked.box | {"most": LOOK_MAX}).fetchone()
-    assert row is not None  # an aggregate answers with one row
-    found, looked_at = row
-    return found if looked_at < LOOK_MAX else None
-
-
-def people_by(actor: str) -> list[int] | None:
-    """Whom somebody unsubscribed; None when they are many: most of the newest are theirs then."""
-    values = {"actor": actor, "most": LOOK_MAX, **pads()}
-    row = desk().connection().execute(sql("optsync.web", "people_by"), values).fetchone()
-    assert row is not None  # an aggregate answers with one row
-    found, events = row
-    return found if events < LOOK_MAX else None
-
-
 def people_found(text: str) -> list[int] | None:
     """The addresses that begin like this or have this record; None when they are many."""
-    conn = desk().connection()
     if is_person_id(text):
-        rows = conn.execute(sql("optsync.web", "people_of_record"), {"record": to_18(text)}).fetchall()
-    else:
-        values = span_of(text) | {"most": LOOK_MAX}
-        rows = conn.execute(sql("optsync.web", "people_beginning"), values).fetchall()
-    return [address_id for (address_id,) in rows] if len(rows) < LOOK_MAX else None
+        return few("people_of_record", {"record": to_18(text)})
+    return few("people_beginning", span_of(text))
 
 
 def people_in_state(state: str) -> list[int] | None:
-    """The addresses to look among when they are few; None when the list is walked instead: most people are in it."""
-    conn = desk().connection()
-    if state == "confirmed" or (state == "not linked" and not connections(conn)):
+    """The addresses that may be in a state; None when they are many: most people are in it."""
+    if state == "confirmed" or (state == "not linked" and not connections(desk().connection())):
         return None
-    found = conn.execute(sql("optsync.web", "people_in_state"), {"state": state, "most": LOOK_MAX}).fetchall()
-    return [address_id for (address_id,) in found] if len(found) < LOOK_MAX else None
+    return few("people_in_state", {"state": state})
 
 
 def pill_of(state: str) -> dict[str, str]:

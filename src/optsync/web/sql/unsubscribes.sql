@@ -45,30 +45,35 @@ WHERE (a.normal >= %(first)s AND a.normal < %(last)s OR %(first)s = '') AND (%(s
 ORDER BY o.since DESC, o.address_id DESC LIMIT %(rows)s;
 
 -- name: people_in_state
--- Addresses that may be in a state that few people are in, at most so many; the list above looks closer.
-SELECT DISTINCT address_id FROM (
-    SELECT r.address_id FROM (
-        (SELECT org_id, record_id FROM mark WHERE state = 'h' AND %(state)s = 'held' LIMIT %(most)s)
-        UNION ALL (SELECT org_id, record_id FROM mark WHERE state = 'p' AND %(state)s = 'parked' LIMIT %(most)s)
-        UNION ALL (SELECT m.org_id, m.record_id FROM org JOIN mark m USING (org_id)
-                   WHERE m.state NOT IN ('c', 'h') AND m.state = 'o' AND %(state)s = 'owed' LIMIT %(most)s)) waits
-    JOIN record r USING (org_id, record_id) WHERE r.address_id IS NOT NULL
-    UNION ALL (SELECT address_id FROM opt_out WHERE lift_waits_at IS NOT NULL AND %(state)s = 'held' LIMIT %(most)s)
+-- Addresses that may be in a state that few people are in, and how many boxes and rows were looked at: `most` = there may be
+-- more, and none are named. The list above looks closer.
+WITH boxes AS MATERIALIZED (
+    (SELECT org_id, record_id FROM mark WHERE state = 'h' AND %(state)s = 'held' LIMIT %(most)s)
+    UNION ALL (SELECT org_id, record_id FROM mark WHERE state = 'p' AND %(state)s = 'parked' LIMIT %(most)s)
+    UNION ALL (SELECT m.org_id, m.record_id FROM org JOIN mark m USING (org_id)
+               WHERE m.state NOT IN ('c', 'h') AND m.state = 'o' AND %(state)s = 'owed' LIMIT %(most)s)),
+people AS MATERIALIZED (
+    (SELECT address_id FROM opt_out WHERE lift_waits_at IS NOT NULL AND %(state)s = 'held' LIMIT %(most)s)
     UNION ALL (SELECT address_id FROM opt_out WHERE scope = 0 AND lifted_at IS NOT NULL AND %(state)s = 'lifted' LIMIT %(most)s)
     UNION ALL (SELECT address_id FROM lookup WHERE %(state)s = 'not linked' LIMIT %(most)s)
-    UNION ALL (SELECT address_id FROM address WHERE erased_hash IS NOT NULL AND %(state)s = 'not linked' LIMIT %(most)s)) found
-LIMIT %(most)s;
+    UNION ALL (SELECT address_id FROM address WHERE erased_hash IS NOT NULL AND %(state)s = 'not linked' LIMIT %(most)s)),
+looked_at AS (SELECT least(%(most)s, (SELECT count(*) FROM boxes) + (SELECT count(*) FROM people))::int AS rows)
+SELECT ARRAY(SELECT r.address_id FROM boxes JOIN record r USING (org_id, record_id)
+             WHERE r.address_id IS NOT NULL AND (SELECT rows FROM looked_at) < %(most)s
+             UNION SELECT address_id FROM people), rows FROM looked_at;
 
 -- name: last_of_sources
 -- When each source last unsubscribed somebody; NULL when it never did.
 SELECT s.source, (SELECT max(o.since) FROM opt_out o WHERE o.source = s.source) FROM unnest(%s::text[]) AS s(source);
 -- name: people_beginning
--- Addresses that begin as asked, at most so many.
-SELECT address_id FROM address WHERE normal >= %(first)s AND normal < %(last)s LIMIT %(most)s;
+-- Addresses that begin as asked, and how many that are, at most so many.
+SELECT coalesce(array_agg(address_id), '{}'), count(*)::int
+FROM (SELECT address_id FROM address WHERE normal >= %(first)s AND normal < %(last)s LIMIT %(most)s) found;
 
 -- name: people_of_record
--- The address of a record in any org.
-SELECT r.address_id FROM org o JOIN record r USING (org_id) WHERE r.record_id = %(record)s AND r.address_id IS NOT NULL;
+-- The addresses of a record in any org, and how many these are.
+SELECT coalesce(array_agg(r.address_id), '{}'), count(*)::int
+FROM org o JOIN record r USING (org_id) WHERE r.record_id = %(record)s AND r.address_id IS NOT NULL;
 
 -- name: opt_outs_counted
 -- How many active opt-outs there are from some sources since a day, counted no further than so many.
@@ -81,26 +86,28 @@ EXPLAIN (FORMAT JSON) SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL 
                       AND since >= %(from_at)s::timestamptz AND since < %(to_at)s::timestamptz;
 
 -- name: people_by
--- Addresses that somebody unsubscribed, by the newest of these events, and how many events that took, at most so many. An
--- opt-out and its event are made at the same moment; a repeated one keeps the moment of the first.
-WITH theirs AS MATERIALIZED (
-    SELECT e.subject, e.source, first.at
-    FROM (SELECT subject, source, event_id FROM event
-          WHERE actor = %(actor)s AND kind IN ('opted out', 'repeated') ORDER BY event_id DESC LIMIT %(most)s) e,
+-- Addresses that somebody unsubscribed, by the newest of these events, and how many events there are, at most so many; none
+-- are named then. An opt-out and its event are made at the same moment; a repeated one keeps the moment of the first.
+WITH events AS MATERIALIZED (
+    SELECT subject, source FROM event
+    WHERE actor = %(actor)s AND kind IN ('opted out', 'repeated') ORDER BY event_id DESC LIMIT %(most)s),
+theirs AS MATERIALIZED (
+    SELECT e.subject, e.source, first.at FROM events e,
     LATERAL (SELECT f.at FROM event f WHERE f.subject = e.subject AND f.kind = 'opted out' AND f.scope = 0
-             ORDER BY f.event_id DESC LIMIT 1) first),
+             ORDER BY f.event_id DESC LIMIT 1) first
+    WHERE (SELECT count(*) FROM events) < %(most)s),
 moments AS (SELECT DISTINCT source, at FROM theirs),
 candidates AS MATERIALIZED (
     SELECT o.address_id, subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s) AS subject
     FROM moments m JOIN opt_out o ON o.source = m.source AND o.since = m.at AND o.scope = 0 JOIN address a USING (address_id))
-SELECT coalesce(array_agg(DISTINCT c.address_id), '{}'), (SELECT count(*)::int FROM theirs) FROM candidates c JOIN theirs t USING (subject);
+SELECT coalesce(array_agg(DISTINCT c.address_id), '{}'), (SELECT count(*)::int FROM events) FROM candidates c JOIN theirs t USING (subject);
 
 -- name: people_in_field
--- Addresses with a box in an opt-out field, and how many boxes were looked at, at most so many.
+-- Addresses with a box in an opt-out field, and how many boxes were looked at, at most so many; none are named then.
 WITH boxes AS MATERIALIZED (
     SELECT org_id, record_id FROM mark WHERE org_id = %(field_org)s AND field = %(field)s LIMIT %(most)s)
-SELECT coalesce(array_agg(DISTINCT r.address_id) FILTER (WHERE r.address_id IS NOT NULL), '{}'), count(*)::int
-FROM boxes LEFT JOIN record r USING (org_id, record_id);
+SELECT ARRAY(SELECT DISTINCT r.address_id FROM boxes JOIN record r USING (org_id, record_id)
+             WHERE r.address_id IS NOT NULL AND (SELECT count(*) FROM boxes) < %(most)s), (SELECT count(*)::int FROM boxes);
 
 -- name: fields_in_use
 -- The opt-out fields of all connected orgs in which anybody has a box, by number, with the org's name.
