@@ -6,15 +6,19 @@
 -- confirmed; 'not linked' without a live record; 'nothing owed' otherwise. The most urgent one of a person's boxes counts.
 -- Of the first `most` only those in a state and with a beginning are given, and the last one whatever it is: the next page
 -- goes on there. With `actor` only whom that one unsubscribed, with `field` only who has a box in it. States are looked up in
--- this order and no further than `rows` need; so nothing may sort behind that. The moment of `before` is a bound of its own:
--- the index is walked from there, which it is not for the pair of moment and address.
+-- this order and no further than `rows` need; so nothing may sort behind that. Of who does not begin so, or was not
+-- unsubscribed by that actor, no box is looked at, which costs more than all the rest. The moment of `before` is a bound of
+-- its own: the index is walked from there, which it is not for the pair of moment and address. So is that of the actor's
+-- newest event, with an hour for its transaction. Boxes are found by field, because the key of marks begins so.
 SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state, marked.in_field, doer.actor
 FROM (
     SELECT o.*, row_number() OVER (ORDER BY o.since DESC, o.address_id DESC) AS nth FROM (
         (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
              SELECT o.* FROM opt_out o
              WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz
-               AND o.since < least(%(to_at)s::timestamptz, %(before_at)s::timestamptz + interval '1 microsecond')
+               AND o.since < least(%(to_at)s::timestamptz, %(before_at)s::timestamptz + interval '1 microsecond',
+                                   (SELECT e.at + interval '1 hour' FROM event e WHERE e.actor = %(actor)s
+                                    AND e.kind IN ('opted out', 'repeated') ORDER BY e.event_id DESC LIMIT 1))
                AND %(among)s::bigint[] IS NULL
                AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
              ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) walked
@@ -24,8 +28,9 @@ FROM (
          WHERE o.scope = 0 AND o.source = ANY (%(sources)s::text[]) AND o.since >= %(from_at)s::timestamptz
            AND o.since < %(to_at)s::timestamptz AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))) o
     ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) o,
-LATERAL (SELECT a.normal, a.erased_hash FROM address a WHERE a.address_id = o.address_id) a,
-LATERAL (SELECT CASE WHEN %(actor)s <> '' THEN (
+LATERAL (SELECT a.normal, a.erased_hash, %(first)s = '' OR coalesce(a.normal >= %(first)s AND a.normal < %(last)s, false) AS begins
+         FROM address a WHERE a.address_id = o.address_id) a,
+LATERAL (SELECT CASE WHEN %(actor)s <> '' AND a.begins THEN (
              SELECT e.actor FROM event e
              WHERE e.subject = subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s) AND e.scope = 0
                AND e.kind IN ('opted out', 'repeated') ORDER BY e.event_id DESC LIMIT 1) END AS actor) doer,
@@ -37,9 +42,10 @@ LATERAL (
                 WHEN bool_or(m.state = 'c') THEN 'confirmed'
                 WHEN count(*) = 0 THEN 'not linked' ELSE 'nothing owed' END AS state,
            coalesce(bool_or(m.org_id = %(field_org)s AND m.field = %(field)s), false) AS in_field
-    FROM record r LEFT JOIN mark m USING (org_id, record_id)
-    WHERE r.address_id = o.address_id AND r.successor IS NULL) marked
-WHERE (a.normal >= %(first)s AND a.normal < %(last)s OR %(first)s = '') AND (%(state)s = '' OR marked.state = %(state)s)
+    FROM record r LEFT JOIN opt_out_field f USING (org_id)
+    LEFT JOIN mark m ON m.org_id = r.org_id AND m.field = f.field AND m.record_id = r.record_id
+    WHERE r.address_id = o.address_id AND r.successor IS NULL AND a.begins AND %(actor)s IN ('', doer.actor)) marked
+WHERE a.begins AND (%(state)s = '' OR marked.state = %(state)s)
   AND %(actor)s IN ('', doer.actor) AND (%(field)s = 0 OR marked.in_field)
    OR o.nth = %(most)s
 ORDER BY o.since DESC, o.address_id DESC LIMIT %(rows)s;
