@@ -246,7 +246,8 @@ def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     values = {"addresses": [row["address_id"] for row in rows], **pads()}
     with desk().connection().cursor(row_factory=dict_row) as cursor:
         doers = {one["address_id"]: one for one in cursor.execute(sql("optsync.web", "doers"), values)}
-    return [row | pill_of(row["state"]) | doing_of(row, doers.get(row["address_id"], {})) for row in rows]
+    pills = {state: pill_of(state) for state in {row["state"] for row in rows}}
+    return [row | pills[row["state"]] | doing_of(row, doers.get(row["address_id"], {})) for row in rows]
 
 
 def doing_of(row: dict[str, Any], doer: dict[str, Any]) -> dict[str, Any]:
