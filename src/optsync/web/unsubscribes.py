@@ -6,7 +6,7 @@ unsubscribes there are and whatever is asked for.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -293,10 +293,10 @@ def day_shown(chosen: date | None) -> str:
 
 def rows_of(asked: Asked) -> tuple[list[dict[str, Any]], str]:
     """The rows of a page, and the address of the next one; empty when the list ends here."""
-    among = people_among(asked)
-    most = PAGE_ROWS + 1 if not asked.is_searched else WALK_MAX if among is None else LOOK_MAX
-    looked_at = look_at(asked, among, most, PAGE_ROWS + 1, asked.before)
-    found = [row for row in looked_at if asked.takes(row)]
+    among, rest = people_among(asked)
+    most = PAGE_ROWS + 1 if not rest.is_searched else WALK_MAX if among is None else LOOK_MAX
+    looked_at = look_at(rest, among, most, PAGE_ROWS + 1, asked.before)
+    found = [row for row in looked_at if rest.takes(row)]
     if len(found) > PAGE_ROWS:
         return found[:PAGE_ROWS], asked.older_than(found[PAGE_ROWS - 1])
     return found, asked.older_than(looked_at[-1]) if looked_at and looked_at[-1]["nth"] == most else ""
@@ -312,25 +312,34 @@ def look_at(
         return cursor.execute(sql("optsync.web", "newest_opt_outs"), values).fetchall()
 
 
-def people_among(asked: Asked) -> list[int] | None:
-    """The addresses to look among when they are few; None when the list is walked instead.
+def people_among(asked: Asked) -> tuple[list[int] | None, Asked]:
+    """The addresses to look among when they are few, and what of them is still asked; None: the list is walked instead.
 
-    The cheapest looks come first, and none is made to choose among fewer than a page shows: the list looks closer.
+    The cheapest looks come first, and none is made to choose among fewer than a page shows: the list looks closer. Only
+    whom somebody unsubscribed need not be asked again; it is the dearest question about a row.
     """
     looks: list[tuple[object, Callable[[], list[int] | None]]] = [
         (asked.q, lambda: people_found(asked.q)),
         (asked.took, lambda: people_of_bar(asked.took)),
         (asked.state, lambda: people_in_state(asked.state)),
         (asked.opt_out_field, lambda: few("people_in_field", asked.box)),
-        (asked.actor, lambda: few("people_by", {"actor": asked.actor, **pads()})),
     ]
     among: set[int] | None = None
     for is_asked, look in looks:
         if is_asked and (among is None or len(among) > PAGE_ROWS):
-            found = look()
-            if found is not None:
-                among = set(found) if among is None else among.intersection(found)
-    return None if among is None else sorted(among)
+            among = both(among, look())
+    if asked.actor and (among is None or len(among) > PAGE_ROWS):
+        theirs = few("people_by", {"actor": asked.actor, **pads()})
+        if theirs is not None:
+            among, asked = both(among, theirs), replace(asked, actor="")
+    return None if among is None else sorted(among), asked
+
+
+def both(some: set[int] | None, others: list[int] | None) -> set[int] | None:
+    """Who is among both; None = everybody."""
+    if some is None or others is None:
+        return some if others is None else set(others)
+    return some.intersection(others)
 
 
 def few(statement: str, values: dict[str, Any]) -> list[int] | None:
@@ -432,10 +441,11 @@ def picked_out(picked: list[int], actor: str) -> Iterator[bytes]:
 def lines_left_by(asked: Asked) -> Lines:
     """The list walked to its end, in stretches."""
     yield csv_line(EXPORT_COLUMNS)
-    among, place = people_among(asked), None
+    among, rest = people_among(asked)
+    place = None
     while True:
-        rows = look_at(asked, among, LOOK_MAX, LOOK_MAX, place)
-        yield from (line_of(row) for row in rows if asked.takes(row) and is_exported(row))
+        rows = look_at(rest, among, LOOK_MAX, LOOK_MAX, place)
+        yield from (line_of(row) for row in rows if rest.takes(row) and is_exported(row))
         if not rows or rows[-1]["nth"] < LOOK_MAX:
             return
         place = (rows[-1]["since"], rows[-1]["address_id"])

@@ -92,21 +92,23 @@ EXPLAIN (FORMAT JSON) SELECT FROM opt_out WHERE scope = 0 AND lifted_at IS NULL 
                       AND since >= %(from_at)s::timestamptz AND since < %(to_at)s::timestamptz;
 
 -- name: people_by
--- Addresses that somebody unsubscribed, by the newest of these events, and how many events there are, at most so many; none
--- are named then. An opt-out and its event are made at the same moment; a repeated one keeps the moment of the first.
+-- Addresses that somebody, and nobody else since, unsubscribed, and how many such events there are, at most so many; none are
+-- named then. An opt-out and its event are made at the same moment; a repeated one keeps the moment of the first.
+-- `is_last` is a column: as a condition it would let the planner expect a handful, and compare each with each.
 WITH events AS MATERIALIZED (
-    SELECT subject, source FROM event
+    SELECT subject, source, event_id FROM event
     WHERE actor = %(actor)s AND kind IN ('opted out', 'repeated') ORDER BY event_id DESC LIMIT %(most)s),
 theirs AS MATERIALIZED (
-    SELECT e.subject, e.source, first.at FROM events e,
-    LATERAL (SELECT f.at FROM event f WHERE f.subject = e.subject AND f.kind = 'opted out' AND f.scope = 0
-             ORDER BY f.event_id DESC LIMIT 1) first
+    SELECT e.subject, e.source, told.at, told.last = e.event_id AS is_last FROM events e,
+    LATERAL (SELECT max(f.event_id) AS last, (array_agg(f.at ORDER BY f.event_id DESC) FILTER (WHERE f.kind = 'opted out'))[1] AS at
+             FROM event f WHERE f.subject = e.subject AND f.scope = 0 AND f.kind IN ('opted out', 'repeated')) told
     WHERE (SELECT count(*) FROM events) < %(most)s),
-moments AS (SELECT DISTINCT source, at FROM theirs),
+moments AS (SELECT DISTINCT source, at FROM theirs WHERE is_last),
 candidates AS MATERIALIZED (
     SELECT o.address_id, subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s) AS subject
     FROM moments m JOIN opt_out o ON o.source = m.source AND o.since = m.at AND o.scope = 0 JOIN address a USING (address_id))
-SELECT coalesce(array_agg(DISTINCT c.address_id), '{}'), (SELECT count(*)::int FROM events) FROM candidates c JOIN theirs t USING (subject);
+SELECT coalesce(array_agg(DISTINCT c.address_id), '{}'), (SELECT count(*)::int FROM events) FROM candidates c JOIN theirs t USING (subject)
+WHERE t.is_last;
 
 -- name: people_in_field
 -- Addresses with a box in an opt-out field, and how many boxes were looked at, at most so many; none are named then.
