@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from optsync.config.database import Connection, Database
 from optsync.core.brake import HELD_ABOVE_ADDRESSES
-from optsync.ledger import holds
+from optsync.ledger import acts, holds
 from optsync.ledger.batches import Wanted, opt_out_all, origin_of
-from optsync.public import acts
 
 KEY, SLICE, SLICES = b"k" * 32, 100, 12
 

@@ -122,7 +122,7 @@ def test_head_answers_like_get_without_a_body_and_other_methods_are_refused(site
     assert not is_blocked(site, "methods@example.com")
 
 
-@pytest.mark.parametrize("damage", ["", "x", "AAAA", "%00", "ä", "A" * 3000])
+@pytest.mark.parametrize("damage", ["", "x", "AAAA", "AAAA/", "a/b/c", "%00", "ä", "A" * 3000])
 def test_a_damaged_link_offers_a_form_and_never_opts_out(site: Site, damage: str) -> None:
     from urllib.parse import quote
 

@@ -359,6 +359,7 @@ WHY = {
     ),
     "unsubscribed from this sender": "Unsubscribed from this sender.",
     "in a mass change that waits for a decision": "In a mass change that waits for a decision.",
+    "this is not one e-mail address; ask for one at a time": "This is not one e-mail address.",
 }
 UNSUBSCRIBED = "Unsubscribed"
 ALLOWED = "Not unsubscribed: mail is allowed."
