@@ -137,3 +137,13 @@ def test_a_preview_that_finds_nothing_says_so_with_its_cost_and_stays_in_the_lis
         text = read(site, cookie, f"/runs/{moved}")
         assert "Both sides are equal" not in text
         assert "Opt-outs that would follow a person to a new address" in text
+
+
+def test_a_preview_says_which_boxes_it_does_not_count(site: Site, cookie: str) -> None:
+    counts = {"compared": 7, "differing": 1, "recorded": 1, "would_set": 0, "already_set": 7, "no_record": 0}
+    with told_runs(site, ("dry run", "dry run", counts), ("dry run", "dry run", counts | {"swept": 90})) as (
+        some,
+        all_,
+    ):
+        assert "the sync looks them up and ticks them, too" in read(site, cookie, f"/runs/{some}")
+        assert "the sync looks them up" not in read(site, cookie, f"/runs/{all_}")
