@@ -18,7 +18,7 @@ from optsync.connection import drafts
 from optsync.connection import settings as org_settings
 from optsync.connection.connect import Connection, connections, disconnected
 from optsync.connection.drafts import Draft
-from optsync.connection.sessions import open_session
+from optsync.connection.sessions import brief_session, open_session
 from optsync.connection.settings import Change
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
@@ -221,7 +221,7 @@ def seen_of(org: Connection) -> dict[str, Any]:
 def lines_of_switch(org: Connection) -> list[str]:
     """What switching on does, as the settings say it before they are saved."""
     desk_ = desk()
-    with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
+    with brief_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
         plan = org_settings.plan_change(desk_.connection(), session, org.org_id, Change(sync_on=True))
     return lines_of(plan, described(org))
 
