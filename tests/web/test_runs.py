@@ -5,14 +5,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from psycopg.types.json import Jsonb
 
 from optsync import seams
 from optsync.connection.connect import connections
 from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, apply_change
+from optsync.connection.settings import Change, Settings, apply_change
+from optsync.core.problems import Problem
 from optsync.ledger import marks
-from optsync.sync.nightly import sync_now
+from optsync.sync.nightly import refuse_switched_off, sync_now
+from optsync.sync.runs import RunReport, finish
 from tests.installation import Site
 from tests.web.conftest import read
 
@@ -111,6 +114,21 @@ def test_a_line_says_what_went_each_way_green_and_red(site: Site, cookie: str) -
         assert '<span class="tone ok">3</span> / <span class="tone warn">9 held</span>' in row
         assert 'data-label="Already equal">46<' in row
         assert 'data-label="API calls">7<' in row
+
+
+def test_why_a_run_failed_is_said_in_the_readers_language(site: Site, cookie: str) -> None:
+    with told_runs(site, ("dry run", "failed", {})) as [number], site.installation.database.connect() as conn:
+        report = RunReport(number, connections(conn)[0].org_id, "dry run", "failed")
+        with pytest.raises(Problem) as off:
+            refuse_switched_off(Settings(report.org_id))
+        report.error = {"what": off.value.what, "means": off.value.means, "next": "Salesforce's own words"}
+        finish(conn, report)
+        german, english = (read(site, cookie, f"/runs/{number}", language) for language in ("de", "en"))
+        assert "Der Schalter Sync to Salesforce ist aus, also gibt es keinen Abgleich zu starten" in german
+        assert "The switch Sync to Salesforce is off, so there is no comparison to run" in english
+        assert "Salesforce&#x27;s own words" in german
+        row = conn.execute("SELECT report -> 'error' ->> 'what' FROM run WHERE run_id = %s", [number]).fetchone()
+        assert row == (off.value.what,), "programs read English"
 
 
 def test_a_run_that_failed_shows_no_part_as_a_total(site: Site, cookie: str) -> None:

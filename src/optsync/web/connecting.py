@@ -28,7 +28,7 @@ from optsync.web import consent
 from optsync.web.integrations import described, lines_of
 from optsync.web.middleware import actor_of, admin_of
 from optsync.web.previews import preview_of
-from optsync.web.runs import going_of
+from optsync.web.runs import error_of, going_of
 from optsync.web.shell import REFUSED, chosen_org, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.words import result_of_run
@@ -214,7 +214,11 @@ def seen_of(org: Connection) -> dict[str, Any]:
         row = newest and cursor.execute(sql("optsync.web", "one_run"), {"run": newest["run_id"]}).fetchone()
     seen: dict[str, Any] = {"going": going_of(org.org_id), "can_cancel": True}
     if row:
-        seen |= {"run": row, "preview": preview_of(row), "result": result_of_run(row["result"], _)}
+        seen |= {
+            "run": row | {"error": error_of(row["error"])},
+            "preview": preview_of(row),
+            "result": result_of_run(row["result"], _),
+        }
     return seen
 
 

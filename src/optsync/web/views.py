@@ -276,9 +276,11 @@ def needed(org: Connection, waiting: Sequence[Waiting]) -> list[str]:
     """The number of the badge, and what it is made of."""
     here = sum(one.refused for one in waiting if one.org_id == org.org_id)
     elsewhere = sum(one.refused for one in waiting if one.org_id not in (None, org.org_id))
+    pauses = sum(one.pauses for one in waiting)
     kinds = (
         (here, _("Refused boxes: %(n)s")),
         (elsewhere, _("Refused boxes in other orgs: %(n)s")),
+        (pauses, _("Orgs whose pushes are paused: %(n)s")),
         (sum(one.holds for one in waiting), _("Mass changes to decide about: %(n)s")),
         (sum(one.scanners for one in waiting), _("Lists to review: %(n)s")),
     )
