@@ -158,6 +158,7 @@ SLOWED_BY = {NO_WORKER: "no worker is running", "": "there is much to send"}
 """What holds boxes up besides a refusal of Salesforce, whose title stands for itself."""
 UNPROVED = {
     "": "no sync run has ended since",
+    "never": "no sync run has ended yet",
     "asked": "a sync run waits for the worker",
     "running": "a sync run is going on",
     "interrupted": "the last sync run was interrupted, and resumes",
@@ -289,7 +290,8 @@ class Standing:
     def _unproved_because(self) -> str:
         if self.unproved in ("", "asked") and self.slowed_by == NO_WORKER:
             return SLOWED_BY[NO_WORKER]
-        return UNPROVED.get(self.unproved, self.unproved)
+        ended = self.unproved if self.unproved or self.proved_at else "never"
+        return UNPROVED.get(ended, ended)
 
     @property
     def said(self) -> tuple[Said, ...]:

@@ -269,7 +269,7 @@ def heard_of(standing: Standing, runs: Sequence[dict[str, Any]]) -> list[str]:
         return [why]
     age = desk().seams.now() - compared[0]["started_at"]
     last = {"n": figure(compared[0]["from_salesforce"]), "when": ago(int(age / timedelta(minutes=1)))}
-    return [why, _("The last sync run read %(n)s of them, %(when)s.") % last]
+    return [why, _("The last sync run took over %(n)s of them, %(when)s.") % last]
 
 
 def needed(org: Connection, waiting: Sequence[Waiting]) -> list[str]:
