@@ -94,6 +94,8 @@ def rehearsal_lines(report: "RunReport") -> list[str]:
         f"  To Salesforce    {would_set:>11,}   {already_set:>11,}   {no_record:>9,}",
         f"  From Salesforce  {count('recorded', 0):>11,}",
     ]
+    if count("recorded", 0) and "swept" not in report.counts:
+        lines.append("  Their other Leads and Contacts are not counted: the sync looks them up and ticks them, too.")
     for direction, samples in report.samples.items():
         lines += [f"  {direction}: {s['address']}  {s['record']}  {s['why']}" for s in samples[:3]]
     calls = count("expected_api_calls", 0)
