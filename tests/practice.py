@@ -83,6 +83,11 @@ class PracticeOrg:
         """
         self.call("POST", "/reset", options)
 
+    def state(self) -> dict[str, list[str]]:
+        """How the org is set up, as lines to compare: faults on order, permissions, fields, layouts, switches."""
+        state: dict[str, list[str]] = self.call("GET", "/state")
+        return state
+
     def create(self, object_name: str, **values: object) -> str:
         """A record as a person types it in; returns its id. LastName and Company are filled in."""
         return str(self.call("POST", "/records", {"type": object_name, **values})["id"])

@@ -10,6 +10,7 @@ from optsync.access import users
 from optsync.access.users import Role, User
 from optsync.web.sign_in import make_link
 from tests.installation import FORM, Site
+from tests.networks import stranger
 from tests.web.conftest import TOKEN, token_in
 
 PASSWORD = "correct horse battery staple"
@@ -23,6 +24,8 @@ class Visitor:
     site: Site
     language: str = "en"
     cookies: dict[str, str] = field(default_factory=dict)
+    address: str = field(default_factory=stranger)
+    """Where it comes from: attempts to sign in are limited by address, too."""
 
     def get(self, path: str, **headers: str) -> "tuple[http.client.HTTPResponse, str]":
         """Opens a page."""
@@ -43,7 +46,10 @@ class Visitor:
     ) -> "tuple[http.client.HTTPResponse, str]":
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         answer, text = self.site.request(
-            method, path, body, {"Cookie": cookie, "Accept-Language": self.language, **headers}
+            method,
+            path,
+            body,
+            {"Cookie": cookie, "Accept-Language": self.language, "X-Forwarded-For": self.address, **headers},
         )
         for line in answer.headers.get_all("set-cookie") or []:
             name, _, value = line.partition(";")[0].partition("=")

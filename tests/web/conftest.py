@@ -2,6 +2,7 @@
 
 import http.client
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -9,12 +10,42 @@ import pytest
 
 from optsync import seams
 from optsync.connection import drafts
-from optsync.connection.connect import connect
+from optsync.connection.connect import connect, connections
+from optsync.connection.sessions import open_session
+from optsync.connection.settings import Change, apply_change
 from optsync.salesforce.credentials import Credential
 from optsync.web.sign_in import make_link
 from tests.installation import FORM, Installation, Site, served
 from tests.practice import PracticeOrg
 from tests.servers import Servers
+from tests.web.shared import changes, set_up_of
+
+SHARED = ("site", "practice_org", "new_site", "own_org", "lasting_org")
+"""The fixtures that all tests of this folder share."""
+
+
+@pytest.fixture(autouse=True)
+def leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Who leaves what is shared otherwise than it was fails, and not some test that comes after."""
+    yield from as_found(request, set(request.fixturenames))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def file_leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The same for a file, whose fixtures may change what is shared until its last test has run."""
+    mine = [item for item in request.session.items if item.path == request.path]
+    yield from as_found(request, {name for item in mine for name in getattr(item, "fixturenames", ())})
+
+
+def as_found(request: pytest.FixtureRequest, used: set[str]) -> Iterator[None]:
+    """Compares what is shared, as far as it is used, before and after."""
+    shared = [request.getfixturevalue(name) for name in SHARED if name in used]
+    before = {line for one in shared for line in set_up_of(one)}
+    yield
+    after = {line for one in shared for line in set_up_of(one)}
+    if left := changes(before, after):
+        pytest.fail("\n".join(["what other tests share is left otherwise than it was found:", *left]), pytrace=False)
+
 
 TOKEN = "csrfmiddlewaretoken"
 
@@ -141,6 +172,20 @@ def press(site: Site, cookie: str, path: str, **values: "str | list[str]") -> tu
     if answer.status == 302:
         return 302, read(site, cookie, answer.headers["Location"])
     return answer.status, text
+
+
+@contextmanager
+def switched_on(site: Site) -> Iterator[int]:
+    """Sync to Salesforce is on, for as long as the block lasts; the org's number."""
+    house = site.installation
+    with house.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        with open_session(conn, house.vault, org_id, seams.real()) as session:
+            apply_change(conn, session, org_id, Change(sync_on=True))
+            try:
+                yield org_id
+            finally:
+                apply_change(conn, session, org_id, Change(sync_on=False))
 
 
 @pytest.fixture

@@ -10,25 +10,19 @@ from psycopg.types.json import Jsonb
 
 from optsync import seams
 from optsync.connection.connect import connections
-from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, Settings, apply_change
+from optsync.connection.settings import Settings
 from optsync.core.problems import Problem
 from optsync.ledger import marks
 from optsync.sync.nightly import refuse_switched_off, sync_now
 from optsync.sync.runs import RunReport, finish
 from tests.installation import Site
-from tests.web.conftest import read
+from tests.web.conftest import read, switched_on
 
 
 def test_a_finished_run_is_shown_on_the_overview_and_by_itself(site: Site, cookie: str) -> None:
     installation = site.installation
-    with installation.database.connect() as conn:
-        org_id = connections(conn)[0].org_id
-        with open_session(conn, installation.vault, org_id, seams.real()) as session:
-            apply_change(conn, session, org_id, Change(sync_on=True))
+    with switched_on(site) as org_id:
         report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
-        with open_session(conn, installation.vault, org_id, seams.real()) as session:
-            pass
     overview, text = site.request("GET", "/", headers={"Cookie": cookie})
     assert overview.status == 200, (site.installation.folder / "web.log").read_text()
     assert f"/runs/{report.run_id}" in text
@@ -64,8 +58,10 @@ def told_runs(site: Site, *rows: tuple[str, str, dict[str, int]]) -> Iterator[li
             ).fetchone()
             assert row is not None
             numbers.append(row[0])
-        yield numbers
-        conn.execute("DELETE FROM run WHERE run_id = ANY (%s)", [numbers])
+        try:
+            yield numbers
+        finally:
+            conn.execute("DELETE FROM run WHERE run_id = ANY (%s)", [numbers])
 
 
 def runs_on(text: str) -> list[int]:
@@ -108,7 +104,7 @@ def test_the_list_is_filtered_by_kind_and_result_and_its_address_holds_both(site
 def test_a_line_says_what_went_each_way_green_and_red(site: Site, cookie: str) -> None:
     counts = {"compared": 50, "differing": 4, "recorded": 3, "confirmed": 1204, "parked": 2, "held_in_people": 9}
     with told_runs(site, ("by hand", "partly done", counts)) as [number]:
-        row = next(line for line in read(site, cookie, "/runs").split("<tr>") if f"/runs/{number}" in line)
+        row = next(line for line in read(site, cookie, "/runs").split("<tr>") if f'"/runs/{number}"' in line)
         assert '<span class="word">By hand</span> <bdi>(kim)</bdi>' in row
         assert '<span class="tone ok">1,204</span> / <span class="tone bad">2</span>' in row
         assert '<span class="tone ok">3</span> / <span class="tone warn">9 held</span>' in row

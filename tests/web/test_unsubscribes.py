@@ -41,7 +41,7 @@ def org_id(site: Site) -> Iterator[int]:
             record.opt_out(conn, key, address, "complaint")
             conn.execute("UPDATE mark SET state = %s WHERE record_id = %s", [letter, record_id])
         record.opt_out(conn, key, "nobody@states.example.com", "complaint")
-        record.opt_out(conn, key, "api@example.com", "api")
+        record.opt_out(conn, key, "api@states.example.com", "api")
         record.opt_out(conn, key, "lifted@states.example.com", "complaint")
         lifts.lift(conn, key, "lifted@states.example.com", mode="now", actor="test", reason="test")
         for address in (FORMULA, HOSTILE):
@@ -49,9 +49,9 @@ def org_id(site: Site) -> Iterator[int]:
         yield number
 
 
-def listed(text: str) -> list[str]:
-    """The addresses of a page, from the top."""
-    return re.findall(r"<bdi>([^<]*)</bdi></a>", text.partition("<main")[2])
+def listed(text: str, domain: str = "") -> list[str]:
+    """The addresses of a page, from the top; only those of one domain, where other tests' people may be listed, too."""
+    return [one for one in re.findall(r"<bdi>([^<]*)</bdi></a>", text.partition("<main")[2]) if one.endswith(domain)]
 
 
 def paged(site: Site, cookie: str, path: str) -> list[list[str]]:
@@ -80,7 +80,7 @@ def test_each_state_is_a_filter_that_shows_only_its_people(
     site: Site, cookie: str, org_id: int, state: str, address: str, words: str
 ) -> None:
     text = read(site, cookie, f"/unsubscribes?source=complaint&state={state.replace(' ', '+')}")
-    assert listed(text) == [address]
+    assert listed(text, "@states.example.com") == [address]
     assert words in text[text.index(address) :]
 
 
@@ -101,7 +101,7 @@ def test_nobody_is_left_out_of_a_state_in_which_people_have_two_boxes_each(
 
 def test_filters_by_source_and_day_stand_in_the_address(site: Site, cookie: str, org_id: int) -> None:
     text = read(site, cookie, "/unsubscribes?source=api&since=2020-01-01")
-    assert listed(text) == ["api@example.com"]
+    assert listed(text, "@states.example.com") == ["api@states.example.com"]
     assert '<option value="api" selected>' in text
     assert 'value="2020-01-01"' in text
     assert "Nobody matches these filters." in read(site, cookie, "/unsubscribes?since=2999-01-01")
@@ -195,7 +195,7 @@ def test_filters_are_chips_that_go_one_by_one_and_nobody_is_one_click_from_every
     site: Site, cookie: str, org_id: int
 ) -> None:
     text = read(site, cookie, "/unsubscribes?source=complaint&state=owed&until=2999-12-31")
-    assert listed(text) == ["owed@states.example.com"]
+    assert listed(text, "@states.example.com") == ["owed@states.example.com"]
     chips = re.findall(r'class="chip" href="([^"]*)"><span>([^<]*)<bdi>([^<]*)</bdi>', text)
     assert chips == [
         ("?source=complaint&amp;until=2999-12-31", "In Salesforce: ", "On its way"),
@@ -216,7 +216,7 @@ def test_a_confirmed_row_says_how_long_salesforce_took(site: Site, cookie: str) 
         worker.execute("SELECT pg_advisory_lock(7001, %s)", [number])
         conn.execute("UPDATE mark SET claimed_by = %s WHERE record_id = %s", [number, contact])
         assert marks.confirm(conn, key, number, org, [(1, contact)]) == 1
-    assert re.search(r"In Salesforce in \d\.\d\d\ss<", read(site, cookie, "/unsubscribes?q=took@took"))
+    assert re.search(r"In Salesforce in \d+(\.\d\d)?\ss<", read(site, cookie, "/unsubscribes?q=took@took"))
 
 
 def test_an_opt_out_field_is_a_filter_where_people_have_boxes_in_several(site: Site, cookie: str, org_id: int) -> None:
