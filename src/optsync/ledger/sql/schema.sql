@@ -182,6 +182,16 @@ CREATE TABLE hold_item (
 );
 CREATE INDEX hold_item_address ON hold_item (address_id);       -- read by check and opt_out_record
 
+-- How many people came in by acts of one origin within the last hour: what comes in slices is one mass change (rules 8).
+CREATE TABLE act (
+    act_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    origin text COLLATE "C" NOT NULL,           -- as the hold's: 'batch by API key crm', 'mails without a link'
+    at     timestamptz NOT NULL DEFAULT clock(),
+    people int NOT NULL                         -- new ones; while the act goes on, all that it names
+);
+CREATE INDEX act_origin ON act (origin, at);    -- read by people_of_acts
+CREATE INDEX act_at ON act (at);                -- read by begin_act, which forgets the old ones
+
 -- A tick that an admin called a mistake: left out of the join until the box is absent from a complete read.
 CREATE TABLE dispute (
     org_id    smallint NOT NULL,

@@ -1,4 +1,4 @@
-"""Senders, visits, the brand, the message texts, and what came in by slices."""
+"""Senders, visits, the brand and the message texts."""
 
 from pathlib import Path
 from typing import ClassVar
