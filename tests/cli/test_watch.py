@@ -9,11 +9,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
 import pytest
 
 from optsync import seams
+from optsync.cli.status import lines_of
+from optsync.web.standing import Standing
+from optsync.web.tally import Counted
 from tests.installation import Installation
 from tests.servers import Servers, away
 
@@ -135,6 +139,13 @@ def until(terminal: int, *texts: str) -> str:
             got += os.read(terminal, 4096).decode(errors="replace")  # raises OSError when the process has ended
         place = found + len(text)
     return got
+
+
+def test_sums_that_were_counted_before_the_look_tell_their_age() -> None:
+    now = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+    fresh, old = (Standing(False, now, Counted(now - timedelta(seconds=age))) for age in (20, 300))
+    assert not [line for line in lines_of(fresh, fresh.balance, None, None, now) if "Counted" in line]
+    assert "  Counted  5 min ago: the sums above" in lines_of(old, old.balance, None, None, now)
 
 
 @pytest.mark.parametrize("seconds", ["0", "0.1", "86400", "often"])
