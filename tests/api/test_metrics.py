@@ -2,17 +2,27 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from optsync.ledger.record import opt_out
-from tests.api.conftest import World
+from tests.api.conftest import World, a_world
 from tests.installation import Site
 from tests.program import Program, program
+from tests.servers import Servers
 
 MONITORING = Path(__file__).parents[2] / "examples/monitoring"
 Samples = dict[tuple[str, tuple[str, ...]], float]
+
+
+@pytest.fixture(scope="module")
+def world(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One of our own: elsewhere thousands of unsubscribes without a box come after the two that were confirmed."""
+    with a_world(postgres_servers, tmp_path_factory.mktemp("metrics")) as made:
+        yield made
 
 
 def scrape(reader: Program) -> Samples:
