@@ -43,7 +43,7 @@ PAGE_ROWS = 50
 LOOK_MAX = 2_000
 """So many people in a state, or with a beginning, are few: the page looks among them."""
 WALK_MAX = 1_000
-"""Rows of the whole list that one page looks at when they are not few; then it offers to go on."""
+"""Rows that one page looks at when they are not few, or have to be asked who did it; then it offers to go on."""
 STATES = ("owed", "confirmed", "parked", "held", "not linked", "lifted")
 COUNT_MAX = 10_000
 """How far a page counts before it shows what the planner knows."""
@@ -294,7 +294,7 @@ def day_shown(chosen: date | None) -> str:
 def rows_of(asked: Asked) -> tuple[list[dict[str, Any]], str]:
     """The rows of a page, and the address of the next one; empty when the list ends here."""
     among, rest = people_among(asked)
-    most = PAGE_ROWS + 1 if not rest.is_searched else WALK_MAX if among is None else LOOK_MAX
+    most = PAGE_ROWS + 1 if not rest.is_searched else WALK_MAX if among is None or rest.actor else LOOK_MAX
     looked_at = look_at(rest, among, most, PAGE_ROWS + 1, asked.before)
     found = [row for row in looked_at if rest.takes(row)]
     if len(found) > PAGE_ROWS:
