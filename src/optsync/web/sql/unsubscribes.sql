@@ -42,8 +42,8 @@ LATERAL (
                 WHEN bool_or(m.state = 'c') THEN 'confirmed'
                 WHEN count(*) = 0 THEN 'not linked' ELSE 'nothing owed' END AS state,
            coalesce(bool_or(m.org_id = %(field_org)s AND m.field = %(field)s), false) AS in_field
-    FROM record r LEFT JOIN opt_out_field f USING (org_id)
-    LEFT JOIN mark m ON m.org_id = r.org_id AND m.field = f.field AND m.record_id = r.record_id
+    FROM record r LEFT JOIN mark m ON m.org_id = r.org_id AND m.record_id = r.record_id
+                                  AND m.field = ANY (ARRAY(SELECT DISTINCT f.field FROM opt_out_field f))
     WHERE r.address_id = o.address_id AND r.successor IS NULL AND a.begins AND %(actor)s IN ('', doer.actor)) marked
 WHERE a.begins AND (%(state)s = '' OR marked.state = %(state)s)
   AND %(actor)s IN ('', doer.actor) AND (%(field)s = 0 OR marked.in_field)
