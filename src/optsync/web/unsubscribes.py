@@ -55,6 +55,8 @@ ME = "me"
 FIRST_DAY, LAST_DAY, ONE_DAY = date(1000, 1, 1), date(9000, 1, 1), timedelta(days=1)
 """Earlier and later days than these are the same; the calendar ends soon after."""
 BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
+BEGINNING = (AFTER_ALL, LAST_ID)
+"""The place in the list before which everybody is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,10 +308,16 @@ def look_at(
     asked: Asked, among: list[int] | None, most: int, rows: int, before: tuple[datetime, int] | None
 ) -> list[dict[str, Any]]:
     """At most so many wanted rows of the `most` newest before a place, and the last of these, wanted or not."""
-    before_at, before_id = before or (AFTER_ALL, LAST_ID)
+    before_at, before_id = before or (newest_by(asked.actor) if asked.actor and among is None else BEGINNING)
     values = asked.values | {"before_at": before_at, "before_id": before_id, "among": among, "most": most, "rows": rows}
     with desk().connection().cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql("optsync.web", "newest_opt_outs"), values).fetchall()
+
+
+def newest_by(actor: str) -> tuple[datetime | str, int]:
+    """The place in the list behind which nobody is whom somebody unsubscribed: it may be hundreds of pages back."""
+    row = desk().connection().execute(sql("optsync.web", "newest_by"), [actor]).fetchone()
+    return (row[0], LAST_ID) if row else BEGINNING
 
 
 def people_among(asked: Asked) -> tuple[list[int] | None, Asked]:
