@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 
 from optsync.connection.connect import connections
+from optsync.core.addresses import hmac_pads
 from optsync.ledger import lifts, marks, people, record
 from optsync.ledger.people import Link
 from tests.installation import FORM, Site
@@ -25,6 +26,19 @@ records AS (
 recorded AS (INSERT INTO opt_out (address_id, source, epoch) SELECT address_id, 'bounce', epoch FROM people, target)
 INSERT INTO mark (org_id, field, record_id, state, reason, touched_run)
 SELECT %(org)s, 1, record_id, 'p', 'twins', 0 FROM records"""
+LONG_AGO_AND_SINCE = """
+WITH people AS (
+    INSERT INTO address (normal)
+    SELECT who || n || '@crowd.example.com'
+    FROM (VALUES ('carl', 2000), ('other', 1100)) v(who, many), generate_series(1, many) n
+    RETURNING address_id, normal, normal LIKE 'carl%%' AS is_his),
+recorded AS (
+    INSERT INTO opt_out (address_id, source, epoch, since)
+    SELECT address_id, 'bounce', epoch, now() - CASE WHEN is_his THEN interval '9 days' ELSE interval '2 days' END
+    FROM people, target RETURNING address_id, since)
+INSERT INTO event (at, kind, subject, scope, source, actor)
+SELECT since, 'opted out', subject_of(normal, NULL, %(inner)s, %(outer)s), 0, 'bounce', CASE WHEN is_his THEN 'Carl' END
+FROM people JOIN recorded USING (address_id)"""
 HOSTILE = "<script>document.title='taken'</script>@list.example.com"
 
 
@@ -189,6 +203,16 @@ def test_r34_whoever_unsubscribed_somebody_stands_in_the_list_and_is_a_filter(si
     assert listed(read(site, cookie, "/unsubscribes?by=API+key+crm&q=program")) == ["program@by.example.com"]
     assert "<bdi>Autumn</bdi>" in read(site, cookie, "/unsubscribes?q=letter@by")
     assert listed(read(site, cookie, "/unsubscribes?by=nobody")) == []
+
+
+def test_the_many_whom_somebody_unsubscribed_long_ago_are_on_the_first_page(site: Site, cookie: str) -> None:
+    inner, outer = hmac_pads(site.installation.vault.subject_key)
+    with site.installation.database.connect() as conn:
+        conn.execute(LONG_AGO_AND_SINCE, {"inner": inner, "outer": outer})
+        found = listed(read(site, cookie, "/unsubscribes?by=Carl"))
+        conn.execute("DELETE FROM opt_out WHERE source = 'bounce'")
+    assert len(found) == 50
+    assert {address[:4] for address in found} == {"carl"}
 
 
 def test_filters_are_chips_that_go_one_by_one_and_nobody_is_one_click_from_everybody(

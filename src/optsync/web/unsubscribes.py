@@ -43,7 +43,7 @@ PAGE_ROWS = 50
 LOOK_MAX = 2_000
 """So many people in a state, or with a beginning, are few: the page looks among them."""
 WALK_MAX = 1_000
-"""Rows of the whole list that one page looks at when they are not few; then it offers to go on."""
+"""Rows that one page looks at when they are not few, or have to be asked who did it; then it offers to go on."""
 STATES = ("owed", "confirmed", "parked", "held", "not linked", "lifted")
 COUNT_MAX = 10_000
 """How far a page counts before it shows what the planner knows."""
@@ -55,6 +55,8 @@ ME = "me"
 FIRST_DAY, LAST_DAY, ONE_DAY = date(1000, 1, 1), date(9000, 1, 1), timedelta(days=1)
 """Earlier and later days than these are the same; the calendar ends soon after."""
 BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
+BEGINNING = (AFTER_ALL, LAST_ID)
+"""The place in the list before which everybody is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +296,7 @@ def day_shown(chosen: date | None) -> str:
 def rows_of(asked: Asked) -> tuple[list[dict[str, Any]], str]:
     """The rows of a page, and the address of the next one; empty when the list ends here."""
     among, rest = people_among(asked)
-    most = PAGE_ROWS + 1 if not rest.is_searched else WALK_MAX if among is None else LOOK_MAX
+    most = PAGE_ROWS + 1 if not rest.is_searched else WALK_MAX if among is None or rest.actor else LOOK_MAX
     looked_at = look_at(rest, among, most, PAGE_ROWS + 1, asked.before)
     found = [row for row in looked_at if rest.takes(row)]
     if len(found) > PAGE_ROWS:
@@ -306,10 +308,16 @@ def look_at(
     asked: Asked, among: list[int] | None, most: int, rows: int, before: tuple[datetime, int] | None
 ) -> list[dict[str, Any]]:
     """At most so many wanted rows of the `most` newest before a place, and the last of these, wanted or not."""
-    before_at, before_id = before or (AFTER_ALL, LAST_ID)
+    before_at, before_id = before or (newest_by(asked.actor) if asked.actor and among is None else BEGINNING)
     values = asked.values | {"before_at": before_at, "before_id": before_id, "among": among, "most": most, "rows": rows}
     with desk().connection().cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql("optsync.web", "newest_opt_outs"), values).fetchall()
+
+
+def newest_by(actor: str) -> tuple[datetime | str, int]:
+    """The place in the list behind which nobody is whom somebody unsubscribed: it may be hundreds of pages back."""
+    row = desk().connection().execute(sql("optsync.web", "newest_by"), [actor]).fetchone()
+    return (row[0], LAST_ID) if row else BEGINNING
 
 
 def people_among(asked: Asked) -> tuple[list[int] | None, Asked]:

@@ -8,17 +8,15 @@
 -- goes on there. With `actor` only whom that one unsubscribed, with `field` only who has a box in it. States are looked up in
 -- this order and no further than `rows` need; so nothing may sort behind that. Of who does not begin so, or was not
 -- unsubscribed by that actor, no box is looked at, which costs more than all the rest. The moment of `before` is a bound of
--- its own: the index is walked from there, which it is not for the pair of moment and address. So is that of the actor's
--- newest event, with an hour for its transaction. Boxes are found by field, because the key of marks begins so.
+-- its own, and a constant: the index is walked from there, which it is not for the pair of moment and address. Boxes are
+-- found by field, because the key of marks begins so.
 SELECT o.nth::int, o.address_id, a.normal, o.since, o.source, marked.state, marked.in_field, doer.actor
 FROM (
     SELECT o.*, row_number() OVER (ORDER BY o.since DESC, o.address_id DESC) AS nth FROM (
         (SELECT walked.* FROM unnest(%(sources)s::text[]) AS s(source), LATERAL (
              SELECT o.* FROM opt_out o
              WHERE o.source = s.source AND o.scope = 0 AND o.since >= %(from_at)s::timestamptz
-               AND o.since < least(%(to_at)s::timestamptz, %(before_at)s::timestamptz + interval '1 microsecond',
-                                   (SELECT e.at + interval '1 hour' FROM event e WHERE e.actor = %(actor)s
-                                    AND e.kind IN ('opted out', 'repeated') ORDER BY e.event_id DESC LIMIT 1))
+               AND o.since < least(%(to_at)s::timestamptz, %(before_at)s::timestamptz + interval '1 microsecond')
                AND %(among)s::bigint[] IS NULL
                AND (o.since, o.address_id) < (%(before_at)s::timestamptz, %(before_id)s::bigint)
              ORDER BY o.since DESC, o.address_id DESC LIMIT %(most)s) walked
@@ -42,8 +40,8 @@ LATERAL (
                 WHEN bool_or(m.state = 'c') THEN 'confirmed'
                 WHEN count(*) = 0 THEN 'not linked' ELSE 'nothing owed' END AS state,
            coalesce(bool_or(m.org_id = %(field_org)s AND m.field = %(field)s), false) AS in_field
-    FROM record r LEFT JOIN opt_out_field f USING (org_id)
-    LEFT JOIN mark m ON m.org_id = r.org_id AND m.field = f.field AND m.record_id = r.record_id
+    FROM record r LEFT JOIN mark m ON m.org_id = r.org_id AND m.record_id = r.record_id
+                                  AND m.field = ANY (ARRAY(SELECT DISTINCT f.field FROM opt_out_field f))
     WHERE r.address_id = o.address_id AND r.successor IS NULL AND a.begins AND %(actor)s IN ('', doer.actor)) marked
 WHERE a.begins AND (%(state)s = '' OR marked.state = %(state)s)
   AND %(actor)s IN ('', doer.actor) AND (%(field)s = 0 OR marked.in_field)
@@ -109,6 +107,10 @@ candidates AS MATERIALIZED (
     FROM moments m JOIN opt_out o ON o.source = m.source AND o.since = m.at AND o.scope = 0 JOIN address a USING (address_id))
 SELECT coalesce(array_agg(DISTINCT c.address_id), '{}'), (SELECT count(*)::int FROM events) FROM candidates c JOIN theirs t USING (subject)
 WHERE t.is_last;
+
+-- name: newest_by
+-- When somebody unsubscribed anybody last, and an hour for the transaction that did.
+SELECT at + interval '1 hour' FROM event WHERE actor = %s AND kind IN ('opted out', 'repeated') ORDER BY event_id DESC LIMIT 1;
 
 -- name: people_in_field
 -- Addresses with a box in an opt-out field, and how many boxes were looked at, at most so many; none are named then.
