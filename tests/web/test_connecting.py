@@ -3,6 +3,8 @@
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 
@@ -135,6 +137,22 @@ def test_a_key_pair_is_made_here_and_only_its_certificate_leaves(
     pages = [page(new_site, admin, path)[1] for path in STEPS]
     assert all("PRIVATE KEY" not in text for text in (stored, *pages))
     go(new_site, admin, "/org", org=own_org.credentials["org_id"])
+
+
+def test_a_practice_org_takes_the_certificate_on_its_page(new_site: Site, admin: str, own_org: PracticeOrg) -> None:
+    go(new_site, admin, "", place="practice", address=own_org.url)
+    go(new_site, admin, "/sign-in", step="way", way="jwt")
+    its_page = f"{own_org.url}/practice/access"
+    assert f'<a href="{its_page}#app">' in page(new_site, admin, f"{BASE}/sign-in")[1]
+    certificate = new_site.request("GET", f"{BASE}/certificate", headers={"Cookie": admin})[1]
+    with urlopen(its_page) as shown:
+        text = shown.read().decode()
+    typed = {name: own_org.credentials[name] for name in ("client_id", "username")}
+    assert all(f"<code>{value}</code>" in text for value in typed.values())
+    token = text.partition('name="token" value="')[2].partition('"')[0]
+    with urlopen(its_page, urlencode({"do": "app", "token": token, "certificate": certificate}).encode()) as taken:
+        assert "The app has this certificate now." in taken.read().decode()
+    assert go(new_site, admin, "/sign-in", step="try", **typed) == "/org"
 
 
 def test_a_step_can_be_left_and_resumed_and_no_page_shows_the_secret(

@@ -214,6 +214,7 @@ def test_both_fields_can_be_read_while_one_is_written(site: Site, cookie: str, p
         practice_org.package(installed=False)
     assert status == 200
     assert "Each night a tick in Email Opt Out, Marketo Sales Opt Out unsubscribes a person here." in text
+    assert "Ticked in Salesforce now, which the next sync takes over: Email Opt Out " in text
     assert "Unsubscribes stay due in: Email Opt Out." in text
     assert 'name="read_both" value="on"' in text
 
