@@ -12,7 +12,7 @@ from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, once
 from optsync.api.limits import SENDING
 from optsync.api.problems import Refusal
-from optsync.api.shapes import NOT_BLANK, Address, Asked, Told
+from optsync.api.shapes import NOT_BLANK, Asked, OneAddress, Told
 from optsync.config.desk import desk
 from optsync.ledger import opt_outs
 from optsync.ledger.lifts import Mode
@@ -31,7 +31,7 @@ PersonId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The number of t
 class NewUnsubscribe(Asked):
     """Who must not be mailed any more."""
 
-    address: Address = Field(examples=["ann@example.com"])
+    address: OneAddress = Field(examples=["ann@example.com"])
     source: Source = Field("api", description="Where it came from.")
     reason: str | None = Field(None, max_length=1_000, description="In the person's own words; kept as evidence.")
     message_id: str | None = Field(None, max_length=998, description="The message it answers; kept as evidence.")
