@@ -24,6 +24,7 @@ says what happened, what it means and what to do next. `optsync --traceback ...`
 | 3 | done, but some rows were rejected, a check warns, or somebody asked about is blocked |
 | 4 | sign in to Salesforce first: `optsync connect` |
 | 5 | held: a decision waits |
+| 6 | `sync --dry-run --exit-code`: the two sides differ |
 | 130 | Ctrl-C |
 """
 

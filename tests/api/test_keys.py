@@ -151,6 +151,20 @@ def test_a_key_that_is_rotated_works_beside_its_successor_for_a_day(admin: Progr
     assert row == (True,)
 
 
+def test_a_key_is_replaced_once_also_when_many_ask_at_the_same_moment(admin: Program, site: Site) -> None:
+    handle = program(site, "check").key.split("_")[2]
+
+    def rotate(_: int) -> Answer:
+        return admin.ask("POST", f"/v1/keys/{handle}/rotate")
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(rotate, range(4)))
+    made = [one.json for one in answers if one.status == 201]
+    assert [one["expires_at"] for one in made] == [None], "a second one would end with its forerunner, within a day"
+    assert {(one.status, one.code) for one in answers if one.status != 201} == {(409, "refused")}
+    assert admin.ask("POST", f"/v1/keys/{made[0]['handle']}/rotate").status == 201
+
+
 def test_a_key_cannot_give_more_than_it_has(site: Site) -> None:
     ends = program(site, "admin", days=2)
     for days in (None, 3):

@@ -147,7 +147,7 @@ def lonely(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_an_empty_installation_answers_with_empty_lists(lonely: Program) -> None:
-    assert lonely.get("/v1/unsubscribes").json == {"unsubscribes": [], "next": None}
+    assert lonely.get("/v1/unsubscribes").json == {"unsubscribes": [], "next": None, "total": None}
     assert lonely.get("/v1/runs").json == {"runs": [], "next": None}
     assert lonely.get("/v1/issues").json == {"issues": []}
     assert lonely.get("/v1/status").json == {"recorded": 0, "orgs": []}

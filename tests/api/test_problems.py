@@ -108,6 +108,14 @@ def test_an_unknown_parameter_is_refused(admin: Program, query: str) -> None:
     assert (answer.status, answer.code) == (422, "invalid")
 
 
+def test_a_parameter_that_comes_twice_is_refused_unless_it_is_a_list(admin: Program) -> None:
+    answer = admin.get("/v1/imports?limit=false&limit=7")
+    assert (answer.status, answer.code) == (422, "invalid")
+    assert answer.json["errors"] == [{"where": "limit", "detail": "it is there twice"}]
+    listed = admin.ask("POST", "/v1/imports?column=a=1&column=b=2", b"x", Content_Type="text/csv")
+    assert listed.status == 409, "the columns are read"
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "cursor=" + "A" * 501])
 def test_a_limit_or_cursor_of_the_wrong_shape_is_refused(admin: Program, query: str) -> None:
     for path in ("/v1/unsubscribes", "/v1/runs", "/v1/people/1/timeline"):

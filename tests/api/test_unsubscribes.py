@@ -62,8 +62,20 @@ def test_pages_show_each_of_many_exactly_once(admin: Program) -> None:
         seen += [one["id"] for one in page["unsubscribes"]]
         cursor, pages = page["next"], pages + 1
     assert pages >= 3
+    counted = admin.get("/v1/unsubscribes?limit=1&count=true").json
+    assert (counted["total"], page["total"]) == (len(seen), None), "counted only for who asks"
     assert wanted <= set(seen)
     assert len(seen) == len(set(seen))
+
+
+def test_several_addresses_in_one_are_refused_because_none_of_them_would_be_blocked(admin: Program) -> None:
+    several = "several1@example.com, several2@example.com"
+    refused = admin.post("/v1/unsubscribes", {"address": several})
+    assert (refused.status, refused.code, refused.json["errors"][0]["where"]) == (422, "invalid", "/address")
+    rows = [{"address": several}, {"address": "several3@example.com"}]
+    answer = admin.post("/v1/unsubscribes:batch", {"unsubscribes": rows}).json
+    assert [one["outcome"] for one in answer["results"]] == ["refused", "new"]
+    assert "several" in answer["results"][0]["why"]
 
 
 def test_no_such_unsubscribe_is_404(admin: Program) -> None:

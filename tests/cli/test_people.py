@@ -27,10 +27,15 @@ def test_several_people_are_unsubscribed_at_once_or_none_when_one_is_no_address(
 
 
 def test_an_odd_address_is_kept_and_called_odd(optsync: Installation) -> None:
-    done = optsync.run("unsubscribe", "a@b, c@d")
+    done = optsync.run("unsubscribe", "a b@c")
     assert done.code == 0
     assert "no usual address" in done.err
-    assert optsync.run("check", "a@b, c@d").code == 3
+    assert optsync.run("check", "a b@c").code == 3
+
+
+def test_several_addresses_in_one_are_refused(optsync: Installation) -> None:
+    done = optsync.run("unsubscribe", "a@b.example, c@d.example")
+    assert (done.code, "several addresses" in done.error["error"]) == (2, True)
 
 
 def test_a_letter_typed_in_another_encoding_is_not_lost(optsync: Installation) -> None:

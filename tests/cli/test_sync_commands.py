@@ -78,10 +78,13 @@ def test_r19_a_sync_by_hand_settles_and_proves_both_ways_without_a_worker(
     connected.run("unsubscribe", "ours@example.com")
     connected.run("settings", "sync", "on", "--yes")
     assert connected.run("sync", "--dry-run", "--json").json()["counts"]["recorded"] == 1
+    assert connected.run("sync", "--dry-run", "--exit-code").code == 6
+    assert connected.run("sync", "--exit-code").code == 2, "a real run leaves no differences"
     assert connected.run("sync").code == 5, "the first run waits for a go"
     assert not org.record(ours)[EMAIL]
     done = connected.run("sync", "--yes", "--json")
     assert (done.code, done.json()["result"]) == (0, "proved")
+    assert connected.run("sync", "--dry-run", "--exit-code").code == 0
     assert org.record(ours)[EMAIL]
     assert org.record(theirs)[EMAIL]
     assert connected.run("check", "theirs@example.com").code == 3

@@ -17,6 +17,7 @@ from optsync.core.addresses import (
     hmac_pads,
     is_address,
     mask,
+    names_several,
     normalize,
     normalize_all,
     subject_of,
@@ -220,3 +221,24 @@ def test_evidence_loses_the_address_of_the_person_and_nothing_else(said: object,
 @given(st.from_regex(addresses._SURE, fullmatch=True) | odd.map(normalize))
 def test_the_short_way_to_an_address_takes_what_the_long_one_takes(normal: str) -> None:
     assert is_address(normal) == addresses._is_address_whole(normal)
+
+
+@pytest.mark.parametrize(
+    ("text", "several"),
+    [
+        ("a@x.org, b@x.org", True),
+        ("a@x.org;b@x.org", True),
+        ("a@x.org a@x.org", True),
+        ("<a@x.org>, Bob <b@x.org>", True),
+        ("a@x.org\nb@x.org", True),
+        ("Ann <a@x.org>", False),
+        ('"a@x.org" <A@x.org>', False),
+        ("mailto:a@x.org", False),
+        ('"a@b"@x.org', False),
+        ("a@b@x.org", False),
+        ("@@@", False),
+        ("", False),
+    ],
+)
+def test_several_mailboxes_in_one_text_are_told_from_one_odd_spelling(text: str, several: bool) -> None:
+    assert names_several(text) is several

@@ -128,6 +128,15 @@ def test_brevo_says_unsubscribed_of_a_single_mail_and_unsubscribe_of_a_campaign(
         assert sources_of(new_site, address) == [("opted out", "mail provider")], word
 
 
+def test_leaving_twice_is_two_events_also_where_the_provider_numbers_none_and_the_time_is_not_read(
+    new_site: Site, provider_secrets: dict[str, str]
+) -> None:
+    told = {"event": "unsubscribed", "email": "twice@told.example.com", "message-id": "<m1@relay.example>"}
+    first, second = (Post(json.dumps(told | {"ts_event": posts.AT + n, "date": f"2026-09-2{n}"})) for n in (1, 2))
+    taken = [call(new_site, "brevo", post, provider_secrets["brevo"])[1] for post in (first, first, second, second)]
+    assert taken == ["Taken: 1.\n", "Taken: 0.\n", "Taken: 1.\n", "Taken: 0.\n"], "an admin may have lifted the first"
+
+
 def test_a_mailbox_that_is_only_full_is_not_opted_out(new_site: Site, provider_secrets: dict[str, str]) -> None:
     for slug, make in posts.PASSING.items():
         address = names("passing", slug)

@@ -139,6 +139,12 @@ def test_a_damaged_link_offers_a_form_and_never_opts_out(site: Site, damage: str
         assert 'name="address"' in text
 
 
+def test_two_addresses_in_the_form_are_asked_for_one_by_one(site: Site) -> None:
+    answer, text = site.request("POST", "/u/", "address=both1%40example.com%2C+both2%40example.com", FORM)
+    assert answer.status == 400
+    assert 'aria-invalid="true"' in text
+
+
 def test_the_form_answers_alike_for_known_and_unknown_people(site: Site) -> None:
     site.request("POST", link_of(site, "known@example.com"), "", FORM)
     form = FORM | somewhere()

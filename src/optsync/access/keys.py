@@ -15,6 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from optsync.core.addresses import without_addresses
+from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
 
 PACKAGE: Final = "optsync.access"
@@ -30,6 +31,17 @@ HANDLE_BYTES: Final = 6
 SECRET_BYTES: Final = 32
 SHAPE: Final = re.compile(r"os_live_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 NO_HASH: Final = bytes(32)
+
+
+class Replaced(Problem):
+    """A key that has a successor, or was ended in this moment."""
+
+    def __init__(self, handle: str) -> None:
+        super().__init__(
+            f"the key {handle} was replaced before",
+            "nothing was changed; it works until its end",
+            "replace its successor, or make a new one; see: optsync api-keys list",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,8 @@ def rotate(
 ) -> tuple[Key, str] | None:
     """A new key with the name, scopes and length of life of this one, which ends after OVERLAP_HOURS at the latest.
 
-    The new one ends no later than `not_after`. None when there is no such key or it opens nothing any more.
+    The new one ends no later than `not_after`. None when there is no such key or it opens nothing any more. Raises
+    Replaced.
     """
     old = next((key for key in listing(conn) if key.handle == handle and key.state == "active"), None)
     if old is None:
@@ -118,7 +131,7 @@ def rotate(
     with conn.transaction():
         ends = {"handle": handle, "hours": OVERLAP_HOURS, "actor": actor}
         if conn.execute(sql(PACKAGE, "end_key_soon"), ends).fetchone() is None:
-            return None
+            raise Replaced(handle)
         return make(conn, subject_key, token_bytes, old.name, old.scopes, days=days, actor=actor, not_after=not_after)
 
 

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, once
-from optsync.api.shapes import ADDRESS_LENGTH_MAX, Asked, Told
+from optsync.api.shapes import ADDRESS_LENGTH_MAX, SEVERAL, Asked, Told
 from optsync.api.unsubscribes import Source
 from optsync.config.desk import desk
+from optsync.core.addresses import names_several
 from optsync.ledger import acts, batches
 from optsync.ledger.batches import Wanted
 
@@ -65,8 +66,9 @@ def record_unsubscribes(request: HttpRequest, batch: NewUnsubscribes) -> HttpRes
 
 def record(rows: list[BatchRow], actor: str) -> tuple[int, BatchResults]:
     """Status and body; without addresses, because the body may be kept (see idempotency)."""
-    good = [place for place, row in enumerate(rows) if "@" in row.address]
-    results = [RowResult(id=None, outcome="refused", why=NO_ADDRESS) for _ in rows]
+    whys = [why_refused(row.address) for row in rows]
+    good = [place for place, why in enumerate(whys) if not why]
+    results = [RowResult(id=None, outcome="refused", why=why) for why in whys]
     hold_id = None
     if good:
         conn, key = desk().connection(), desk().subject_key
@@ -81,6 +83,11 @@ def record(rows: list[BatchRow], actor: str) -> tuple[int, BatchResults]:
     already, refused = outcomes.count("already"), outcomes.count("refused")
     recorded = len(rows) - already - refused
     return 200, BatchResults(recorded=recorded, already=already, refused=refused, hold_id=hold_id, results=results)
+
+
+def why_refused(address: str) -> str:
+    """Why a row cannot be recorded; empty when it can."""
+    return NO_ADDRESS if "@" not in address else SEVERAL if names_several(address) else ""
 
 
 def wanted(row: BatchRow) -> Wanted:

@@ -1,4 +1,5 @@
-"""Pages of a list: an opaque cursor says after which number or name the next one begins. No totals, no page numbers."""
+"""Pages of a list: an opaque cursor says after which number or name the next one begins. No page numbers,
+and totals only for who asks (/v1/unsubscribes?count=true)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence

@@ -43,17 +43,23 @@ class ApiFrame:
         return without_body(response) if is_head else response
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
-        """Refuses a query parameter that the route does not have: a mistyped `cursor` would read one page for ever."""
+        """Refuses a query parameter that the route does not have: a mistyped `cursor` would read one page for ever. So
+        it does one that comes twice where one is taken: nobody can say which was meant."""
         match = request.resolver_match
         if match is None or not request.path.startswith(ROOT):
             return None
         route = "/" + PARAMETER.sub(r"{\1}", match.route)
         known = parameters().get((route, request.method or ""))
-        unknown = [] if known is None else sorted(set(request.GET) - known)  # None: 405 comes
-        if not unknown:
+        if known is None:  # 405 comes
             return None
-        errors = [{"where": name[:100], "detail": "there is no such parameter"} for name in unknown[:100]]
-        return told(request, Refusal("invalid", f"{len(unknown)} of the parameters are not known here", errors=errors))
+        why = {name: "there is no such parameter" for name in request.GET if name not in known}
+        why |= {
+            name: "it is there twice" for name, many in known.items() if not many and len(request.GET.getlist(name)) > 1
+        }
+        if not why:
+            return None
+        errors = [{"where": name[:100], "detail": detail} for name, detail in sorted(why.items())[:100]]
+        return told(request, Refusal("invalid", f"{len(why)} of the parameters do not fit here", errors=errors))
 
 
 def without_body(response: HttpResponse) -> HttpResponse:
@@ -77,12 +83,14 @@ def drain(request: HttpRequest) -> None:
 
 
 @cache
-def parameters() -> dict[tuple[str, str], frozenset[str]]:
-    """The query parameters of every route, from the OpenAPI document."""
+def parameters() -> dict[tuple[str, str], dict[str, bool]]:
+    """The query parameters of every route, from the OpenAPI document, and whether each may come more than once."""
     from optsync.api.v1 import api  # this middleware is loaded before the addresses are
 
     return {
-        (path, method.upper()): frozenset(one["name"] for one in operation["parameters"] if one["in"] == "query")
+        (path, method.upper()): {
+            one["name"]: one["schema"].get("type") == "array" for one in operation["parameters"] if one["in"] == "query"
+        }
         for path, operations in api.get_openapi_schema()["paths"].items()
         for method, operation in operations.items()
     }

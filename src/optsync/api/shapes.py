@@ -1,9 +1,11 @@
 """What bodies have in common: what is asked is taken as it is, without guessing and without unknown fields."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+from optsync.core.addresses import names_several
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d")
 ADDRESS_LENGTH_MAX = 1_000
@@ -11,6 +13,19 @@ Address = Annotated[
     str, Field(pattern="@", min_length=3, max_length=ADDRESS_LENGTH_MAX, description="An e-mail address, as typed.")
 ]
 
+
+SEVERAL: Final = "this names several e-mail addresses: give one"
+
+
+def one_alone(address: str) -> str:
+    """Raises ValueError for a text that names several: each of them must be recorded, or none."""
+    if names_several(address):
+        raise ValueError(SEVERAL)
+    return address
+
+
+OneAddress = Annotated[Address, AfterValidator(one_alone)]
+"""Of one person. Behind Address, so that the document stays the same."""
 
 NOT_BLANK = r"[^\s\x00-\x20\x85]"
 """A text that says something. No space alone would not do: Python counts control characters as spaces, pydantic not."""

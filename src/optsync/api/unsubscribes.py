@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router
+from ninja import Path, Query, Router
 from pydantic import Field
 
 from optsync.api.cursors import NUMBER_MAX, Cursor, Limit, cut, number_in
@@ -12,7 +12,7 @@ from optsync.api.door import ApiKey, caller_of
 from optsync.api.idempotency import DOCUMENTED, once
 from optsync.api.limits import SENDING
 from optsync.api.problems import Refusal
-from optsync.api.shapes import NOT_BLANK, Address, Asked, Told
+from optsync.api.shapes import NOT_BLANK, Asked, OneAddress, Told
 from optsync.config.desk import desk
 from optsync.ledger import opt_outs
 from optsync.ledger.lifts import Mode
@@ -24,13 +24,14 @@ router = Router()
 Source = Literal["api", "clicked link", "one-click", "manual", "bulk", "bounce", "complaint"]
 State = Literal["active", "lift waits", "lifted"]
 OUTCOMES: Final = {"new": 201, "again": 201, "already": 200}
+Count = Annotated[bool, Query(description="Also count all of them: `total`.")]
 PersonId = Annotated[int, Path(ge=1, le=NUMBER_MAX, description="The number of the person.")]
 
 
 class NewUnsubscribe(Asked):
     """Who must not be mailed any more."""
 
-    address: Address = Field(examples=["ann@example.com"])
+    address: OneAddress = Field(examples=["ann@example.com"])
     source: Source = Field("api", description="Where it came from.")
     reason: str | None = Field(None, max_length=1_000, description="In the person's own words; kept as evidence.")
     message_id: str | None = Field(None, max_length=998, description="The message it answers; kept as evidence.")
@@ -82,6 +83,7 @@ class Unsubscribes(Told):
 
     unsubscribes: list[Unsubscribe]
     next: str | None = Field(description="The cursor of the next page; null on the last.")
+    total: int | None = Field(description="How many stand in all, with `count=true`; else null.")
 
 
 @router.post("", auth=ApiKey("write", SENDING), response={200: Recorded, 201: Recorded}, openapi_extra=DOCUMENTED)
@@ -103,11 +105,15 @@ def record(new: NewUnsubscribe, actor: str) -> tuple[int, Recorded]:
 
 
 @router.get("", auth=ApiKey("read"), response=Unsubscribes)
-def list_unsubscribes(request: HttpRequest, limit: Limit = 100, cursor: Cursor = "") -> Unsubscribes:
+def list_unsubscribes(
+    request: HttpRequest, limit: Limit = 100, cursor: Cursor = "", count: Count = False
+) -> Unsubscribes:
     """Active ones, in the order in which the addresses became known."""
-    rows = opt_outs.active_after(desk().connection(), number_in(cursor, first=0), limit + 1)
+    conn = desk().connection()
+    rows = opt_outs.active_after(conn, number_in(cursor, first=0), limit + 1)
     page, following = cut(rows, limit, "address_id")
-    return Unsubscribes(unsubscribes=[shown(row) for row in page], next=following)
+    total = opt_outs.count_active(conn) if count else None
+    return Unsubscribes(unsubscribes=[shown(row) for row in page], next=following, total=total)
 
 
 @router.get("/{person_id}", auth=ApiKey("read"), response=Unsubscribe)

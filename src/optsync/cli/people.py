@@ -285,8 +285,14 @@ def addresses_of(arguments: tuple[str, ...]) -> list[str]:
 
 def address_of(text: str) -> str:
     """The address a person typed, however odd; raises Problem for a text without an @, which is a slip of the hand."""
+    from optsync.core.addresses import names_several
+
     if "@" not in text:
         raise Problem("that is not an e-mail address", "nothing was done", "type it as name@example.com", 2)
+    if names_several(text):
+        raise Problem(
+            "these are several addresses in one", "nothing was done", "give each by itself, without commas", 2
+        )
     return text
 
 

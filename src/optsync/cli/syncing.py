@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CAUSES_MAX, BOXES_MAX, RECORDS_MAX = 50, 10_000, 20
 """Of a run's refusals: how many causes and boxes are looked at, and how many records of each are named."""
 
-FINE, FAILED, PARTLY, HELD = 0, 1, 3, 5
+FINE, FAILED, PARTLY, HELD, DIFFERENT = 0, 1, 3, 5, 6
 CODES = {"proved": FINE, "dry run": FINE, "partly done": PARTLY, "held": HELD, "waiting for go": HELD}
 ORG = click.option("--org", help="The org's id, when several are connected.")
 
@@ -28,15 +28,18 @@ ORG = click.option("--org", help="The org's id, when several are connected.")
 @click.option("--dry-run", is_flag=True, help="Read and compare; write nothing, here or in Salesforce.")
 @click.option("--yes", is_flag=True, help="The go for a first run, and for a mass change whose preview you have seen.")
 @click.option("--full", is_flag=True, help="Read every record afresh, as once a week.")
+@click.option("--exit-code", is_flag=True, help="With --dry-run: exit code 6 when the two sides differ.")
 @ORG
 @with_output
-def sync(out: Output, dry_run: bool, yes: bool, full: bool, org: str | None) -> int:
+def sync(out: Output, dry_run: bool, yes: bool, full: bool, exit_code: bool, org: str | None) -> int:
     """Compare both sides now, settle what differs, and prove it by reading Salesforce again.
 
     Needs no running worker. Exit code 0: proved; 3: done, but some boxes wait; 5: held for a decision; 1: not proved.
     """
     from optsync.sync.nightly import sync_now
 
+    if exit_code and not dry_run:
+        raise click.UsageError("--exit-code goes with --dry-run: a real run settles what differs")
     ticker = Ticker()
     with opened(out) as house:
         report = sync_now(
@@ -52,7 +55,13 @@ def sync(out: Output, dry_run: bool, yes: bool, full: bool, org: str | None) -> 
         )
         ticker.done()
     out.show(report.as_dict(), *lines_of(report))
-    return code_of(report.result)
+    code = code_of(report.result)
+    return DIFFERENT if exit_code and code == FINE and differs(report) else code
+
+
+def differs(report: "RunReport") -> bool:
+    """Whether a run would change anything, in either direction."""
+    return any(report.counts.get(name, 0) for name in ("would_set", "recorded"))
 
 
 def code_of(result: str) -> int:

@@ -30,6 +30,7 @@ _PLAIN_LINES = re.compile(r"(?:[!-9;=?A-~]++@[A-Za-z0-9_.-]*+(?<=[A-Za-z0-9_-])\
 _BRACKETED = re.compile(r"<([^<>]*@[^<>]*)>\Z")
 _MAILTO = re.compile(r"(?:mailto:)+", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@'\"<>(]{1,64}@[^\s@'\"<>)]{1,255}")
+_EACH = re.compile(r"[^\s@,;:<>()\"']+@[^\s@,;:<>()\"']+")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _LABEL_ASCII = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _ENDS = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
@@ -79,6 +80,13 @@ def _is_address_whole(normal: str) -> bool:
     """The long way, which every address may go."""
     local, _, domain = normal.rpartition("@")
     return len(domain) <= 253 and bool(_LOCAL.fullmatch(local)) and bool(_DOMAIN.fullmatch(domain))
+
+
+def names_several(raw: str) -> bool:
+    """Whether a text names more than one mailbox. Kept as one it would be none of theirs, so doors refuse it."""
+    if raw.count("@") < 2:
+        return False
+    return len({one.lower() for one in _EACH.findall(raw)}) > 1 or len(_EACH.findall(normalize(raw))) > 1
 
 
 def domain_of(normal: str) -> str:

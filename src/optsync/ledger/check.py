@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from optsync.core.addresses import is_address, normalize_all, subject_of
+from optsync.core.addresses import is_address, names_several, normalize_all, subject_of
 from optsync.ledger.domains import parents_of
 from optsync.ledger.queries import sql
 
@@ -57,7 +57,10 @@ def ask(
 ) -> list[str]:
     """What blocks each address, in order; empty = nothing. Raises psycopg.Error when it cannot be asked: block then."""
     normals = normalize_all(addresses)
-    return _reasons(conn, normals, subject_key, sender_scope, non_commercial)
+    reasons = _reasons(conn, normals, subject_key, sender_scope, non_commercial)
+    return [
+        NOT_ONE if not why and names_several(address) else why for address, why in zip(addresses, reasons, strict=True)
+    ]
 
 
 def ask_by_record(

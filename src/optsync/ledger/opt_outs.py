@@ -31,6 +31,13 @@ def active_after(conn: psycopg.Connection, after_address_id: int, limit: int) ->
         return cursor.execute(sql("optsync.ledger", "active_after"), [after_address_id, limit]).fetchall()
 
 
+def count_active(conn: psycopg.Connection) -> int:
+    """How many there are; it reads every one."""
+    row = conn.execute(sql("optsync.ledger", "count_active")).fetchone()
+    assert row is not None  # a count
+    return int(row[0])
+
+
 def one(conn: psycopg.Connection, address_id: int) -> Unsubscribed | None:
     """The opt-out of one address, also a lifted one; None when it never had one."""
     with conn.cursor(row_factory=class_row(Unsubscribed)) as cursor:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 
 from optsync.api.frame import drain
 from optsync.config.desk import desk
-from optsync.core.addresses import mask, normalize
+from optsync.core.addresses import mask, names_several, normalize
 from optsync.ledger.record import Source
 from optsync.public import reasons, recording
 from optsync.public.flood import Flood, rest_of_the_slot
@@ -98,7 +98,7 @@ def by_address(request: HttpRequest) -> HttpResponse:
         return page(request, "damaged")
     seams, began = desk().seams, desk().seams.monotonic()
     address = fields_of(request).get("address", "")
-    if not all(address.strip().rpartition("@")[::2]):
+    if not all(address.strip().rpartition("@")[::2]) or names_several(address):
         return page(request, "damaged", status=400, wrong=address)
     wait = FLOOD.wait_seconds(network_of(request.META, desk().proxies), began)
     if wait:

@@ -75,7 +75,12 @@ def api_key(request: HttpRequest, handle: str) -> HttpResponse:
     if request.POST.get("step") != "rotate":
         ended = store.revoke(desk_.connection(), handle, actor=actor_of(request))
         return redirect(f"{reverse('web:api_keys')}?done={'revoked' if ended else 'gone'}")
-    made = store.rotate(desk_.connection(), desk_.subject_key, desk_.seams.token_bytes, handle, actor=actor_of(request))
+    try:
+        made = store.rotate(
+            desk_.connection(), desk_.subject_key, desk_.seams.token_bytes, handle, actor=actor_of(request)
+        )
+    except store.Replaced:
+        return redirect(f"{reverse('web:api_keys')}?done=replaced")
     if made is None:
         return redirect(f"{reverse('web:api_keys')}?done=gone")
     key, text = made
@@ -86,6 +91,7 @@ def said_of(word: str) -> str:
     """What a button did, in the reader's language; empty when none led here."""
     said = {
         "revoked": _("Revoked: the key opens nothing any more."),
+        "replaced": _("This key was replaced before; nothing was changed. Replace its successor."),
         "gone": _("This key opened nothing any more already; nothing was changed."),
     }
     return said.get(word, "")

@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 
 from optsync.config.desk import desk
 from optsync.connection.connect import connections
-from optsync.core.addresses import hmac_pads, normalize
+from optsync.core.addresses import hmac_pads, names_several, normalize
 from optsync.core.record_ids import kind_of, to_18
 from optsync.ledger import marks
 from optsync.ledger.exports import Lines, audited, csv_line
@@ -394,7 +394,7 @@ def pill_of(state: str) -> dict[str, str]:
 def add(request: HttpRequest) -> HttpResponse:
     """Records an opt-out that a person typed, then shows that person's evidence."""
     address = request.POST.get("address", "").strip()
-    if "@" not in address:
+    if "@" not in address or names_several(address):
         return listed(
             request, REFUSED, typed=address, problem=_("This is not an e-mail address; nothing was recorded.")
         )

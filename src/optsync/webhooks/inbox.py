@@ -80,7 +80,7 @@ def put(conn: psycopg.Connection, subject_key: bytes, provider: Provider, said: 
 
 
 def key_of(subject_key: bytes, provider: Provider, one: Said) -> bytes:
-    """Names an event, so that it is stored once however often it is told: by the provider's id, else by all it says."""
+    """Names an event, so that it is stored once however often it is told: by its number, else by all it says."""
     says = one.event_id or json.dumps(one.evidence, sort_keys=True) + one.raw
     parts = "\0".join((provider.slug, str(one.deed), normalize(one.address), says))
     return hmac.digest(subject_key, b"mail event\0" + parts.encode(errors="replace"), "sha256")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -182,8 +183,13 @@ def said_by(provider: Provider, event: AnymailTrackingEvent, policy: Policy) -> 
     raw = event.esp_event if isinstance(event.esp_event, Mapping) else {}
     deed = deed_of(provider, Event(event.event_type, event.reject_reason, raw), policy)
     address = event.recipient if isinstance(event.recipient, str) else ""
-    event_id = str(event.event_id or "")
-    return Said(deed, address, event_id, evidence_of(provider, event, raw) if deed else {})
+    return Said(deed, address, id_of(event, raw), evidence_of(provider, event, raw) if deed else {})
+
+
+def id_of(event: AnymailTrackingEvent, raw: Mapping[str, Any]) -> str:
+    """The provider's number of an event, or one made of all that it says: it may tell the time where Anymail does not
+    look, and leaving again after a removal is another event."""
+    return str(event.event_id or "") or sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
 
 
 def evidence_of(provider: Provider, event: AnymailTrackingEvent, raw: Mapping[str, Any]) -> dict[str, Any]:

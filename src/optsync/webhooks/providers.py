@@ -58,7 +58,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one event comes to. `event_id` is the provider's own, empty when it has none.
+    """What one event comes to. `event_id` is the provider's own, or made of the event; empty for an unreadable one.
 
     `deed` None: it says nothing of an opt-out. An unreadable one carries its text in `raw`, for a person to look at.
     """

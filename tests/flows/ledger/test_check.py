@@ -92,6 +92,7 @@ def test_what_is_no_domain_is_refused_and_changes_nothing(desk: Desk, text: str)
         "bob@example.org;ann@example.com",
         '"ann"@example.com',
         "'ann@example.com'",
+        "<ann@example.com>, <bob@example.org>",
         "ann@example.com,",
         "ann@example.com (Ann)",
         "ann @example.com",

@@ -41,10 +41,11 @@ WITH ended AS (
 SELECT handle FROM ended;
 
 -- name: end_key_soon
--- Lets a key that is being replaced end within some hours, with an event; no row when it opens nothing any more.
+-- Lets a key that is being replaced end within some hours, with an event; no row when it opens nothing any more, or was
+-- replaced before: its own end is no longer known then, and a successor that ended with it would stop a program tomorrow.
 WITH ending AS (
-    UPDATE api_key SET expires_at = least(expires_at, clock() + make_interval(hours => %(hours)s))
-    WHERE handle = %(handle)s AND revoked_at IS NULL AND coalesce(expires_at > clock(), true)
+    UPDATE api_key SET expires_at = least(expires_at, clock() + make_interval(hours => %(hours)s)), replaced_at = clock()
+    WHERE handle = %(handle)s AND revoked_at IS NULL AND replaced_at IS NULL AND coalesce(expires_at > clock(), true)
     RETURNING handle, name, expires_at
 ), told AS (
     INSERT INTO event (kind, actor, evidence)
