@@ -119,6 +119,7 @@ def admin(new_site: Site) -> Iterator[str]:
     yield sign_in(new_site)
     with new_site.installation.database.connect() as conn:
         drafts.drop(conn)
+        conn.execute("DELETE FROM pause")
         conn.execute("DELETE FROM run")
         conn.execute("DELETE FROM settings")
         conn.execute("DELETE FROM connection")
