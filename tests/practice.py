@@ -228,8 +228,12 @@ class PracticeOrg:
         self.call("POST", "/latency", {"ms": ms})
 
     def limits(self, **allowances: int) -> None:
-        """The org's allowances: daily, used (API requests), bulk_queries_left."""
+        """The org's allowances: daily, used (API requests), bulk_queries_left, change_events_left."""
         self.call("POST", "/limits", allowances)
+
+    def pubsub(self, *, reachable: bool) -> None:
+        """Whether something in between lets HTTP/2 through to the Pub/Sub API."""
+        self.call("POST", "/pubsub", {"reachable": reachable})
 
     def behaviour(self, **switches: object) -> None:
         """Switches for what is uncertain about the real thing; see practice_org.behaviour."""

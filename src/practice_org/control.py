@@ -60,6 +60,7 @@ def routes(org: Org) -> list[Route]:
         "/flow": {"POST": flow},
         "/latency": {"POST": latency},
         "/limits": {"POST": limits},
+        "/pubsub": {"POST": pubsub},
         "/behaviour": {"POST": behaviour},
         "/app/certificate": {"POST": certificate},
         "/sessions/expire": {"POST": expire},
@@ -317,12 +318,19 @@ async def latency(call: Call) -> object:
 
 
 async def limits(call: Call) -> object:
-    """{"daily"?: N, "used"?: M, "bulk_queries_left"?: Bulk query jobs as GET /limits tells them; none is refused}."""
+    """{"daily"?: N, "used"?: M, "bulk_queries_left"?, "change_events_left"?: told by GET /limits; none is refused}."""
     body, known = call.json(), call.org.limits
     known.daily = int(_number(body, "daily", known.daily))
     known.used = int(_number(body, "used", known.used))
     known.bulk_queries_left = int(_number(body, "bulk_queries_left", known.bulk_queries_left))
+    known.change_events_left = int(_number(body, "change_events_left", known.change_events_left))
     return vars(known)
+
+
+async def pubsub(call: Call) -> object:
+    """{"reachable": bool}: whether something in between lets HTTP/2 through to the Pub/Sub API."""
+    call.org.pubsub_reachable = bool(call.json()["reachable"])
+    return {"reachable": call.org.pubsub_reachable}
 
 
 async def behaviour(call: Call) -> object:

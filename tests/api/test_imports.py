@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,30 @@ def test_a_mass_change_is_held_and_only_an_admin_key_may_say_otherwise(admin: Pr
     assert blocked(admin, "held7@example.net")
     with site.installation.database.connect() as conn:
         holds.drop(conn, site.installation.vault.subject_key, done["hold_id"], "test", "a rehearsal")
+
+
+def test_files_and_batches_of_one_key_within_an_hour_are_one_mass_change(admin: Program, site: Site) -> None:
+    feeder, other = program(site, "admin", name="feeder"), program(site, "admin", name="another")
+
+    def bring(asking: Program, part: int, query: str = "") -> dict[str, Any]:
+        number = send(asking, "".join(f"f{part}-{n}@feeder.example.net\n" for n in range(200)), query).json["id"]
+        work(site)
+        answer: dict[str, Any] = asking.get(f"/v1/imports/{number}").json
+        return answer
+
+    many = [{"address": f"f0-{n}@feeder.example.net"} for n in range(200)]
+    assert feeder.post("/v1/unsubscribes:batch", {"unsubscribes": many}).json["hold_id"] is None
+    assert not bring(feeder, 1)["held"]
+    assert bring(feeder, 2, "?dry_run=true")["held"], "600 within an hour, a dry run says"
+    assert not bring(other, 3)["held"], "another key's"
+    assert not bring(feeder, 4, "?confirmed=true")["held"], "an admin says so"
+    held = bring(feeder, 5)
+    assert held["held"], "600 within an hour"
+    assert blocked(admin, "f5-7@feeder.example.net")
+    assert bring(feeder, 6)["hold_id"] == held["hold_id"], "one decision for all slices"
+    with site.installation.database.connect() as conn:
+        holds.drop(conn, site.installation.vault.subject_key, held["hold_id"], "test", "a rehearsal")
+    assert not bring(feeder, 7)["held"], "somebody has looked"
 
 
 def test_r42_a_table_nobody_knows_is_read_by_its_columns(admin: Program, site: Site) -> None:

@@ -1,5 +1,7 @@
 """The words that go into messages (requirement 38): the field, appending, and links that lead to the real page."""
 
+from html import escape
+
 import psycopg
 import pytest
 
@@ -77,3 +79,11 @@ def test_a_text_that_will_not_do_is_refused_and_nothing_changes(conn: psycopg.Co
     with pytest.raises(Problem):
         messages.save(conn, text, "admin")
     assert messages.every(conn) == []
+
+
+@pytest.mark.parametrize("field", ["{{team_unsubscribe}}", "{{ Team_Unsubscribe }}"])
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_the_field_in_a_link_of_the_template_is_only_the_address(field: str, quote: str) -> None:
+    body = f"<p><a class=x href={quote}{field}{quote}>Leave</a></p>"
+    done = filled(body, "Enough? [stop]({{link}})", URL, appends=True, html=True)
+    assert done == f"<p><a class=x href={quote}{escape(URL)}{quote}>Leave</a></p>"

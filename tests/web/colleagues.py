@@ -9,8 +9,9 @@ from optsync import seams
 from optsync.access import users
 from optsync.access.users import Role, User
 from optsync.web.sign_in import make_link
-from tests.installation import Site
+from tests.installation import FORM, Site
 from tests.networks import stranger
+from tests.web.conftest import TOKEN, token_in
 
 PASSWORD = "correct horse battery staple"
 _numbers = count(1)
@@ -33,12 +34,8 @@ class Visitor:
     def post(self, path: str, *, form_on: str | None = None, **values: str) -> "tuple[http.client.HTTPResponse, str]":
         """Sends the form that stands on `form_on` (the same page by default) to `path`."""
         _, text = self.get(form_on or path)
-        token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-        if not token:
-            _, text = self.get("/sign-in/no-such-link")
-            token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.site.url}
-        return self._ask("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+        token = token_in(text) or token_in(self.get("/sign-in/no-such-link")[1])
+        return self._ask("POST", path, urlencode({TOKEN: token, **values}), FORM | {"Origin": self.site.url})
 
     def is_in(self) -> bool:
         """Whether the overview opens."""

@@ -1,7 +1,7 @@
 """The pages over real HTTP: one server and one practice org for all tests of this folder, and a browser."""
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from optsync.connection.sessions import open_session
 from optsync.connection.settings import Change, apply_change
 from optsync.salesforce.credentials import Credential
 from optsync.web.sign_in import make_link
-from tests.installation import Installation, Site, served
+from tests.installation import FORM, Installation, Site, served
 from tests.practice import PracticeOrg
 from tests.servers import Servers
 from tests.web.shared import changes, set_up_of
@@ -45,6 +45,9 @@ def as_found(request: pytest.FixtureRequest, used: set[str]) -> Iterator[None]:
     after = {line for one in shared for line in set_up_of(one)}
     if left := changes(before, after):
         pytest.fail("\n".join(["what other tests share is left otherwise than it was found:", *left]), pytrace=False)
+
+
+TOKEN = "csrfmiddlewaretoken"
 
 
 @pytest.fixture(scope="package")
@@ -78,13 +81,7 @@ def sign_in(site: Site) -> str:
     """Signs in by a fresh one-time link, as a browser would; the Cookie header of the session."""
     with site.installation.database.connect() as conn:
         secret = make_link(conn, seams.real().token_bytes)
-    path = f"/sign-in/{secret}"
-    page, text = site.request("GET", path)
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    cookies = cookies_of(page.getheader("set-cookie") or "")
-    body = f"csrfmiddlewaretoken={token}"
-    headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
-    answer, _ = site.request("POST", path, body, headers)
+    answer, _ = submit(site, "", f"/sign-in/{secret}")
     assert answer.status == 302
     return "; ".join(cookies_of(value) for value in answer.headers.get_all("set-cookie") or [])
 
@@ -129,15 +126,33 @@ def submit(
     site: Site, cookie: str, path: str, *, language: str = "en", **values: str
 ) -> "tuple[http.client.HTTPResponse, str]":
     """Opens a page and posts its form with these values."""
-    page, text = site.request("GET", path, headers={"Cookie": cookie, "Accept-Language": language})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    headers = {
-        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": site.url,
-        "Accept-Language": language,
-    }
-    return site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+    return send_form(site, cookie, path, path, values, language)
+
+
+def post(site: Site, cookie: str, path: str, **values: "str | list[str]") -> "tuple[http.client.HTTPResponse, str]":
+    """Presses the button of a form; the answer itself."""
+    return send_form(site, cookie, "/", path, values)
+
+
+def send_form(
+    site: Site, cookie: str, opened: str, path: str, values: Mapping[str, str | list[str]], language: str = "en"
+) -> "tuple[http.client.HTTPResponse, str]":
+    """Posts a form of a page that is opened first; without a cookie as a stranger."""
+    headers, token = form_of(site, cookie, opened, language)
+    return site.request("POST", path, urlencode({TOKEN: token, **values}, doseq=True), headers | FORM)
+
+
+def form_of(site: Site, cookie: str, opened: str, language: str = "en") -> tuple[dict[str, str], str]:
+    """The headers with which a browser posts a form of this page, but for its type, and the token in it."""
+    headers = {"Cookie": cookie, "Accept-Language": language}
+    page, text = site.request("GET", opened, headers=headers)
+    cookies = "; ".join(filter(None, [cookie, cookies_of(page.getheader("set-cookie") or "")]))
+    return headers | {"Cookie": cookies, "Origin": site.url}, token_in(text)
+
+
+def token_in(text: str) -> str:
+    """What a form of this page proves with that it is ours."""
+    return text.partition(f'{TOKEN}" value="')[2].partition('"')[0]
 
 
 def cookies_of(header: str) -> str:
@@ -152,25 +167,12 @@ def read(site: Site, cookie: str, path: str, language: str = "en") -> str:
     return text
 
 
-def press(site: Site, cookie: str, path: str, **values: str) -> tuple[int, str]:
+def press(site: Site, cookie: str, path: str, **values: "str | list[str]") -> tuple[int, str]:
     """Presses the button of a form; the status and the page that comes of it, its redirect followed."""
     answer, text = post(site, cookie, path, **values)
     if answer.status == 302:
         return 302, read(site, cookie, answer.headers["Location"])
     return answer.status, text
-
-
-def post(site: Site, cookie: str, path: str, **values: "str | list[str]") -> "tuple[http.client.HTTPResponse, str]":
-    """Presses the button of a form; the answer itself."""
-    page, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    headers = {
-        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": site.url,
-        "Accept-Language": "en",
-    }
-    return site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}, doseq=True), headers)
 
 
 @contextmanager

@@ -115,6 +115,19 @@ def test_switched_on_without_a_look_the_first_night_only_looks(
     assert chosen.first_run_approved_at is None
 
 
+def test_an_org_that_is_connected_already_is_not_told_what_connecting_brings(
+    new_site: Site, admin: str, own_org: PracticeOrg
+) -> None:
+    brings = "The nightly sync stays off until you switch it on."
+    by_secret(new_site, admin, own_org)
+    assert brings in page(new_site, admin, f"{BASE}/org")[1]
+    go(new_site, admin, "/org", org=own_org.credentials["org_id"])
+    by_secret(new_site, admin, own_org)
+    _, text = page(new_site, admin, f"{BASE}/org")
+    assert "its sign-in is renewed, everything else stays." in text
+    assert brings not in text
+
+
 def test_a_key_pair_is_made_here_and_only_its_certificate_leaves(
     new_site: Site, admin: str, own_org: PracticeOrg
 ) -> None:

@@ -112,14 +112,7 @@ def test_an_export_of_ticked_rows_is_an_import_that_changes_nothing(
 
 def post_picked(site: Site, cookie: str, picked: list[str], step: str) -> str:
     """Presses a button below the list with these rows ticked."""
-    page, text = site.request("GET", "/", headers={"Cookie": cookie})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    own = (page.getheader("set-cookie") or "").partition(";")[0]
-    body = "&".join([f"csrfmiddlewaretoken={token}", f"step={step}", *(f"pick={one}" for one in picked)])
-    headers = {"Cookie": f"{cookie}; {own}", "Origin": site.url, "Accept-Language": "en"}
-    headers["Content-Type"] = "application/x-www-form-urlencoded"
-    answer, text = site.request("POST", "/unsubscribes/bulk", body, headers)
-    return text if answer.status == 200 else read(site, cookie, answer.getheader("location") or "")
+    return press(site, cookie, "/unsubscribes/bulk", step=step, pick=picked)[1]
 
 
 def test_ticked_rows_are_tried_again_at_once(site: Site, cookie: str, number: int) -> None:

@@ -119,6 +119,15 @@ def test_every_provider_is_understood_and_a_repeated_event_changes_nothing(
     assert not any(verdict.allowed for verdict in verdicts)
 
 
+def test_brevo_says_unsubscribed_of_a_single_mail_and_unsubscribe_of_a_campaign(
+    new_site: Site, provider_secrets: dict[str, str]
+) -> None:
+    for word in ("unsubscribed", "unsubscribe"):
+        address = names(f"said-{word}", "brevo")
+        assert call(new_site, "brevo", posts.brevo(word, address), provider_secrets["brevo"]) == (200, "Taken: 1.\n")
+        assert sources_of(new_site, address) == [("opted out", "mail provider")], word
+
+
 def test_a_mailbox_that_is_only_full_is_not_opted_out(new_site: Site, provider_secrets: dict[str, str]) -> None:
     for slug, make in posts.PASSING.items():
         address = names("passing", slug)

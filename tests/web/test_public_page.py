@@ -9,10 +9,9 @@ from optsync.config.vault import Vault
 from optsync.ledger.check import may_mail
 from optsync.ledger.people import timeline
 from optsync.public.tokens import make_token, read_token
-from tests.installation import Site
+from tests.installation import FORM, Site
 from tests.networks import stranger
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PAGE_BYTES_MAX = 10_000
 
 
@@ -129,7 +128,7 @@ def test_head_answers_like_get_without_a_body_and_other_methods_are_refused(site
     assert not is_blocked(site, "methods@example.com")
 
 
-@pytest.mark.parametrize("damage", ["", "x", "AAAA", "%00", "ä", "A" * 3000])
+@pytest.mark.parametrize("damage", ["", "x", "AAAA", "AAAA/", "a/b/c", "%00", "ä", "A" * 3000])
 def test_a_damaged_link_offers_a_form_and_never_opts_out(site: Site, damage: str) -> None:
     from urllib.parse import quote
 

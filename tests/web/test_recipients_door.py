@@ -19,11 +19,10 @@ from optsync.public.brand import Brand
 from optsync.public.languages import known, languages
 from optsync.public.senders import scope_to_check
 from optsync.public.tokens import make_token
-from tests.installation import Installation, Site, served
+from tests.installation import FORM, Installation, Site, served
 from tests.networks import network_of, stranger
 from tests.servers import Servers
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 OWN = ("date", "x-request-id")
 """Headers that every answer has for itself alone."""
 PAGE_BYTES_MAX = 10_000

@@ -11,9 +11,8 @@ from optsync.api.idempotency import DOCUMENTED, once
 from optsync.api.shapes import ADDRESS_LENGTH_MAX, Asked, Told
 from optsync.api.unsubscribes import Source
 from optsync.config.desk import desk
-from optsync.ledger import batches
+from optsync.ledger import acts, batches
 from optsync.ledger.batches import Wanted
-from optsync.public import acts
 
 router = Router()
 ROWS_MAX: Final = 10_000

@@ -22,13 +22,14 @@ ASKED_MAX: Final = 10_000
 BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 """10,000 addresses of 254 bytes, with room for quotes and escapes."""
 
-Cause = Literal["opt_out", "hold", "blocked_domain", "erased", "unknown_record", "no_address"]
+Cause = Literal["opt_out", "hold", "blocked_domain", "erased", "unknown_record", "no_address", "not_an_address"]
 CAUSES: Final[dict[str, Cause]] = {
     "blocked domain": "blocked_domain",
     "in a mass change that waits for a decision": "hold",
     check.ERASED: "erased",
     check.UNKNOWN_RECORD: "unknown_record",
     check.NO_ADDRESS: "no_address",
+    check.NOT_ONE: "not_an_address",
 }
 """Everything else that blocks is an opt-out."""
 RecordId = Annotated[str, Field(pattern="^[0-9A-Za-z]{15}([A-Z0-5]{3})?$")]

@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "migrate": ("optsync.cli.serving:migrate", "Bring the database to this version."),
     },
     "Connect and set": {
+        "config": ("optsync.cli.config:config", "The settings of the environment: check them, show them."),
         "connect": ("optsync.cli.connecting:connect", "Connect a Salesforce org."),
         "disconnect": (
             "optsync.cli.connecting:disconnect",

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import psycopg
 
-from optsync.core.addresses import normalize, subject_of
+from optsync.core.addresses import is_address, normalize_all, subject_of
 from optsync.ledger.domains import parents_of
 from optsync.ledger.queries import sql
 
 IN_DOUBT = "the database did not answer, so nobody is mailed"
 UNKNOWN_RECORD = "this Salesforce record is not known here; ask by its address"
 NO_ADDRESS = "this Salesforce record has no e-mail here"
+NOT_ONE = "this is not one e-mail address; ask for one at a time"
+"""A list in one text, or a spelling that may be somebody's whom we know under another: nobody can judge by it."""
 ERASED = "erased; only a keyed hash of the address is kept"
 
 
@@ -36,7 +38,7 @@ def may_mail(
 
     Blocked are account-wide opt-outs (also while a lift waits), this sender's own (`sender_scope` above 0), people in
     an undecided hold, and blocked domains with their subdomains. Non-commercial mail passes all but blocked domains
-    (requirements 39-41).
+    (requirements 39-41). What is not one plain address is blocked, too.
     """
     try:
         reasons = ask(conn, subject_key, addresses, sender_scope=sender_scope, non_commercial=non_commercial)
@@ -54,7 +56,7 @@ def ask(
     non_commercial: bool = False,
 ) -> list[str]:
     """What blocks each address, in order; empty = nothing. Raises psycopg.Error when it cannot be asked: block then."""
-    normals = [normalize(address) for address in addresses]
+    normals = normalize_all(addresses)
     return _reasons(conn, normals, subject_key, sender_scope, non_commercial)
 
 
@@ -97,7 +99,7 @@ def _reasons(
     for nth, why in rows:
         if nth:
             reasons[nth - 1] = why
-    return reasons
+    return [why or ("" if is_address(normal) else NOT_ONE) for normal, why in zip(normals, reasons, strict=True)]
 
 
 def in_doubt(addresses: Sequence[str]) -> list[Verdict]:

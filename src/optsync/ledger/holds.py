@@ -131,15 +131,13 @@ def hold_outbound(
     return hold_id
 
 
-def open_outbound(conn: psycopg.Connection, origin: str, org_id: int | None = None) -> int:
-    """Begins an outbound hold that opt-outs join while they are recorded (imports)."""
-    return _open(conn, "o", origin, org_id)
+def join_outbound(conn: psycopg.Connection, origin: str, only: int | None = None) -> int:
+    """The undecided outbound hold that opt-outs join in the open transaction; begun where there is none.
 
-
-def join_outbound(conn: psycopg.Connection, origin: str) -> int:
-    """The outbound hold that opt-outs of this origin join in the open transaction; begun where there is none."""
+    None joins the latest of this origin within the hour, a number `only` that hold (0 = one of its own).
+    """
     conn.execute(sql("optsync.ledger", "lock_for_holds"))
-    row = conn.execute(sql("optsync.ledger", "hold_to_join"), [origin]).fetchone()
+    row = conn.execute(sql("optsync.ledger", "hold_to_join"), {"origin": origin, "only": only}).fetchone()
     return int(row[0]) if row else _open(conn, "o", origin, None)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
@@ -23,7 +24,7 @@ from optsync.core.addresses import subject_of, without_addresses
 from optsync.core.brake import is_held
 from optsync.core.problems import Problem
 from optsync.core.told import told
-from optsync.ledger import holds
+from optsync.ledger import acts, holds
 from optsync.ledger.balance import linked_addresses
 from optsync.ledger.compliance import latest_day, storable
 from optsync.ledger.files import Row, TableFile, digest_of, empty, open_table, safe_cell, shown_name
@@ -168,12 +169,14 @@ def import_file(
     reject_path: Path | None = None,
     columns: Columns | None = None,
     rows_max: int | None = None,
+    origin: str | None = None,
 ) -> ImportReport:
     """Imports one file: opt-outs are recorded with their original time and reason, Salesforce ids are linked.
 
     A file of people only links their ids and sets their compliance data. More new opt-outs than the brake allows are
-    recorded and blocked, but their boxes are held, unless the preview was `confirmed` (rules 8). `org_id` is where ids
-    belong; None = the only org.
+    recorded and blocked, but their boxes are held, unless the preview was `confirmed` (rules 8). What came from the
+    same `origin` within the hour counts, too; None = the file is judged alone. `org_id` is where ids belong; None = the
+    only org.
     With `dry_run` nothing is changed. `reject_path` receives the rows that were not taken, with a reason each, also
     when the file was imported before. `recognised` is told the layout before anything is done.
     Raises Problem for a file or an org that is not to be had; then nothing was changed.
@@ -190,7 +193,7 @@ def import_file(
         if recognised:
             recognised(reader.layout)
         org = _org_of(conn, org_id, reader)
-        run = _Import(conn, subject_key, table, reader, org, actor, progress or _silence, rows_max)
+        run = _Import(conn, subject_key, table, reader, org, actor, progress or _silence, rows_max, origin)
         conn.execute(sql("optsync.ledger", "drop_stage"))
         try:
             report = run.stage(rows, rejects, report)
@@ -247,6 +250,7 @@ class _Import:
     actor: str | None
     progress: Progress
     rows_max: int | None
+    origin: str | None
     people: int = 0
     links: int = 0
     compliance: int = 0
@@ -297,15 +301,22 @@ class _Import:
             return replace(report, linked=linked)
         new, again, already, kept_back = self._row("count_changes")
         changed = new + again + kept_back
-        held = not confirmed and is_held(changed, 0) and is_held(changed, linked_addresses(self.conn))
+        together = changed + self._earlier(changed, dry_run=report.dry_run)
+        is_mass = changed > 0 and is_held(together, 0) and is_held(together, linked_addresses(self.conn))
+        held = is_mass and not confirmed
         return replace(report, new=new, again=again, already=already, linked=linked, held=held)
+
+    def _earlier(self, changed: int, *, dry_run: bool) -> int:
+        """How many people of the same origin came before; a dry run only looks."""
+        if self.origin is None:
+            return 0
+        return acts.earlier(self.conn, self.origin) if dry_run else acts.begin(self.conn, self.origin, changed).earlier
 
     def carry_out(self, report: ImportReport, digest: bytes) -> ImportReport:
         """Links, then records, in portions of one commit and one notify each; the file is remembered last."""
         owed = self._link()
         if report.purpose == "opt-outs":
-            hold_id = holds.open_outbound(self.conn, f"import {report.name}") if report.held else None
-            report = self._record(replace(report, hold_id=hold_id))
+            report = self._record(report)
         else:
             report = replace(report, compliance=self._set_compliance())
         report = replace(report, owed=report.owed + owed)
@@ -347,11 +358,25 @@ class _Import:
     def _record(self, report: ImportReport) -> ImportReport:
         total = self.people
         sums = [0, 0, 0, 0]
+        hold_id: int | None = None
         for after in range(0, total, PORTION_ADDRESSES):
-            row = self._portion("record_portion", after, {"actor": self.actor, "hold": report.hold_id})
+            values = {"after": after, "upto": after + PORTION_ADDRESSES, "actor": self.actor}
+            row, hold_id = again_after_deadlock(partial(self._record_portion, report, values, hold_id))
             sums = [a + b for a, b in zip(sums, row, strict=True)]
             self.progress("recording", min(after + PORTION_ADDRESSES, total), total)
-        return replace(report, new=sums[0], again=sums[1], already=sums[2], owed=sums[3])
+        return replace(report, new=sums[0], again=sums[1], already=sums[2], owed=sums[3], hold_id=hold_id)
+
+    def _record_portion(
+        self, report: ImportReport, values: dict[str, Any], hold_id: int | None
+    ) -> tuple[tuple[int, ...], int | None]:
+        """One commit. A hold that was decided meanwhile is not joined: the decision was about those who were in it."""
+        with self.conn.transaction():
+            if report.held and self.origin is None:
+                hold_id = holds.join_outbound(self.conn, f"import {report.name}", only=hold_id or 0)
+            elif report.held:
+                hold_id = holds.join_outbound(self.conn, str(self.origin))
+            self.conn.execute(sql("optsync.ledger", "quick_joins"))
+            return self._row("record_portion", values | {"hold": hold_id}), hold_id
 
     def _set_compliance(self) -> int:
         total = self.compliance

@@ -23,6 +23,7 @@ from psycopg.types.json import Jsonb
 from optsync.core.addresses import without_addresses
 from optsync.core.problems import Problem
 from optsync.core.told import as_plain, from_plain, told
+from optsync.ledger.batches import origin_of
 from optsync.ledger.files import Row, TableFile, open_table
 from optsync.ledger.imports import columns_named, import_file
 from optsync.ledger.layouts import Columns, Purpose
@@ -297,6 +298,7 @@ def _carry_out(
         reject_path=reject_path,
         columns=upload.columns,
         rows_max=ROWS_MAX,
+        origin=origin_of(upload.actor) if upload.report is None else None,  # nobody has seen a preview of it
     )
     told_report = report.as_dict() | {"reject_path": None}
     with conn.transaction():

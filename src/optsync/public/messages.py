@@ -17,7 +17,8 @@ from optsync.core.told import told
 from optsync.ledger.queries import sql
 
 Kind = Literal["account", "team", "user"]
-FIELD = re.compile(r"\{\{\s*team_unsubscribe\s*\}\}")
+FIELD = re.compile(r"(=\s*[\"']\s*)?\{\{\s*team_unsubscribe\s*\}\}", re.IGNORECASE)
+"""With the beginning of the attribute whose value it is: a template may have a link of its own."""
 LINK = re.compile(r"\[([^\[\]\n]+)\]\([^()\s]*\)|https?://[^\s<>\"'()\[\]]+[^\s<>\"'()\[\].,;:!?]|\{\{\s*link\s*\}\}")
 """In an admin's words: [some words](anywhere), a bare web address, or {{link}}."""
 BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
@@ -42,10 +43,14 @@ SHIPPED = MessageText("account", "", "If you do not want to hear from us again: 
 def filled(body: str, words: str, url: str, *, appends: bool, html: bool) -> str:
     """A message body with the words in place of {{team_unsubscribe}}, else added at its end when `appends` says so.
 
-    In HTML the end is before the last </body>. `html` says which of the two the body is; a plain one gets no tags.
+    In HTML the end is before the last </body>, and an attribute (href="{{team_unsubscribe}}") gets only the address.
+    `html` says which of the two the body is; a plain one gets no tags.
     """
     said = as_html(words, url) if html else as_text(words, url)
-    done, count = FIELD.subn(lambda _: said, body)
+    done, count = FIELD.subn(
+        lambda found: (found[1] or "") + (escape(url) if html and found[1] else said),
+        body,
+    )
     if count or not appends:
         return done
     if not html:

@@ -101,6 +101,10 @@ PROVIDERS: Final = {
 SILENT: Final = ("Postal",)
 """Providers that Anymail knows and that tell neither unsubscribes nor complaints."""
 
+LEFT: Final = (("brevo", "unsubscribed"),)
+"""A provider's own word for an unsubscribe that Anymail does not know: it reads the "unsubscribe" of Brevo's campaigns
+only. Source: Brevo, "Transactional webhooks", Unsubscribed."""
+
 SUPPRESSED: Final[Mapping[tuple[str, str], Deed]] = {
     ("mailgun", "suppress-unsubscribe"): "unsubscribe",
     ("mailgun", "suppress-complaint"): "complaint",
@@ -113,7 +117,7 @@ def deed_of(provider: Provider, event: Event, policy: Policy) -> Deed | None:
     """What an event comes to under a policy; None when it says nothing of an opt-out or the policy leaves it out."""
     if event.kind == "subscribed":
         return "resubscribed"
-    if event.kind == "unsubscribed":
+    if event.kind == "unsubscribed" or (provider.slug, event.raw.get("event")) in LEFT:
         is_group = is_group_of(provider, event.raw)
         return "group" if is_group and not policy.groups else "unsubscribe"
     if event.kind == "complained":

@@ -85,6 +85,36 @@ def test_what_is_no_domain_is_refused_and_changes_nothing(desk: Desk, text: str)
     assert domains.listing(desk.conn) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ann@example.com, bob@example.org",
+        "bob@example.org;ann@example.com",
+        '"ann"@example.com',
+        "'ann@example.com'",
+        "ann@example.com,",
+        "ann@example.com (Ann)",
+        "ann @example.com",
+        "x@blocked.example,bob@example.org",
+        "@",
+        "ann",
+    ],
+)
+def test_what_is_not_one_address_is_blocked_because_it_may_be_anybodys(desk: Desk, text: str) -> None:
+    desk.opt_out("ann@example.com")
+    domains.block(desk.conn, "blocked.example", actor="kim")
+    for passes in (False, True):
+        [verdict] = check.may_mail(desk.conn, KEY, [text], non_commercial=passes)
+        assert (verdict.allowed, verdict.why) == (False, check.NOT_ONE)
+
+
+@pytest.mark.parametrize(
+    "text", ["Bob <bob@example.org>", "mailto:bob@example.org", "o'neil+a/b@bücher.example.", "b@host"]
+)
+def test_one_address_in_an_odd_spelling_is_allowed(desk: Desk, text: str) -> None:
+    assert allowed(desk, text) == [True]
+
+
 def test_an_erased_person_is_still_blocked(desk: Desk) -> None:
     desk.opt_out("ann@example.com")
     people.erase(desk.conn, KEY, "ann@example.com", actor="kim", reason="article 17")

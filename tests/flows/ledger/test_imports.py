@@ -223,6 +223,30 @@ def test_more_than_the_brake_allows_is_recorded_and_blocked_but_not_written(desk
     assert desk.balance().recorded == 0
 
 
+@pytest.mark.parametrize("decide", ["apply", "drop"])
+def test_what_comes_after_a_decision_in_the_middle_waits_for_one_of_its_own(
+    desk: Desk, write: Write, monkeypatch: pytest.MonkeyPatch, decide: str
+) -> None:
+    monkeypatch.setattr(imports, "PORTION_ADDRESSES", 200)
+    path = crowd_of(desk, write, 501)
+
+    def decided_early(doing: str, done: int, _total: int) -> None:
+        if (doing, done) != ("recording", 200):
+            return
+        [first] = holds.undecided(desk.conn)
+        if decide == "apply":
+            holds.apply(desk.conn, KEY, first.hold_id, "kim")
+        else:
+            holds.drop(desk.conn, KEY, first.hold_id, "kim", "wrong file")
+
+    report = load(desk, path, progress=decided_early)
+
+    [rest] = holds.undecided(desk.conn)
+    assert (rest.hold_id, rest.addresses) == (report.hold_id, 301)
+    assert desk.is_blocked("p500@example.com")
+    assert (desk.balance().held, desk.balance().owed) == (301, 200 if decide == "apply" else 0)
+
+
 def test_a_confirmed_preview_passes_the_brake(desk: Desk, write: Write) -> None:
     report = load(desk, crowd_of(desk, write, 501), confirmed=True)
     assert (report.held, report.hold_id, report.owed) == (False, None, 501)

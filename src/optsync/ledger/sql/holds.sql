@@ -69,9 +69,10 @@ SELECT hold_id FROM made;
 SELECT pg_advisory_xact_lock_shared(7005, 0);
 
 -- name: hold_to_join
--- The undecided outbound hold of the same origin, begun within the last hour; nobody decides about it until this commits.
-SELECT hold_id FROM hold WHERE direction = 'o' AND origin = %s AND decided_at IS NULL
-  AND made_at > clock() - interval '1 hour' ORDER BY hold_id DESC LIMIT 1 FOR SHARE;
+-- The undecided outbound hold of the same origin, begun within the last hour, or only a certain one; nobody decides about
+-- it until this commits.
+SELECT hold_id FROM hold WHERE direction = 'o' AND origin = %(origin)s AND decided_at IS NULL
+  AND coalesce(hold_id = %(only)s, made_at > clock() - interval '1 hour') ORDER BY hold_id DESC LIMIT 1 FOR SHARE;
 
 -- name: hold_ticks
 -- The ticked boxes of an inbound hold, with the address each would opt out.
@@ -81,7 +82,7 @@ FROM unnest(%(addresses)s::bigint[], %(fields)s::smallint[], %(records)s::text[]
 ON CONFLICT DO NOTHING;
 
 -- name: hold_marks
--- Holds the owed marks of addresses back (sql/hold_functions.sql hold_marks).
+-- Holds the owed marks of addresses back (functions/holds.sql hold_marks).
 SELECT hold_marks(%(hold)s, %(addresses)s, %(versions)s);
 
 -- name: apply_hold
