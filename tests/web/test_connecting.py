@@ -91,6 +91,20 @@ def test_an_org_is_connected_from_its_address_to_the_nightly_sync(
     assert "The nightly sync is on already." in page(new_site, admin, f"{BASE}/first-sync")[1]
 
 
+@pytest.mark.parametrize("named", [{}, {"step": "nonsense"}])
+def test_a_press_that_names_no_step_switches_nothing_on(
+    new_site: Site, admin: str, own_org: PracticeOrg, named: dict[str, str]
+) -> None:
+    by_secret(new_site, admin, own_org)
+    go(new_site, admin, "/org", org=own_org.credentials["org_id"])
+    go(new_site, admin, "/first-sync", step="look")
+    work(new_site)
+    answer, _ = submit(new_site, admin, f"{BASE}/first-sync", **named)
+    assert answer.status == 200
+    with new_site.installation.database.connect() as conn:
+        assert not load(conn, connections(conn)[0].org_id).sync_on
+
+
 def test_switched_on_without_a_look_the_first_night_only_looks(
     new_site: Site, admin: str, own_org: PracticeOrg
 ) -> None:

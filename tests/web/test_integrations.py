@@ -42,6 +42,8 @@ def as_at_the_start(site: Site, practice_org: PracticeOrg, cookie: str) -> Itera
     practice_org.clear_faults()
     for name in ("Lead", "Contact"):
         practice_org.grant(name, "HasOptedOutOfEmail", "edit")
+    with site.installation.database.connect() as conn:
+        conn.execute("UPDATE settings SET custom_field = NULL, choice = 'email', read_both = false")
     post(site, cookie, step="save", field="email", time="20:00", zone="America/Los_Angeles")
 
 
