@@ -134,7 +134,7 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     files = files_of(installation)
     values["<int:upload_id>"] = str(files[0])
     values |= {"<str:kind>": "Contact", "<slug:cause>": cause}
-    paths = [filled(route, values) for route in every_route(site) if not route.startswith("/v1/")]
+    paths = [filled(route, values) for route in every_route(site) if not route.startswith(("/v1/", "/health/"))]
     paths += STATES + [f"/unsubscribes/import/{number}" for number in files[1:]]
     cookie = sign_in(site)
     with runs_of(installation, practice_org) as more, installed(site, cookie):

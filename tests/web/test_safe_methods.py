@@ -69,5 +69,5 @@ def test_get_head_and_options_change_zero_rows(site: Site, cookie: str, every_pa
         for path in every_path:
             for method in ("GET", "HEAD", "OPTIONS"):
                 answer, _ = site.request(method, path, headers={"Cookie": cookie})
-                assert answer.status < 500, path
+                assert answer.status < 500 or path == "/health/sync", path  # 503 while somebody must act
         assert contents(conn) == before
