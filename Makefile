@@ -74,8 +74,8 @@ pictures: install-dev
 
 # Needs uv, and npm for the clients. No lock says where to download: the universal ones carry hashes, npm's integrity.
 lock:
-	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --group build -o requirements.lock
-	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --extra events --group build -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 pyproject.toml --extra events --group build --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 --group clients -c requirements-dev.lock -o requirements-clients.lock
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate -p 3.11 --group bench -c requirements-dev.lock -o requirements-bench.lock
 	npm install --prefix $(CLIENTS) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund

@@ -55,4 +55,14 @@ SELECT 'parked', org_id, field, record_id, reason FROM mark WHERE state = 'p';
 
 INSERT INTO run (org_id, kind, state, result, by_whom, started_at, finished_at)
 SELECT 1, 'nightly', 'finished', 'proved', 'worker', clock() - n * interval '1 day', clock() - n * interval '1 day'
-FROM generate_series(1, 2000) n
+FROM generate_series(1, 2000) n;
+
+INSERT INTO event (at, kind, subject, scope, source, actor)
+SELECT o.since, 'opted out', subject_of(a.normal, NULL, p.inner_pad, p.outer_pad), 0, o.source,
+       CASE WHEN o.source = 'api' THEN 'API key crm' WHEN o.address_id > 985000 THEN 'Petra' ELSE 'Ida' END
+FROM pads p, opt_out o JOIN address a USING (address_id) WHERE o.source IN ('api', 'manual') ORDER BY o.since;
+
+INSERT INTO opt_out_field VALUES (1, 2, 'Sales__c', 'Sales__c', 'Sales Opt Out');
+
+INSERT INTO mark (org_id, field, record_id, state, touched_run)
+SELECT 1, 2, record_id, 'c', 1 FROM record WHERE address_id % 667 = 1

@@ -1,13 +1,16 @@
 """Writes docs/reference/cli.md from the commands themselves; a test keeps it current."""
 
+import re
 from inspect import cleandoc
 from pathlib import Path
+from textwrap import dedent
 
 import click
 
 from optsync.cli.main import SECTIONS, optsync
 
 PAGE = Path("docs/reference/cli.md")
+EXAMPLES = re.compile(r"\x08\nExamples:\n((?:  .+\n?)+)")
 HEAD = """# Every command
 
 Data goes to stdout, talk and progress to stderr. `--json` prints one object (streams: one object a line). Every error
@@ -42,7 +45,7 @@ def described(command: click.Command, path: tuple[str, ...]) -> list[str]:
     """One command, and those below it."""
     context = click.Context(command, info_name=" ".join(path))
     usage = " ".join([*path, *command.collect_usage_pieces(context)])
-    lines = [f"### `{usage}`\n", cleandoc((command.help or "").replace("\b\n", "")), ""]
+    lines = [f"### `{usage}`\n", EXAMPLES.sub(fenced, cleandoc(command.help or "")).rstrip(), ""]
     rows = [record for parameter in command.params if (record := parameter.get_help_record(context))]
     lines += [f"- `{flag}`: {text}" for flag, text in rows]
     lines += [""] if rows else []
@@ -52,6 +55,11 @@ def described(command: click.Command, path: tuple[str, ...]) -> list[str]:
             assert sub is not None
             lines += described(sub, (*path, name))
     return lines
+
+
+def fenced(examples: re.Match[str]) -> str:
+    """The examples of a help text as code: their lines must stay lines."""
+    return f"```\n{dedent(examples[1]).rstrip()}\n```\n"
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Writes certificate and key (PEM) into `folder`; valid for a day, for 127.0.0.1 and localhost."""
+def make_certificate(folder: Path, *hosts: str) -> tuple[Path, Path]:
+    """Writes certificate and key (PEM) into `folder`; valid for a day, for 127.0.0.1, localhost and these hosts."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "practice org")])
     names: list[x509.GeneralName] = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")]
+    names += [x509.DNSName(host) for host in hosts]
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

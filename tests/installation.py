@@ -81,6 +81,9 @@ class Installation:
         return subprocess.Popen(command, env=self.environ | environ, stdout=pipe, stderr=pipe, text=True)
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
 @dataclass
 class Site:
     """A running web server of an installation."""

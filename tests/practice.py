@@ -83,6 +83,11 @@ class PracticeOrg:
         """
         self.call("POST", "/reset", options)
 
+    def state(self) -> dict[str, list[str]]:
+        """How the org is set up, as lines to compare: faults on order, permissions, fields, layouts, switches."""
+        state: dict[str, list[str]] = self.call("GET", "/state")
+        return state
+
     def create(self, object_name: str, **values: object) -> str:
         """A record as a person types it in; returns its id. LastName and Company are filled in."""
         return str(self.call("POST", "/records", {"type": object_name, **values})["id"])
@@ -223,8 +228,12 @@ class PracticeOrg:
         self.call("POST", "/latency", {"ms": ms})
 
     def limits(self, **allowances: int) -> None:
-        """The org's allowances: daily, used (API requests), bulk_queries_left."""
+        """The org's allowances: daily, used (API requests), bulk_queries_left, change_events_left."""
         self.call("POST", "/limits", allowances)
+
+    def pubsub(self, *, reachable: bool) -> None:
+        """Whether something in between lets HTTP/2 through to the Pub/Sub API."""
+        self.call("POST", "/pubsub", {"reachable": reachable})
 
     def behaviour(self, **switches: object) -> None:
         """Switches for what is uncertain about the real thing; see practice_org.behaviour."""

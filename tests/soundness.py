@@ -23,6 +23,15 @@ def make_sound(org: PracticeOrg) -> None:
     select(org, *MEMBERS)
 
 
+def make_bare(org: PracticeOrg) -> None:
+    """Takes back what `make_sound` mends."""
+    for object_name in BARE:
+        show(org, object_name, EMAIL, None)
+        hide(org, object_name, EMAIL)
+    select(org)
+    org.permit(modify_all_data=False, view_and_edit_converted_leads=False)
+
+
 def show(org: PracticeOrg, object_name: str, field: str, behavior: str | None = "Edit") -> None:
     """Puts the field on the object's bare layout, or takes it off."""
     org.call("POST", "/layouts/item", {"layout": BARE[object_name], "field": field, "behavior": behavior})

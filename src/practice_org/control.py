@@ -1,7 +1,7 @@
 """The control API under /practice/api: what tests and the demo do to the org. It never counts as an API call."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -31,6 +31,7 @@ def routes(org: Org) -> list[Route]:
     """Every control, by path and method."""
     table: dict[str, dict[str, Control]] = {
         "/reset": {"POST": reset},
+        "/state": {"GET": state},
         "/records": {"POST": create, "GET": find},
         "/records/{id}": {"GET": show, "PATCH": edit},
         "/records/{id}/sharing": {"POST": share},
@@ -59,6 +60,7 @@ def routes(org: Org) -> list[Route]:
         "/flow": {"POST": flow},
         "/latency": {"POST": latency},
         "/limits": {"POST": limits},
+        "/pubsub": {"POST": pubsub},
         "/behaviour": {"POST": behaviour},
         "/app/certificate": {"POST": certificate},
         "/sessions/expire": {"POST": expire},
@@ -87,6 +89,25 @@ async def reset(call: Call) -> object:
     """A fresh org; options left out are as at the start of the server."""
     call.org.reset(call.org.changed_options(_body(call)))
     return {"reset": True}
+
+
+async def state(call: Call) -> object:
+    """How the org is set up, as lines by what they are about: two answers differ in what was changed in between."""
+    org = call.org
+    found: dict[str, Iterable[object]] = {
+        "faults": (one.kind for one in org.faults.ordered if one.times is None or one.struck < one.times),
+        "permissions": org.permissions.own,
+        "fields": (f"{kind}.{name} {level}" for (kind, name), level in org.access.levels.items()),
+        "objects": (f"{name} {level}" for name, level in org.access.objects.items()),
+        "permission sets": (one.name for one in org.permission_sets.sets.values()),
+        "layouts": (f"{one.full_name}: {name} {how}" for one in org.layouts.ordered for name, how in one.items()),
+        "change events": (one.full_name for one in org.change_events.values()),
+        "rules": org.rules.ordered,
+        "lead mapping": org.lead_mapping.items(),
+        "behaviour": vars(org.behaviour).items(),
+        "the rest": (org.edition, (org.flow.unsets, org.flow.rate), org.latency_ms, org.read_only),
+    }
+    return {name: sorted(map(str, lines)) for name, lines in found.items()}
 
 
 async def create(call: Call) -> object:
@@ -297,12 +318,19 @@ async def latency(call: Call) -> object:
 
 
 async def limits(call: Call) -> object:
-    """{"daily"?: N, "used"?: M, "bulk_queries_left"?: Bulk query jobs as GET /limits tells them; none is refused}."""
+    """{"daily"?: N, "used"?: M, "bulk_queries_left"?, "change_events_left"?: told by GET /limits; none is refused}."""
     body, known = call.json(), call.org.limits
     known.daily = int(_number(body, "daily", known.daily))
     known.used = int(_number(body, "used", known.used))
     known.bulk_queries_left = int(_number(body, "bulk_queries_left", known.bulk_queries_left))
+    known.change_events_left = int(_number(body, "change_events_left", known.change_events_left))
     return vars(known)
+
+
+async def pubsub(call: Call) -> object:
+    """{"reachable": bool}: whether something in between lets HTTP/2 through to the Pub/Sub API."""
+    call.org.pubsub_reachable = bool(call.json()["reachable"])
+    return {"reachable": call.org.pubsub_reachable}
 
 
 async def behaviour(call: Call) -> object:

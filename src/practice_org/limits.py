@@ -6,6 +6,7 @@ from practice_org.errors import RefusalError
 
 DAILY_DEFAULT = 1_000_000
 BULK_QUERIES = 10_000
+CHANGE_EVENTS = 25_000
 
 
 @dataclass
@@ -15,6 +16,7 @@ class Limits:
     daily: int = DAILY_DEFAULT
     used: int = 0
     bulk_queries_left: int = BULK_QUERIES
+    change_events_left: int = CHANGE_EVENTS
 
     def spend(self) -> None:
         """Counts one API call. Raises RefusalError REQUEST_LIMIT_EXCEEDED when the allowance is used up."""
@@ -37,6 +39,6 @@ class Limits:
             "DailyBulkApiBatches": entry(15_000),
             "DailyBulkV2QueryFileStorageMB": entry(976_562),
             "DailyBulkV2QueryJobs": entry(BULK_QUERIES, BULK_QUERIES - self.bulk_queries_left),
-            "DailyDeliveredPlatformEvents": entry(25_000),
+            "DailyDeliveredPlatformEvents": entry(CHANGE_EVENTS, CHANGE_EVENTS - self.change_events_left),
             "HourlyPublishedPlatformEvents": entry(250_000),
         }

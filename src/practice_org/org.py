@@ -133,6 +133,7 @@ class Org:
         self.rules = Rules()
         self.row_locks = RowLocks()
         self.latency_ms = 0.0
+        self.pubsub_reachable = True
         self.jobs = Jobs()
         self.cursors = Cursors()
         names = {"Lead": options.lead_field, "Contact": options.contact_field}

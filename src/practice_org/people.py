@@ -23,6 +23,8 @@ from practice_org.ids import record_id
 from practice_org.schema import PREFIXES, Value
 from practice_org.users import INTEGRATION_USER
 
+Maker = Callable[[int], Value]
+
 BLOCK = 62 * 62
 SAME_IN_EVERY_BLOCK = frozenset(
     {"LastName", "FirstName", "Name", "Title", "Phone", "OwnerId", "Company", "City", "LeadSource", "MailingCity"}
@@ -245,41 +247,14 @@ LAST_BIRTH = _instant(BLOCK - 1)
 """No generated record was changed after this instant."""
 
 
-def _makers(crowd: Crowd) -> dict[str, Callable[[int], Value]]:
-
-    def pick(options: tuple[str, ...]) -> Callable[[int], Value]:
-        return lambda n: options[n % BLOCK % len(options)]
-
-    def master(number: int) -> Value:
-        into = crowd.master_of(number)
-        return None if into is None else record_id(crowd.prefix, into)
-
-    def email(number: int) -> Value:
-        person, block = crowd.person(number)
-        return person.email(block)
-
-    def name(number: int) -> Value:
-        person = crowd.person(number)[0]
-        return f"{person.first} {person.last}"
-
-    def converted_to(prefix: str) -> Callable[[int], Value]:
-        return lambda n: record_id(prefix, n) if crowd.is_converted(n) else None
-
-    def account(number: int) -> Value:
-        return record_id(
-            PREFIXES["Account"], number // CONTACTS_PER_ACCOUNT % max(1, -(-crowd.contacts // CONTACTS_PER_ACCOUNT))
-        )
-
-    makers: dict[str, Callable[[int], Value]] = {
+def _makers(crowd: Crowd) -> dict[str, Maker]:
+    """What each field of a record holds at birth, by the record's number."""
+    identity: dict[str, Maker] = {
         "Id": lambda n: record_id(crowd.prefix, n),
         "IsDeleted": lambda n: n >= crowd.size,
-        "MasterRecordId": master,
-        "LastName": lambda n: crowd.person(n)[0].last,
-        "FirstName": lambda n: crowd.person(n)[0].first,
-        "Name": name,
-        "Title": pick(names.TITLES),
-        "Phone": lambda n: f"(555) 01{n % BLOCK % 100:02d}",
-        "Email": email,
+        "MasterRecordId": lambda n: None if (into := crowd.master_of(n)) is None else record_id(crowd.prefix, into),
+    }
+    stamps: dict[str, Maker] = {
         "OwnerId": lambda n: INTEGRATION_USER,
         "CreatedDate": lambda n: _instant(n % BLOCK),
         "CreatedById": lambda n: INTEGRATION_USER,
@@ -288,25 +263,59 @@ def _makers(crowd: Crowd) -> dict[str, Callable[[int], Value]]:
         "SystemModstamp": lambda n: _instant(n % BLOCK),
     }
     if crowd.object_name == "Account":
-        system = ("Id", "IsDeleted", "MasterRecordId", "OwnerId", "CreatedDate", "CreatedById")
-        stamps = ("LastModifiedDate", "LastModifiedById", "SystemModstamp")
-        return {name: makers[name] for name in system + stamps} | {"Name": pick(names.COMPANIES)}
-    if crowd.object_name == "Contact":
-        return makers | {"AccountId": account, "MailingCity": pick(names.CITIES)}
-    return makers | {
-        "Company": pick(names.COMPANIES),
-        "City": pick(names.CITIES),
-        "LeadSource": pick(names.SOURCES),
-        "Status": lambda n: "Closed - Converted" if crowd.is_converted(n) else "Open - Not Contacted",
-        "IsConverted": crowd.is_converted,
-        "ConvertedDate": lambda n: _converted_date(n) if crowd.is_converted(n) else None,
-        "ConvertedContactId": converted_to(PREFIXES["Contact"]),
-        "ConvertedAccountId": lambda n: account(n) if crowd.is_converted(n) else None,
+        return identity | stamps | {"Name": _pick(names.COMPANIES)}
+    own = _contact_makers(crowd) if crowd.object_name == "Contact" else _lead_makers(crowd)
+    return identity | _person_makers(crowd) | stamps | own
+
+
+def _person_makers(crowd: Crowd) -> dict[str, Maker]:
+    def name(number: int) -> Value:
+        person = crowd.person(number)[0]
+        return f"{person.first} {person.last}"
+
+    def email(number: int) -> Value:
+        person, block = crowd.person(number)
+        return person.email(block)
+
+    return {
+        "LastName": lambda n: crowd.person(n)[0].last,
+        "FirstName": lambda n: crowd.person(n)[0].first,
+        "Name": name,
+        "Title": _pick(names.TITLES),
+        "Phone": lambda n: f"(555) 01{n % BLOCK % 100:02d}",
+        "Email": email,
     }
 
 
-def _converted_date(number: int) -> str:
-    return _instant(number % BLOCK)[:10]
+def _contact_makers(crowd: Crowd) -> dict[str, Maker]:
+    return {"AccountId": lambda n: _account_of(crowd, n), "MailingCity": _pick(names.CITIES)}
+
+
+def _lead_makers(crowd: Crowd) -> dict[str, Maker]:
+    def once_converted(maker: Maker) -> Maker:
+        return lambda n: maker(n) if crowd.is_converted(n) else None
+
+    return {
+        "Company": _pick(names.COMPANIES),
+        "City": _pick(names.CITIES),
+        "LeadSource": _pick(names.SOURCES),
+        "Status": lambda n: "Closed - Converted" if crowd.is_converted(n) else "Open - Not Contacted",
+        "IsConverted": crowd.is_converted,
+        "ConvertedDate": once_converted(lambda n: _instant(n % BLOCK)[:10]),
+        "ConvertedContactId": once_converted(lambda n: record_id(PREFIXES["Contact"], n)),
+        "ConvertedAccountId": once_converted(lambda n: _account_of(crowd, n)),
+    }
+
+
+def _pick(options: tuple[str, ...]) -> Maker:
+    return lambda n: options[n % BLOCK % len(options)]
+
+
+def _account_of(crowd: Crowd, number: int) -> str:
+    """The Account of a Contact, and of a Lead that became it."""
+    return record_id(
+        PREFIXES["Account"], number // CONTACTS_PER_ACCOUNT % max(1, -(-crowd.contacts // CONTACTS_PER_ACCOUNT))
+    )
 
 
 def scatter_opt_outs(object_name: str, seed: int, size: int, percents: dict[str, float]) -> dict[str, Ticks]:

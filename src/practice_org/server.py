@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -44,7 +45,11 @@ from practice_org import (
 )
 from practice_org.doors import Door, open_door
 from practice_org.faults.transport import TRANSPORT
+from practice_org.lines import HTTP2_BEGINS, Line, ServicePort
 from practice_org.org import Options, Org
+
+if TYPE_CHECKING:
+    from practice_org.pubsub import PubSub
 
 PARENT_POLL_SECONDS = 0.5
 SHUTDOWN_SECONDS = 1
@@ -55,7 +60,27 @@ StandIn = Callable[[str, int], AbstractAsyncContextManager[None]]
 
 
 class Protocol(HttpToolsProtocol):
-    """Leaves each connection's transport in the scope, so that faults can break it."""
+    """Leaves each connection's transport in the scope, so that faults can break it; passes HTTP/2 on to gRPC."""
+
+    def __init__(self, *given: Any, pubsub_port: ServicePort, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._pubsub_port = pubsub_port
+        self._line: Line | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """The first bytes say which protocol it is."""
+        if self._line is None and data.startswith(HTTP2_BEGINS):
+            self._line = Line(self.transport, self._pubsub_port)
+        if self._line is None:
+            super().data_received(data)
+        else:
+            self._line.send(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Both sides of a line end together."""
+        if self._line is not None:
+            self._line.close()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """httptools calls this for every request, before its headers."""
@@ -67,10 +92,13 @@ class Server(uvicorn.Server):
     """Calls `ready` once requests are accepted; ends with exit code 0 on SIGTERM and SIGINT."""
 
     def __init__(
-        self, config: uvicorn.Config, doors: Sequence[Door], ready: Callable[[], None], parent_pid: int | None
+        self, config: uvicorn.Config, org: Org, doors: Sequence[Door], ready: Callable[[], None], parent_pid: int | None
     ) -> None:
         super().__init__(config)
+        self._org = org
         self._doors = doors
+        self._pubsub: PubSub | None = None
+        self._pubsub_starts = asyncio.Lock()
         self._ready = ready
         self._parent_pid = parent_pid
         self._outage: asyncio.Task[None] | None = None
@@ -91,10 +119,36 @@ class Server(uvicorn.Server):
             self._watch = asyncio.create_task(self._follow_parent(self._parent_pid))
         self._ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends all that `startup` began."""
+        await super().shutdown(sockets)
+        if self._pubsub is not None:
+            await self._pubsub.stop()
+
     async def _open_doors(self) -> None:
-        protocol = partial(Protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        protocol = partial(
+            Protocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            pubsub_port=self._pubsub_port,
+        )
         for door in self._doors:
             self.servers.append(await _serve_at(door, protocol))
+
+    async def _pubsub_port(self) -> int | None:
+        """Where gRPC answers, from the first question on; None behind a firewall, or without the extra `events`."""
+        if not self._org.pubsub_reachable:
+            return None
+        async with self._pubsub_starts:
+            if self._pubsub is None:
+                try:
+                    from practice_org.pubsub import PubSub
+                except ImportError:
+                    return None
+                self._pubsub = PubSub(self._org)
+                await self._pubsub.start()
+        return self._pubsub.port
 
     async def interrupt(self, seconds: float, stand_in: StandIn) -> None:
         """Clients meet `stand_in` at our doors for so many seconds; breaks all connections. One outage at a time."""
@@ -196,6 +250,6 @@ def serve(
         timeout_keep_alive=120,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    server = Server(config, doors, ready, parent_pid)
+    server = Server(config, org, doors, ready, parent_pid)
     app.state.interrupt = server.interrupt
     server.run(sockets=[])

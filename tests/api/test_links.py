@@ -12,7 +12,7 @@ from optsync.public.brand import Brand
 from optsync.public.messages import MessageText
 from optsync.public.tokens import UnsubscribeLink, read_token
 from tests.api.conftest import World
-from tests.installation import Installation, Site, served
+from tests.installation import FORM, Installation, Site, served
 from tests.program import Program, program
 from tests.servers import Servers
 
@@ -95,8 +95,7 @@ def test_what_does_not_fit_is_refused_with_its_place(admin: Program, body: dict[
 
 def test_r36_the_check_knows_who_stopped_only_this_sender(admin: Program, site: Site) -> None:
     (one,) = admin.post(LINKS, {"addresses": ["partly@example.com"], "sender": "Jane"}).json["links"]
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert site.request("POST", one["url"].removeprefix(site.url), "stop=sender", headers)[0].status == 200
+    assert site.request("POST", one["url"].removeprefix(site.url), "stop=sender", FORM)[0].status == 200
     asked = {"addresses": ["partly@example.com"]}
     assert admin.post("/v1/check", asked).json["blocked"] == 0
     assert admin.post("/v1/check", asked | {"sender": "Joe"}).json["blocked"] == 0

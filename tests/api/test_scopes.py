@@ -34,6 +34,7 @@ TABLE: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/preview/{run_id}"): "read",
     ("GET", "/v1/issues"): "read",
     ("POST", "/v1/issues/retry"): "admin",
+    ("GET", "/v1/metrics"): "read",
     ("GET", "/v1/status"): "read",
     ("GET", "/v1/doctor"): "read",
     ("POST", "/v1/doctor"): "admin",

@@ -125,7 +125,7 @@ def test_a_kept_answer_lasts_30_days_and_holds_no_address(admin: Program, world:
     admin.post("/v1/unsubscribes", body, Idempotency_Key="kept.answer@example.com")
     with world.site.installation.database.connect() as conn:
         stored = "".join(str(row) for row in conn.execute("SELECT t::text FROM kept_answer t").fetchall())
-        assert "kept" not in stored
+        assert "kept.answer" not in stored
         conn.execute("UPDATE kept_answer SET made_at = made_at - interval '31 days'")
         later = admin.post("/v1/unsubscribes", body, Idempotency_Key="kept.answer@example.com")
         assert (later.status, later.json["outcome"]) == (200, "already")

@@ -176,6 +176,5 @@ def waits_for_lock(world: World) -> bool:
 
 def retried(world: World) -> bool:
     """Ends every delay, as time would."""
-    marks.clear_pauses(world.conn, world.org_id)
-    marks.retry_now(world.conn)
+    marks.retry_now(world.conn, world.org_id)
     return True

@@ -26,7 +26,16 @@ def loaded_by(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["version"], ["sync", "--help"], ["serve", "--help"], ["api-keys", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["version"],
+        ["sync", "--help"],
+        ["serve", "--help"],
+        ["api-keys", "--help"],
+        ["config", "--help"],
+        ["completion", "zsh"],
+    ],
 )
 def test_help_loads_neither_django_nor_the_database_driver(arguments: list[str]) -> None:
     assert not loaded_by(*arguments) & HEAVY

@@ -63,9 +63,11 @@ def test_listening_prints_events_as_they_happen(optsync: Installation, here: Rec
     optsync.run("unsubscribe", "before@example.com")
     optsync.run("audit", "verify")  # seals it: what is not sealed yet is still to come
     worker = optsync.start("worker")
-    listener = optsync.start("listen", "--to", here.url, "--for", "15")
+    listener = optsync.start("listen", "--to", here.url, "--for", "60")
     try:
-        time.sleep(3)
+        assert listener.stderr is not None
+        while "Listening" not in listener.stderr.readline():
+            assert listener.poll() is None
         optsync.run("unsubscribe", "ann@example.com")
         until(lambda: here.got)
         body = json.loads(here.got[0].body)
@@ -73,6 +75,7 @@ def test_listening_prints_events_as_they_happen(optsync: Installation, here: Rec
     finally:
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=20)
+        listener.send_signal(signal.SIGINT)
         out, _ = listener.communicate(timeout=30)
     assert [json.loads(line)["data"]["address"] for line in out.splitlines()] == ["ann@example.com"]
 

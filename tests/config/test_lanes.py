@@ -25,7 +25,7 @@ from optsync.config.lanes import (
 from optsync.core.proxies import networks_in
 from optsync.public.one_click import DONE
 from optsync.public.tokens import make_token
-from tests.installation import Installation, Site, served
+from tests.installation import FORM, Installation, Site, served
 from tests.servers import Servers
 
 SLOW = 40
@@ -55,8 +55,7 @@ def slow_senders(site: Site) -> Iterator[None]:
 @pytest.mark.usefixtures("slow_senders")
 def test_slow_senders_keep_nobody_from_unsubscribing(site: Site) -> None:
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "quick@example.com")
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer, _ = site.request("POST", f"/u/{token}", "List-Unsubscribe=One-Click", headers)
+    answer, _ = site.request("POST", f"/u/{token}", "List-Unsubscribe=One-Click", FORM)
     assert answer.status == 200
     assert site.request("GET", "/health/live")[0].status == 200
 
@@ -146,9 +145,8 @@ def test_what_is_answered_at_once_waits_for_no_lane() -> None:
 def test_many_who_press_their_links_at_once_are_all_unsubscribed(site: Site) -> None:
     keys, random = site.installation.vault.link_keys, seams.real().token_bytes
     paths = [f"/u/{make_token(keys, random, f'atonce{n}@example.com')}" for n in range(40)]
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
     with ThreadPoolExecutor(len(paths)) as people:
-        pressed = [people.submit(site.request, "POST", path, "List-Unsubscribe=One-Click", headers) for path in paths]
+        pressed = [people.submit(site.request, "POST", path, "List-Unsubscribe=One-Click", FORM) for path in paths]
         assert {one.result()[0].status for one in pressed} == {200}
     with site.installation.database.connect() as conn:
         found = conn.execute("SELECT count(*) FROM opt_out JOIN address USING (address_id) WHERE normal LIKE 'atonce%'")

@@ -19,6 +19,7 @@ from optsync.core.addresses import (
     mask,
     names_several,
     normalize,
+    normalize_all,
     subject_of,
     without_person,
 )
@@ -122,6 +123,17 @@ def test_for_plain_addresses_the_normal_form_is_what_sql_computes_by_itself(raw:
 @example(" a@b\n")
 def test_the_short_way_and_the_long_way_lead_to_the_same_normal_form(raw: str) -> None:
     assert normalize(raw) == addresses._normalize_whole(raw)
+
+
+@given(st.lists(st.one_of(st.from_regex(PLAIN), ascii_text, odd), max_size=5))
+@example(["a@example.com", "B@Example.com"])
+@example(["a@example.com\nb@example.com"])
+@example(["a@example.com\n", "b@example.com"])
+@example(["a@example.com."])
+@example([f"{'A' * KEPT_BYTES_MAX}@example.com"])
+@example([])
+def test_many_addresses_have_the_normal_form_of_each(raws: list[str]) -> None:
+    assert normalize_all(raws) == [normalize(raw) for raw in raws]
 
 
 @pytest.mark.parametrize(

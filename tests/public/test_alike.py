@@ -14,10 +14,10 @@ from optsync.config.vault import Vault
 from optsync.ledger import holds
 from optsync.ledger.check import may_mail
 from optsync.ledger.record import opt_out
-from optsync.public.acts import UNPROVED_AN_HOUR
 from optsync.public.flood import ANSWER_SECONDS, rest_of_the_slot
 from optsync.public.recording import record, record_typed
 from optsync.public.tokens import UnsubscribeLink
+from optsync.public.unproved import AN_HOUR_MAX
 from tests.servers import environment
 
 TOLD: list[str] = []
@@ -62,7 +62,7 @@ def test_r33_known_unknown_and_opted_out_cost_the_same_statements(conn: Connecti
 
 
 def test_many_typed_addresses_are_blocked_and_kept_from_salesforce(conn: Connection, vault: Vault) -> None:
-    people = [f"p{number}@example.com" for number in range(UNPROVED_AN_HOUR + 3)]
+    people = [f"p{number}@example.com" for number in range(AN_HOUR_MAX + 3)]
     for address in people:
         record_typed(address, "198.51.100.0/24", "")
     record(UnsubscribeLink("linked@example.com"), "clicked link", "198.51.100.0/24")

@@ -7,9 +7,9 @@ from optsync.config.database import Connection, Database
 from optsync.ledger import holds
 from optsync.ledger.check import may_mail
 from optsync.ledger.people import timeline
-from optsync.public.acts import UNPROVED_AN_HOUR
 from optsync.public.mail import parsed, unsubscribe_by_mail
 from optsync.public.tokens import make_token
+from optsync.public.unproved import AN_HOUR_MAX
 
 KEY, LINK_KEYS = b"k" * 32, (b"l" * 32,)
 
@@ -74,7 +74,7 @@ def test_a_flood_of_forged_writers_is_blocked_and_kept_from_salesforce_and_a_tok
     conn: Connection, database: Database
 ) -> None:
     make_linked(conn, "last@example.com", "token@example.com")
-    for number in range(UNPROVED_AN_HOUR):
+    for number in range(AN_HOUR_MAX):
         assert unsubscribe_by_mail(conn, KEY, LINK_KEYS, mail("unsubscribe", f"p{number}@example.com")).recorded
     assert holds.undecided(conn) == []
     for who in ("one", "last"):

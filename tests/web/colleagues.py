@@ -9,7 +9,9 @@ from optsync import seams
 from optsync.access import users
 from optsync.access.users import Role, User
 from optsync.web.sign_in import make_link
-from tests.installation import Site
+from tests.installation import FORM, Site
+from tests.networks import stranger
+from tests.web.conftest import TOKEN, token_in
 
 PASSWORD = "correct horse battery staple"
 _numbers = count(1)
@@ -22,6 +24,8 @@ class Visitor:
     site: Site
     language: str = "en"
     cookies: dict[str, str] = field(default_factory=dict)
+    address: str = field(default_factory=stranger)
+    """Where it comes from: attempts to sign in are limited by address, too."""
 
     def get(self, path: str, **headers: str) -> "tuple[http.client.HTTPResponse, str]":
         """Opens a page."""
@@ -30,12 +34,8 @@ class Visitor:
     def post(self, path: str, *, form_on: str | None = None, **values: str) -> "tuple[http.client.HTTPResponse, str]":
         """Sends the form that stands on `form_on` (the same page by default) to `path`."""
         _, text = self.get(form_on or path)
-        token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-        if not token:
-            _, text = self.get("/sign-in/no-such-link")
-            token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.site.url}
-        return self._ask("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+        token = token_in(text) or token_in(self.get("/sign-in/no-such-link")[1])
+        return self._ask("POST", path, urlencode({TOKEN: token, **values}), FORM | {"Origin": self.site.url})
 
     def is_in(self) -> bool:
         """Whether the overview opens."""
@@ -46,7 +46,10 @@ class Visitor:
     ) -> "tuple[http.client.HTTPResponse, str]":
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         answer, text = self.site.request(
-            method, path, body, {"Cookie": cookie, "Accept-Language": self.language, **headers}
+            method,
+            path,
+            body,
+            {"Cookie": cookie, "Accept-Language": self.language, "X-Forwarded-For": self.address, **headers},
         )
         for line in answer.headers.get_all("set-cookie") or []:
             name, _, value = line.partition(";")[0].partition("=")

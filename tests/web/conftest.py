@@ -1,7 +1,8 @@
 """The pages over real HTTP: one server and one practice org for all tests of this folder, and a browser."""
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -9,12 +10,44 @@ import pytest
 
 from optsync import seams
 from optsync.connection import drafts
-from optsync.connection.connect import connect
+from optsync.connection.connect import connect, connections
+from optsync.connection.sessions import open_session
+from optsync.connection.settings import Change, apply_change
 from optsync.salesforce.credentials import Credential
 from optsync.web.sign_in import make_link
-from tests.installation import Installation, Site, served
+from tests.installation import FORM, Installation, Site, served
 from tests.practice import PracticeOrg
 from tests.servers import Servers
+from tests.web.shared import changes, set_up_of
+
+SHARED = ("site", "practice_org", "new_site", "own_org", "lasting_org")
+"""The fixtures that all tests of this folder share."""
+
+
+@pytest.fixture(autouse=True)
+def leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Who leaves what is shared otherwise than it was fails, and not some test that comes after."""
+    yield from as_found(request, set(request.fixturenames))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def file_leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The same for a file, whose fixtures may change what is shared until its last test has run."""
+    mine = [item for item in request.session.items if item.path == request.path]
+    yield from as_found(request, {name for item in mine for name in getattr(item, "fixturenames", ())})
+
+
+def as_found(request: pytest.FixtureRequest, used: set[str]) -> Iterator[None]:
+    """Compares what is shared, as far as it is used, before and after."""
+    shared = [request.getfixturevalue(name) for name in SHARED if name in used]
+    before = {line for one in shared for line in set_up_of(one)}
+    yield
+    after = {line for one in shared for line in set_up_of(one)}
+    if left := changes(before, after):
+        pytest.fail("\n".join(["what other tests share is left otherwise than it was found:", *left]), pytrace=False)
+
+
+TOKEN = "csrfmiddlewaretoken"
 
 
 @pytest.fixture(scope="package")
@@ -48,13 +81,7 @@ def sign_in(site: Site) -> str:
     """Signs in by a fresh one-time link, as a browser would; the Cookie header of the session."""
     with site.installation.database.connect() as conn:
         secret = make_link(conn, seams.real().token_bytes)
-    path = f"/sign-in/{secret}"
-    page, text = site.request("GET", path)
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    cookies = cookies_of(page.getheader("set-cookie") or "")
-    body = f"csrfmiddlewaretoken={token}"
-    headers = {"Cookie": cookies, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
-    answer, _ = site.request("POST", path, body, headers)
+    answer, _ = submit(site, "", f"/sign-in/{secret}")
     assert answer.status == 302
     return "; ".join(cookies_of(value) for value in answer.headers.get_all("set-cookie") or [])
 
@@ -98,15 +125,33 @@ def submit(
     site: Site, cookie: str, path: str, *, language: str = "en", **values: str
 ) -> "tuple[http.client.HTTPResponse, str]":
     """Opens a page and posts its form with these values."""
-    page, text = site.request("GET", path, headers={"Cookie": cookie, "Accept-Language": language})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    headers = {
-        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": site.url,
-        "Accept-Language": language,
-    }
-    return site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}), headers)
+    return send_form(site, cookie, path, path, values, language)
+
+
+def post(site: Site, cookie: str, path: str, **values: "str | list[str]") -> "tuple[http.client.HTTPResponse, str]":
+    """Presses the button of a form; the answer itself."""
+    return send_form(site, cookie, "/", path, values)
+
+
+def send_form(
+    site: Site, cookie: str, opened: str, path: str, values: Mapping[str, str | list[str]], language: str = "en"
+) -> "tuple[http.client.HTTPResponse, str]":
+    """Posts a form of a page that is opened first; without a cookie as a stranger."""
+    headers, token = form_of(site, cookie, opened, language)
+    return site.request("POST", path, urlencode({TOKEN: token, **values}, doseq=True), headers | FORM)
+
+
+def form_of(site: Site, cookie: str, opened: str, language: str = "en") -> tuple[dict[str, str], str]:
+    """The headers with which a browser posts a form of this page, but for its type, and the token in it."""
+    headers = {"Cookie": cookie, "Accept-Language": language}
+    page, text = site.request("GET", opened, headers=headers)
+    cookies = "; ".join(filter(None, [cookie, cookies_of(page.getheader("set-cookie") or "")]))
+    return headers | {"Cookie": cookies, "Origin": site.url}, token_in(text)
+
+
+def token_in(text: str) -> str:
+    """What a form of this page proves with that it is ours."""
+    return text.partition(f'{TOKEN}" value="')[2].partition('"')[0]
 
 
 def cookies_of(header: str) -> str:
@@ -121,7 +166,7 @@ def read(site: Site, cookie: str, path: str, language: str = "en") -> str:
     return text
 
 
-def press(site: Site, cookie: str, path: str, **values: str) -> tuple[int, str]:
+def press(site: Site, cookie: str, path: str, **values: "str | list[str]") -> tuple[int, str]:
     """Presses the button of a form; the status and the page that comes of it, its redirect followed."""
     answer, text = post(site, cookie, path, **values)
     if answer.status == 302:
@@ -129,17 +174,18 @@ def press(site: Site, cookie: str, path: str, **values: str) -> tuple[int, str]:
     return answer.status, text
 
 
-def post(site: Site, cookie: str, path: str, **values: "str | list[str]") -> "tuple[http.client.HTTPResponse, str]":
-    """Presses the button of a form; the answer itself."""
-    page, text = site.request("GET", "/", headers={"Cookie": cookie, "Accept-Language": "en"})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    headers = {
-        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Origin": site.url,
-        "Accept-Language": "en",
-    }
-    return site.request("POST", path, urlencode({"csrfmiddlewaretoken": token, **values}, doseq=True), headers)
+@contextmanager
+def switched_on(site: Site) -> Iterator[int]:
+    """Sync to Salesforce is on, for as long as the block lasts; the org's number."""
+    house = site.installation
+    with house.database.connect() as conn:
+        org_id = connections(conn)[0].org_id
+        with open_session(conn, house.vault, org_id, seams.real()) as session:
+            apply_change(conn, session, org_id, Change(sync_on=True))
+            try:
+                yield org_id
+            finally:
+                apply_change(conn, session, org_id, Change(sync_on=False))
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from optsync.access import keys
 from optsync.alerts import channels, watching
 from optsync.config.database import Connection
 from optsync.connection.connect import connections
-from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, apply_change
 from optsync.ledger import holds, marks, people, uploads
 from optsync.ledger.people import Link
 from optsync.ledger.record import opt_out
@@ -33,7 +31,7 @@ from tests.browser import MARKS, barriers
 from tests.installation import Installation, Site
 from tests.practice import PracticeOrg
 from tests.web.colleagues import by_password, settled
-from tests.web.conftest import press, sign_in
+from tests.web.conftest import press, sign_in, switched_on
 from tests.web.provider_posts import sendgrid
 from tests.web.routes import every_route, filled, is_page
 from tests.web.test_install import PAGE as INSTALL
@@ -117,10 +115,8 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
         org_id = connections(conn)[0].org_id
         for address in [*HOSTILE, "ann@example.com", "refused@example.com", "put.off@example.com"]:
             opt_out(conn, installation.vault.subject_key, address, "manual", actor=address)
-        with open_session(conn, installation.vault, org_id, seams.real()) as session:
-            apply_change(conn, session, org_id, Change(sync_on=True))
+        with switched_on(site):
             report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
-            apply_change(conn, session, org_id, Change(sync_on=False))
         found = conn.execute("SELECT cause_of(reason, record_id) FROM mark WHERE record_id = %s", [refused]).fetchone()
         assert found is not None
         (cause,) = found

@@ -78,6 +78,8 @@ def test_a_replaced_key_works_on_for_a_day_and_a_revoked_one_ends_at_once(site: 
 
 
 def test_without_keys_the_page_says_how_a_sender_asks(new_site: Site) -> None:
+    with new_site.installation.database.connect() as conn:
+        conn.execute("DELETE FROM api_key")  # those of other tests
     _, text = invited(new_site, colleague(new_site, "admin")).get("/settings/api-keys")
     assert "A check-only key is enough for a sender" in text
     assert "curl -H" in text

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -46,20 +46,22 @@ def test_a_change_is_shown_with_what_stood_there_before(site: Site, cookie: str)
 
 
 def test_filters_find_by_what_who_when_and_person(site: Site, cookie: str) -> None:
+    began = datetime.now(UTC)
     write(site, "tested", "filter-man")
     with site.installation.database.connect() as conn:
         opt_out(conn, site.installation.vault.subject_key, "audit@example.com", "manual", actor="filter-man")
-        row = conn.execute("SELECT encode(subject, 'hex') FROM event WHERE actor = 'filter-man' AND kind = 'opted out'")
-        found = row.fetchone()
+        found = conn.execute(
+            "SELECT encode(subject, 'hex'), at FROM event WHERE actor = 'filter-man' AND kind = 'opted out'"
+        ).fetchone()
     assert found is not None
-    today = datetime.now(ZoneInfo("America/Los_Angeles")).date()
-    tomorrow = today + timedelta(days=1)
+    first, last = (moment.astimezone(ZoneInfo("America/Los_Angeles")).date() for moment in (began, found[1]))
+    tomorrow = last + timedelta(days=1)
     for query, count in (
         ("who=filter-man", 2),
         ("who=filter-man&what=tested", 1),
         (f"about={found[0]}", 1),
-        (f"who=filter-man&since={today}", 2),
-        (f"who=filter-man&until={today}", 2),
+        (f"who=filter-man&since={first}", 2),
+        (f"who=filter-man&until={last}", 2),
         (f"who=filter-man&since={tomorrow}", 0),
         ("who=filter-man&until=2020-01-01", 0),
         ("who=filter-man&since=0001-01-01&until=9999-12-31", 2),

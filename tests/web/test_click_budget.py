@@ -8,18 +8,16 @@ import pytest
 
 from optsync import seams
 from optsync.connection.connect import connections
-from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, apply_change
 from optsync.ledger import holds, marks, people, record, uploads
 from optsync.ledger.people import Link
 from optsync.sync.nightly import start_due, sync_now
 from tests.browser import MARKS
 from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.web.conftest import press
+from tests.web.conftest import press, switched_on
 from tests.web.test_connecting import BASE, go
 from tests.web.test_consent import brought_back, decide, finish, leave
-from tests.web.test_in_browser import PARK, opened, sign_in
+from tests.web.test_in_browser import PARK, opened, save_what_is_shown_first, sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -65,13 +63,9 @@ def hand(site: Site, browser: "Browser") -> Iterator[Hand]:
 def compared(site: Site) -> Iterator[int]:
     """The org, switched on and once compared; left switched off."""
     house = site.installation
-    with house.database.connect() as conn:
-        org_id = connections(conn)[0].org_id
-        with open_session(conn, house.vault, org_id, seams.real()) as session:
-            apply_change(conn, session, org_id, Change(sync_on=True))
-            sync_now(house.database, house.vault, seams.real(), org_id, approve=True, by="test")
-            yield org_id
-            apply_change(conn, session, org_id, Change(sync_on=False))
+    with switched_on(site) as org_id:
+        sync_now(house.database, house.vault, seams.real(), org_id, approve=True, by="test")
+        yield org_id
 
 
 @pytest.fixture
@@ -191,13 +185,12 @@ def test_switching_the_field_costs_three_on_its_page(hand: Hand, site: Site) -> 
     hand.used += 1
     hand.page.locator("#field-sales").check()
     hand.click("button", "Save")
+    hand.page.get_by_role("heading", name="What this change does").wait_for()
     hand.click("button", "Save")
     hand.page.wait_for_url("**/integrations?saved")
     assert hand.used <= 3
     hand.page.locator("#field-email").check()
-    hand.click("button", "Save")
-    hand.click("button", "Save")
-    hand.page.wait_for_url("**/integrations?saved")
+    save_what_is_shown_first(hand.page)
 
 
 def test_approving_a_mass_change_costs_two_and_its_number(hand: Hand, site: Site, held: int) -> None:

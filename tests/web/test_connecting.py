@@ -101,6 +101,19 @@ def test_switched_on_without_a_look_the_first_night_only_looks(
     assert chosen.first_run_approved_at is None
 
 
+def test_an_org_that_is_connected_already_is_not_told_what_connecting_brings(
+    new_site: Site, admin: str, own_org: PracticeOrg
+) -> None:
+    brings = "The nightly sync stays off until you switch it on."
+    by_secret(new_site, admin, own_org)
+    assert brings in page(new_site, admin, f"{BASE}/org")[1]
+    go(new_site, admin, "/org", org=own_org.credentials["org_id"])
+    by_secret(new_site, admin, own_org)
+    _, text = page(new_site, admin, f"{BASE}/org")
+    assert "its sign-in is renewed, everything else stays." in text
+    assert brings not in text
+
+
 def test_a_key_pair_is_made_here_and_only_its_certificate_leaves(
     new_site: Site, admin: str, own_org: PracticeOrg
 ) -> None:
@@ -109,7 +122,7 @@ def test_a_key_pair_is_made_here_and_only_its_certificate_leaves(
     go(new_site, admin, "/sign-in", step="way", way="jwt")
     answer, certificate = new_site.request("GET", f"{BASE}/certificate", headers={"Cookie": admin})
     assert certificate.startswith("-----BEGIN CERTIFICATE-----")
-    assert "PRIVATE" not in certificate
+    assert "PRIVATE KEY" not in certificate  # the blank: base64 may hold any word by chance
     assert 'filename="optsync.crt"' in (answer.getheader("content-disposition") or "")
     go(new_site, admin, "/sign-in", step="way", way="jwt")
     assert new_site.request("GET", f"{BASE}/certificate", headers={"Cookie": admin})[1] == certificate
@@ -120,7 +133,7 @@ def test_a_key_pair_is_made_here_and_only_its_certificate_leaves(
     with new_site.installation.database.connect() as conn:
         (stored,) = conn.execute("SELECT d::text FROM draft_connection d").fetchone() or ("",)
     pages = [page(new_site, admin, path)[1] for path in STEPS]
-    assert all("PRIVATE" not in text for text in (stored, *pages))
+    assert all("PRIVATE KEY" not in text for text in (stored, *pages))
     go(new_site, admin, "/org", org=own_org.credentials["org_id"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from optsync.connection.connect import connections
 from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.soundness import BARE, EMAIL, make_sound, show
+from tests.soundness import BARE, EMAIL, make_bare, make_sound, show
 from tests.web.conftest import press
 
 PAGE = "/settings/salesforce/doctor"
@@ -36,6 +36,14 @@ def granted_again(practice_org: PracticeOrg) -> Iterator[None]:
     practice_org.grant("Lead", EMAIL, "edit")
 
 
+@pytest.fixture
+def sound(practice_org: PracticeOrg) -> Iterator[PracticeOrg]:
+    """The org, without anything that the doctor would find."""
+    make_sound(practice_org)
+    yield practice_org
+    make_bare(practice_org)
+
+
 def test_a_hidden_field_is_named_with_its_fix_and_is_gone_once_it_is_granted(
     site: Site, cookie: str, practice_org: PracticeOrg
 ) -> None:
@@ -49,13 +57,12 @@ def test_a_hidden_field_is_named_with_its_fix_and_is_gone_once_it_is_granted(
 
 
 def test_the_text_for_the_salesforce_admin_holds_what_they_can_mend_and_nothing_else(
-    site: Site, cookie: str, practice_org: PracticeOrg
+    site: Site, cookie: str, sound: PracticeOrg
 ) -> None:
-    make_sound(practice_org)
     assert letter(look(site, cookie)) == "", "a missing worker is nothing that they could mend"
-    practice_org.grant("Lead", EMAIL, "read")
+    sound.grant("Lead", EMAIL, "read")
     english, german = letter(look(site, cookie)), letter(look(site, cookie, "de"))
-    assert practice_org.credentials["org_id"] in english
+    assert sound.credentials["org_id"] in english
     assert "1. Email Opt Out can be written on Lead: Fail" in english
     assert "worker" not in english.lower()
     assert "1. Email Opt Out kann auf Lead geschrieben werden: Fehler" in german
@@ -91,12 +98,10 @@ def test_one_org_among_several_is_asked_for_by_its_id(site: Site, cookie: str) -
 
 
 def test_a_layout_without_the_field_is_named_and_leads_to_the_installer(
-    site: Site, cookie: str, practice_org: PracticeOrg
+    site: Site, cookie: str, sound: PracticeOrg
 ) -> None:
-    make_sound(practice_org)
-    show(practice_org, "Lead", EMAIL, None)
+    show(sound, "Lead", EMAIL, None)
     text = look(site, cookie)
-    show(practice_org, "Lead", EMAIL)
     row = text[text.index('id="layouts.Lead"') :].partition("</li>")[0]
     assert f"{EMAIL} on Lead Layout" in row
     assert "/settings/salesforce/install?org=" in row

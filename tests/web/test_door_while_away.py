@@ -9,10 +9,9 @@ import pytest
 from optsync import seams
 from optsync.ledger.check import may_mail
 from optsync.public.tokens import make_token
-from tests.installation import Installation, Site, served
+from tests.installation import FORM, Installation, Site, served
 from tests.servers import Servers, away
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 
 

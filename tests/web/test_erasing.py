@@ -13,7 +13,7 @@ from optsync.core.addresses import subject_of
 from optsync.ledger import imports, people, record
 from optsync.ledger.people import Link
 from optsync.public.tokens import make_token
-from tests.installation import Site
+from tests.installation import FORM, Site
 from tests.program import program
 from tests.web.conftest import press, read
 from tests.web.test_imports import work
@@ -141,7 +141,6 @@ def tell_every_door(site: Site, cookie: str) -> None:
     new = {"address": EVERYWHERE, "reason": words, "message_id": f"<{bounce}>"}
     keys, random_bytes = site.installation.vault.link_keys, seams.real().token_bytes
     token = make_token(keys, random_bytes, EVERYWHERE, message_id=bounce, campaign=f"to {EVERYWHERE}")
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
     mail = f"From: {EVERYWHERE}\r\nSubject: unsubscribe\r\nMessage-ID: <{EVERYWHERE}>\r\n\r\n"
     table = f"email,unsub_time,unsub_reason,unsub_campaign_title\n{EVERYWHERE},{bounce},{words},to {EVERYWHERE}\n"
 
@@ -156,7 +155,7 @@ def tell_every_door(site: Site, cookie: str) -> None:
         lambda: user.post("/v1/unsubscribes:batch", {"unsubscribes": [new]}).status == 200,
         lambda: imported(table + f"not {EVERYWHERE},2024,,\n"),
         lambda: imported(f"email,source type\n{EVERYWHERE},import\n"),
-        lambda: site.request("POST", f"/u/{token}", "List-Unsubscribe=One-Click", form)[0].status == 200,
+        lambda: site.request("POST", f"/u/{token}", "List-Unsubscribe=One-Click", FORM)[0].status == 200,
         lambda: site.installation.run("receive-mail", stdin=mail).code == 0,
         lambda: site.installation.run("unsubscribe", EVERYWHERE, "--reason", words).code == 0,
         lambda: press(site, cookie, "/unsubscribes", address=EVERYWHERE, reason=words)[0] == 302,

@@ -312,6 +312,20 @@ def test_a_bar_of_the_histogram_leads_to_its_people(alone: Site, conn: Connectio
     assert "bob@hero.example.com" in read(alone, cookie, "/unsubscribes?took=nonsense"), "no filter at all"
 
 
+@pytest.mark.parametrize(("code", "asks"), [("INVALID_FIELD", 1), ("invalid_grant", 1), ("REQUEST_LIMIT_EXCEEDED", 0)])
+def test_a_pause_needs_a_person_unless_it_passes_by_itself(alone: Site, conn: Connection, code: str, asks: int) -> None:
+    run("proved", "4 minutes")(conn)
+    conn.execute(
+        "INSERT INTO pause (org_id, prefix, field, code, message, until) "
+        "VALUES (1, '', 0, %s, 'no', clock() + interval '1 hour')",
+        [code],
+    )
+    text = read(alone, sign_in(alone), "/")
+    assert f'<h2>Needs a person</h2><p class="figure">{asks}</p>' in text
+    assert ("Nothing needs a person." in text) == (not asks)
+    assert ('<span class="badge">1<' in text) == bool(asks)
+
+
 def test_the_badge_is_the_number_of_the_tile_and_a_scanners_list_is_told_under_a_green_sentence(
     alone: Site, conn: Connection
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from optsync.connection.connect import connections
 from optsync.ledger import holds, marks, people, record
 from optsync.ledger.people import Link
-from tests.installation import Site
+from tests.installation import FORM, Site
 from tests.practice import PracticeOrg
 from tests.web.conftest import press, read
 
@@ -151,8 +151,7 @@ def test_opening_a_confirmation_decides_nothing(site: Site, cookie: str, hold_id
     for query in ("", "?decide=apply", "?decide=drop&note=x", "?decide=apply&people=3"):
         read(site, cookie, f"/holds/{hold_id}{query}")
     assert undecided(site) == [hold_id]
-    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
-    assert site.request("POST", f"/holds/{hold_id}", "decide=drop&note=x", headers)[0].status == 403
+    assert site.request("POST", f"/holds/{hold_id}", "decide=drop&note=x", FORM | {"Cookie": cookie})[0].status == 403
     assert undecided(site) == [hold_id]
 
 

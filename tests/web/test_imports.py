@@ -10,7 +10,7 @@ import pytest
 from optsync.ledger import uploads
 from tests.browser import MARKS
 from tests.installation import Site
-from tests.web.conftest import cookies_of, press, read, sign_in
+from tests.web.conftest import form_of, press, read, sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -21,19 +21,13 @@ FORM = "/unsubscribes/import"
 
 def send(site: Site, cookie: str, content: str, name: str = "list.csv", path: str = FORM) -> tuple[int, str, str]:
     """Posts the form with a file; the status, where it leads to, and the page that comes of it."""
-    page, text = site.request("GET", "/", headers={"Cookie": cookie})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
+    headers, token = form_of(site, cookie, "/")
     parts = [f'Content-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}']
     parts += [
         f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: text/csv\r\n\r\n{content}'
     ]
     body = "".join(f"--{BOUNDARY}\r\n{part}\r\n" for part in parts) + f"--{BOUNDARY}--\r\n"
-    headers = {
-        "Cookie": f"{cookie}; {cookies_of(page.getheader('set-cookie') or '')}",
-        "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
-        "Origin": site.url,
-        "Accept-Language": "en",
-    }
+    headers["Content-Type"] = f"multipart/form-data; boundary={BOUNDARY}"
     answer, text = site.request("POST", path, body, headers)
     return answer.status, answer.getheader("location") or "", text
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from urllib.parse import urlencode, urlsplit
 
@@ -36,13 +37,12 @@ def post(site: Site, cookie: str, **values: str) -> tuple[int, str]:
 
 @pytest.fixture(autouse=True)
 def as_at_the_start(site: Site, practice_org: PracticeOrg, cookie: str) -> Iterator[None]:
-    """Each test begins with the switch off and Email Opt Out chosen, everything granted."""
+    """Each test leaves the switch off and Email Opt Out chosen, everything granted, no fault on order."""
+    yield
+    practice_org.clear_faults()
     for name in ("Lead", "Contact"):
         practice_org.grant(name, "HasOptedOutOfEmail", "edit")
     post(site, cookie, step="save", field="email", time="20:00", zone="America/Los_Angeles")
-    yield
-    for name in ("Lead", "Contact"):
-        practice_org.grant(name, "HasOptedOutOfEmail", "edit")
 
 
 def test_r25_the_page_has_the_switch_and_the_two_fields_with_their_words(site: Site, cookie: str) -> None:
@@ -79,6 +79,44 @@ def test_switching_off_warns_of_the_field_that_marketing_tools_read(site: Site, 
     assert "New unsubscribes go to Email Opt Out from now on; marketing tools read that field." in text
     assert "up to 0 more" not in text
     assert settings_of(site).sync_on
+
+
+def test_the_page_opens_and_the_switch_goes_off_while_salesforce_does_not_answer(
+    site: Site, cookie: str, practice_org: PracticeOrg
+) -> None:
+    post(site, cookie, step="save", **FORM)  # which also forgets how the fields looked
+    off = {name: value for name, value in FORM.items() if name != "sync"} | {"time": "21:00"}
+    practice_org.latency(60_000)
+    try:
+        started = time.monotonic()
+        assert "Not known: Salesforce does not answer" in read(site, cookie, PAGE)
+        assert time.monotonic() - started < 15
+        status, text = post(site, cookie, step="preview", **off)
+        assert (status, "The nightly sync is switched off." in text) == (200, True)
+        assert post(site, cookie, step="save", **off)[0] == 302
+    finally:
+        practice_org.latency(0)
+    assert not settings_of(site).sync_on
+    assert settings_of(site).schedule.at.hour == 21
+
+
+def test_the_sales_card_means_the_packages_field_whatever_other_checkbox_was_chosen_before(
+    site: Site, cookie: str, practice_org: PracticeOrg
+) -> None:
+    with_checkbox(practice_org, "VIP", "Lead", "Contact")
+    assert post(site, cookie, step="save", **(FORM | {"field": "another", "other": "VIP__c"}))[0] == 302
+    practice_org.clear_faults()
+    package = practice_org.package(installed=True)
+    try:
+        _, text = post(site, cookie, step="preview", **(FORM | {"field": "sales"}))
+        assert "New unsubscribes are due in: Marketo Sales Opt Out." in text
+        assert post(site, cookie, step="save", **(FORM | {"field": "sales"}))[0] == 302
+        custom = settings_of(site).custom
+        assert custom is not None
+        assert custom.lead_name == package["Lead"]
+    finally:
+        post(site, cookie, step="save", **FORM)
+        practice_org.package(installed=False)
 
 
 def test_r28_saving_saves_and_is_audited_with_the_name_of_the_admin(site: Site, cookie: str) -> None:

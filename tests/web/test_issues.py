@@ -14,8 +14,6 @@ import pytest
 from optsync import seams
 from optsync.alerts import watching
 from optsync.connection.connect import Connection, connections
-from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, apply_change
 from optsync.core.record_ids import PREFIXES, to_18
 from optsync.core.rejections import explain
 from optsync.ledger import marks, people, record
@@ -24,7 +22,7 @@ from optsync.sync.nightly import sync_now
 from optsync.web.causes import setup_of
 from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.web.conftest import press, read
+from tests.web.conftest import press, read, switched_on
 
 PARKED = """
     INSERT INTO mark (org_id, field, record_id, state, reason, due_at, touched_run)
@@ -48,11 +46,10 @@ def refused(site: Site, practice_org: PracticeOrg) -> Iterator[tuple[int, str]]:
             conn, installation.vault.subject_key, org_id, [Link(record_id, "Contact", "ruled@example.com")], "g"
         )
         record.opt_out(conn, installation.vault.subject_key, "ruled@example.com", "manual")
-        with open_session(conn, installation.vault, org_id, seams.real()) as session:
-            apply_change(conn, session, org_id, Change(sync_on=True))
+    with switched_on(site):
         report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
-    assert report.run_id is not None
-    yield report.run_id, record_id
+        assert report.run_id is not None
+        yield report.run_id, record_id
     practice_org.clear_faults()
 
 
@@ -88,8 +85,10 @@ def parked(site: Site, name: str, *reasons: str, prefix: str = "003") -> Iterato
                     "INSERT INTO event (kind, org_id, field, record_id, reason) VALUES ('parked', %s, 1, %s, %s)",
                     [org_id, record_id, reason],
                 )
-        yield records
-        conn.execute("DELETE FROM mark WHERE record_id = ANY (%s)", [records])
+        try:
+            yield records
+        finally:
+            conn.execute("DELETE FROM mark WHERE record_id = ANY (%s)", [records])
 
 
 def group_with(text: str, words: str) -> str:

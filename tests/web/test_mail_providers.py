@@ -374,7 +374,7 @@ def test_an_event_that_cannot_be_recorded_now_keeps_nobody_waiting_and_is_tried_
             inbox.take_waiting(conn, key)
             row = conn.execute("SELECT try_at - clock() FROM inbox WHERE address = '0@busy.example.com'").fetchone()
             assert row is not None
-            assert seconds - 2 < row[0].total_seconds() <= seconds
+            assert seconds / 2 < row[0].total_seconds() <= seconds, "twice as long each time, less what passed since"
         add(new_site, "brevo")
         assert state_of(new_site, "brevo").put_off == 1
         assert "1 event could not be recorded yet" in read(
@@ -514,7 +514,7 @@ def test_what_was_acknowledged_and_not_recorded_is_recorded_by_whoever_comes_nex
         assert sources_of(new_site, "1@killed.example.com") == []
         assert call(new_site, "sendgrid", posts.sendgrid(), secret) == (200, "Taken: 0.\n")
         assert sources_of(new_site, "1@killed.example.com") == [("opted out", "mail provider")]
-        left = conn.execute("SELECT count(*) FROM inbox WHERE address IS NOT NULL").fetchone()
+        left = conn.execute("SELECT count(*) FROM inbox WHERE address LIKE '%@killed.example.com'").fetchone()
     assert left == (0,)
 
 
@@ -540,7 +540,7 @@ def test_kill_9_between_the_inbox_and_the_ledger_loses_nothing(postgres_servers:
         here = Installation(database, tmp_path)
         key = here.vault.subject_key
         with database.connect() as conn:
-            with served(here) as site:
+            with served(here) as site, slowly(conn):
                 secret = secret_of(add(site, "sendgrid"))
                 caller = threading.Thread(target=lambda: call_until_cut(site, posts.sendgrid(*events), secret))
                 caller.start()
@@ -558,6 +558,16 @@ def test_kill_9_between_the_inbox_and_the_ledger_loses_nothing(postgres_servers:
             assert not any(verdict.allowed for verdict in may_mail(conn, key, people_told))
             counted = conn.execute("SELECT count(*), count(DISTINCT subject) FROM event WHERE kind = 'opted out'")
             assert counted.fetchone() == (len(events), len(events))
+
+
+@contextlib.contextmanager
+def slowly(conn: Connection) -> Iterator[None]:
+    """Each new person costs the database some milliseconds, so that nothing is over before it is interrupted."""
+    conn.execute("""CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    PERFORM pg_sleep(0.005); RETURN NEW; END $$""")
+    conn.execute("CREATE TRIGGER dawdle BEFORE INSERT ON address FOR EACH ROW EXECUTE FUNCTION dawdle()")
+    yield
+    conn.execute("DROP FUNCTION dawdle CASCADE")
 
 
 def call_until_cut(site: Site, post: Post, secret: str) -> None:

@@ -61,13 +61,13 @@ def test_a_refused_box_is_told_in_plain_words_with_salesforces_own_and_tried_aga
     site: Site, cookie: str
 ) -> None:
     ann = Person(site, "refused", 1)
-    ann.leave("p", "FIELD_CUSTOM_VALIDATION_EXCEPTION: Phone <b>is</b> required")
+    ann.leave("p", "FIELD_CUSTOM_VALIDATION_EXCEPTION: Fax <b>is</b> required")
     text = ann.page(cookie)
     for said in (
         "Why it does not show in Salesforce",
         "A validation rule blocks the update",
         "Exempt the integration user from the rule",
-        "Phone <b>is</b> required",
+        "Fax <b>is</b> required",
         "Tried again by itself:",
         "Blocked",
         "Unsubscribed (Manual) · Blocked since",
@@ -162,7 +162,7 @@ def test_the_history_is_evidence_network_message_campaign_and_how_long_it_took(s
     for said in (confirmed, "192.0.2.0/24", "<m1@news.example>", "Autumn", "One-click", "Salesforce Sync"):
         assert said in page, said
         assert said in letter, said
-    assert re.search(re.escape(confirmed) + r" \(\d\.\d\d\ss\)", letter)
+    assert re.search(re.escape(confirmed) + r" \(\d+(\.\d\d)?\ss\)", letter)
     told = json.loads(read(site, cookie, f"/people/evidence?address={address}"))
     assert told["blocked"]
     (box,) = told["records"][0]["boxes"]

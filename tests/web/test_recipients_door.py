@@ -19,13 +19,14 @@ from optsync.public.brand import Brand
 from optsync.public.languages import known, languages
 from optsync.public.senders import scope_to_check
 from optsync.public.tokens import make_token
-from tests.installation import Installation, Site, served
+from tests.installation import FORM, Installation, Site, served
+from tests.networks import network_of, stranger
 from tests.servers import Servers
 
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 OWN = ("date", "x-request-id")
 """Headers that every answer has for itself alone."""
 PAGE_BYTES_MAX = 10_000
+BEHIND_SECONDS = 10.0
 
 
 def link_of(site: Site, address: str, message: str = "", sender: str = "", campaign: str = "") -> str:
@@ -57,7 +58,7 @@ def history(site: Site, address: str) -> list[tuple[str, str | None, str | None,
 
 @pytest.fixture
 def branded(new_site: Site) -> Iterator[Site]:
-    """The site of an organisation with a name and colours of its own; a page may be ten seconds behind."""
+    """The site of an organisation with a name and colours of its own; a page may be BEHIND_SECONDS behind."""
     acme = Brand("Acme <b>&</b> Söhne", "#7a0019", "#ffb3c1", "help@acme.example", "unsubscribe@acme.example")
     with new_site.installation.database.connect() as conn:
         brand.save(conn, acme, "test")
@@ -98,9 +99,9 @@ def test_a_mail_program_s_one_click_stops_everything_also_with_a_sender_in_the_l
 
 
 def test_the_event_carries_message_sender_campaign_and_the_network_but_never_the_whole_address(site: Site) -> None:
-    path = link_of(site, "evidence@example.com", "<17@crm>", "Jane", "spring")
-    post(site, path, "203.0.113.77")
-    evidence = {"message": "<17@crm>", "sender": "Jane", "campaign": "spring", "network": "203.0.113.0/24"}
+    path, address = link_of(site, "evidence@example.com", "<17@crm>", "Jane", "spring"), stranger()
+    post(site, path, address)
+    evidence = {"message": "<17@crm>", "sender": "Jane", "campaign": "spring", "network": network_of(address)}
     assert history(site, "evidence@example.com") == [("opted out", "clicked link", None, evidence)]
     post(site, link_of(site, "evidence6@example.com"), "2001:db8:1:2::3")
     assert history(site, "evidence6@example.com")[0][3] == {"network": "2001:db8:1::/48"}
@@ -163,26 +164,28 @@ def test_the_reason_stands_in_the_history_of_the_person(site: Site, cookie: str)
 
 
 def test_a_burst_of_many_people_from_one_network_is_honoured_and_listed(site: Site) -> None:
-    people = [f"burst{number}@example.com" for number in range(scanners.PEOPLE + 3)]
+    people, network = [f"burst{number}@example.com" for number in range(scanners.PEOPLE + 3)], stranger()
+    began = time.monotonic()
     for address in people:
         path = link_of(site, address)
         for _ in range(2):  # a scanner tries a link twice
-            assert post(site, path, "198.51.100.9")[0] == 200
+            assert post(site, path, network)[0] == 200
+    took = time.monotonic() - began
     assert all(is_blocked(site, address) for address in people)
     with site.installation.database.connect() as conn:
-        (listed,) = [one for one in scanners.waiting(conn) if one.network == "198.51.100.0/24"]
+        (listed,) = [one for one in scanners.waiting(conn) if one.network == network_of(network)]
         assert listed.people == len(people)
-        assert listed.seconds < scanners.SECONDS
-        post(site, link_of(site, people[0]), "203.0.113.5")  # a human, at home
+        assert listed.seconds <= took
+        post(site, link_of(site, people[0]), stranger())  # a human, at home
         assert holds.drop(conn, site.installation.vault.subject_key, listed.hold_id, "test", None) == 0
     assert [address for address in people if is_blocked(site, address)] == people[:1]
 
 
 def test_the_one_click_posts_of_a_big_mailbox_provider_are_no_scanner_and_its_clicks_may_be(site: Site) -> None:
-    one_click = {"List-Unsubscribe": "One-Click"}
+    one_click, other = {"List-Unsubscribe": "One-Click"}, stranger()
     people = {
         network: [f"{name}{number}@provider.example.com" for number in range(scanners.PEOPLE + 2)]
-        for name, network in (("google", "66.249.93.9"), ("other", "198.51.110.9"), ("scanner", "40.107.8.9"))
+        for name, network in (("google", "66.249.93.9"), ("other", other), ("scanner", "40.107.8.9"))
     }
     for network, addresses in people.items():
         for address in addresses:
@@ -193,7 +196,7 @@ def test_the_one_click_posts_of_a_big_mailbox_provider_are_no_scanner_and_its_cl
         listed = {one.network for one in scanners.waiting(conn)}
     assert all(is_blocked(site, address) for addresses in people.values() for address in addresses)
     assert "66.249.93.0/24" not in listed
-    assert {"198.51.110.0/24", "40.107.8.0/24"} <= listed
+    assert {network_of(other), "40.107.8.0/24"} <= listed
 
 
 @pytest.mark.parametrize("fields", [{"List-Unsubscribe": "One-Click"}, {}], ids=["one-click", "page"])
@@ -208,12 +211,13 @@ def test_the_program_that_pressed_stands_in_the_evidence_cleaned_and_short(site:
 
 
 def test_few_people_or_a_network_of_our_own_proxy_are_not_suspicious(site: Site) -> None:
+    few = stranger()
     for number in range(scanners.PEOPLE - 1):
-        post(site, link_of(site, f"few{number}@example.com"), "192.0.2.9")
+        post(site, link_of(site, f"few{number}@example.com"), few)
     for number in range(scanners.PEOPLE + 1):
         post(site, link_of(site, f"proxied{number}@example.com"))
     with site.installation.database.connect() as conn:
-        assert not {"192.0.2.0/24", "127.0.0.0/24"} & {one.network for one in scanners.waiting(conn)}
+        assert not {network_of(few), "127.0.0.0/24"} & {one.network for one in scanners.waiting(conn)}
 
 
 def test_r33_the_form_answers_alike_to_the_byte_for_known_unknown_and_opted_out(site: Site) -> None:
@@ -226,7 +230,7 @@ def test_r33_the_form_answers_alike_to_the_byte_for_known_unknown_and_opted_out(
             elif "out" in address:
                 opt_out(conn, site.installation.vault.subject_key, address, "manual")
     with ThreadPoolExecutor(6) as pool:
-        answers = set(pool.map(lambda n: whole_answer(site, asked[n], f"198.19.{n}.9"), range(len(asked))))
+        answers = set(pool.map(lambda n: whole_answer(site, asked[n], stranger()), range(len(asked))))
     assert len(answers) == 1
     assert all(is_blocked(site, address) for address in asked)
 
@@ -243,13 +247,14 @@ def whole_answer(site: Site, address: str, network: str) -> tuple[int, str, froz
 
 
 def test_the_anonymous_form_is_bounded_and_a_link_never_is(site: Site) -> None:
-    found = [post(site, "/u/", "198.18.5.130", address=f"flood{n}@example.com") for n in range(30)]
+    network = stranger()
+    found = [post(site, "/u/", network, address=f"flood{n}@example.com") for n in range(30)]
     statuses = [status for status, _ in found]
     assert set(statuses) == {200, 429}
     refused = found[statuses.index(429)][1]
     assert "Please press the button again in a minute." in refused
     assert 'value="flood' in refused
-    assert post(site, link_of(site, "flooded@example.com"), "198.18.5.130")[0] == 200
+    assert post(site, link_of(site, "flooded@example.com"), network)[0] == 200
     assert is_blocked(site, "flooded@example.com")
 
 
@@ -281,9 +286,10 @@ def test_every_language_is_small_complete_and_says_its_direction(branded: Site, 
 
 
 def test_the_page_shows_the_organisation_in_its_colours_within_ten_seconds(branded: Site) -> None:
-    deadline = time.monotonic() + 12
-    text = ""
-    while "Acme" not in text and time.monotonic() < deadline:
+    saved, text = time.monotonic(), ""
+    while "Acme" not in text:
+        asked = time.monotonic() - saved  # however long the answer takes
+        assert asked < BEHIND_SECONDS + 0.5
         answer, text = branded.request("GET", link_of(branded, "brand@example.com"))
         time.sleep(0.2)
     assert "No more e-mails from <bdi>Acme &lt;b&gt;&amp;&lt;/b&gt; Söhne</bdi>?" in text
@@ -311,6 +317,6 @@ def test_one_click_always_means_everything_whatever_else_the_body_says(site: Sit
 
 
 def test_a_language_of_60_kb_is_looked_for_no_longer_than_one_of_35_characters() -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # not that of a busy machine
     assert known("a-" * 30_000) is None
-    assert time.perf_counter() - began < 0.2  # it took half a second and more, growing with the square
+    assert time.process_time() - began < 0.2  # it took half a second and more, growing with the square

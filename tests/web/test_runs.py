@@ -5,27 +5,24 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from psycopg.types.json import Jsonb
 
 from optsync import seams
 from optsync.connection.connect import connections
-from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, apply_change
+from optsync.connection.settings import Settings
+from optsync.core.problems import Problem
 from optsync.ledger import marks
-from optsync.sync.nightly import sync_now
+from optsync.sync.nightly import refuse_switched_off, sync_now
+from optsync.sync.runs import RunReport, finish
 from tests.installation import Site
-from tests.web.conftest import read
+from tests.web.conftest import read, switched_on
 
 
 def test_a_finished_run_is_shown_on_the_overview_and_by_itself(site: Site, cookie: str) -> None:
     installation = site.installation
-    with installation.database.connect() as conn:
-        org_id = connections(conn)[0].org_id
-        with open_session(conn, installation.vault, org_id, seams.real()) as session:
-            apply_change(conn, session, org_id, Change(sync_on=True))
+    with switched_on(site) as org_id:
         report = sync_now(installation.database, installation.vault, seams.real(), org_id, approve=True, by="test")
-        with open_session(conn, installation.vault, org_id, seams.real()) as session:
-            pass
     overview, text = site.request("GET", "/", headers={"Cookie": cookie})
     assert overview.status == 200, (site.installation.folder / "web.log").read_text()
     assert f"/runs/{report.run_id}" in text
@@ -61,8 +58,10 @@ def told_runs(site: Site, *rows: tuple[str, str, dict[str, int]]) -> Iterator[li
             ).fetchone()
             assert row is not None
             numbers.append(row[0])
-        yield numbers
-        conn.execute("DELETE FROM run WHERE run_id = ANY (%s)", [numbers])
+        try:
+            yield numbers
+        finally:
+            conn.execute("DELETE FROM run WHERE run_id = ANY (%s)", [numbers])
 
 
 def runs_on(text: str) -> list[int]:
@@ -105,12 +104,27 @@ def test_the_list_is_filtered_by_kind_and_result_and_its_address_holds_both(site
 def test_a_line_says_what_went_each_way_green_and_red(site: Site, cookie: str) -> None:
     counts = {"compared": 50, "differing": 4, "recorded": 3, "confirmed": 1204, "parked": 2, "held_in_people": 9}
     with told_runs(site, ("by hand", "partly done", counts)) as [number]:
-        row = next(line for line in read(site, cookie, "/runs").split("<tr>") if f"/runs/{number}" in line)
+        row = next(line for line in read(site, cookie, "/runs").split("<tr>") if f'"/runs/{number}"' in line)
         assert '<span class="word">By hand</span> <bdi>(kim)</bdi>' in row
         assert '<span class="tone ok">1,204</span> / <span class="tone bad">2</span>' in row
         assert '<span class="tone ok">3</span> / <span class="tone warn">9 held</span>' in row
         assert 'data-label="Already equal">46<' in row
         assert 'data-label="API calls">7<' in row
+
+
+def test_why_a_run_failed_is_said_in_the_readers_language(site: Site, cookie: str) -> None:
+    with told_runs(site, ("dry run", "failed", {})) as [number], site.installation.database.connect() as conn:
+        report = RunReport(number, connections(conn)[0].org_id, "dry run", "failed")
+        with pytest.raises(Problem) as off:
+            refuse_switched_off(Settings(report.org_id))
+        report.error = {"what": off.value.what, "means": off.value.means, "next": "Salesforce's own words"}
+        finish(conn, report)
+        german, english = (read(site, cookie, f"/runs/{number}", language) for language in ("de", "en"))
+        assert "Der Schalter Sync to Salesforce ist aus, also gibt es keinen Abgleich zu starten" in german
+        assert "The switch Sync to Salesforce is off, so there is no comparison to run" in english
+        assert "Salesforce&#x27;s own words" in german
+        row = conn.execute("SELECT report -> 'error' ->> 'what' FROM run WHERE run_id = %s", [number]).fetchone()
+        assert row == (off.value.what,), "programs read English"
 
 
 def test_a_run_that_failed_shows_no_part_as_a_total(site: Site, cookie: str) -> None:
@@ -137,3 +151,13 @@ def test_a_preview_that_finds_nothing_says_so_with_its_cost_and_stays_in_the_lis
         text = read(site, cookie, f"/runs/{moved}")
         assert "Both sides are equal" not in text
         assert "Opt-outs that would follow a person to a new address" in text
+
+
+def test_a_preview_says_which_boxes_it_does_not_count(site: Site, cookie: str) -> None:
+    counts = {"compared": 7, "differing": 1, "recorded": 1, "would_set": 0, "already_set": 7, "no_record": 0}
+    with told_runs(site, ("dry run", "dry run", counts), ("dry run", "dry run", counts | {"swept": 90})) as (
+        some,
+        all_,
+    ):
+        assert "the sync looks them up and ticks them, too" in read(site, cookie, f"/runs/{some}")
+        assert "the sync looks them up" not in read(site, cookie, f"/runs/{all_}")

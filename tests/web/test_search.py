@@ -18,6 +18,8 @@ from tests.web.conftest import read
         ("00Q0000000005bb", "/people?record=00Q0000000005bb"),
         ("12", "/runs/12"),
         ("%2312", "/runs/12"),
+        ("sync+run+12", "/runs/12"),
+        ("Settings", "/settings"),
         ("9999999999", "/people?q=9999999999"),
         ("%3Cscript%3E", "/people?q=%3Cscript%3E"),
         ("", "/people?q="),

@@ -1,10 +1,12 @@
 """One-time sign-in links: a scanner cannot burn them, nobody can use one twice, nothing is stored in clear."""
 
+from functools import partial
 from urllib.parse import urlencode
 
 from optsync import seams
 from optsync.web.sign_in import make_link, use_link
-from tests.installation import Site
+from tests.installation import FORM, Site
+from tests.web.conftest import form_of, post, send_form
 
 
 def test_without_signing_in_every_page_leads_to_the_sign_in_page(site: Site) -> None:
@@ -40,11 +42,7 @@ def test_a_wrong_link_is_refused_without_a_session(site: Site) -> None:
 
 
 def test_signing_out_ends_the_session(site: Site, cookie: str) -> None:
-    page, text = site.request("GET", "/", headers={"Cookie": cookie})
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
-    headers = {"Cookie": f"{cookie}; {csrf}", "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
-    answer, _ = site.request("POST", "/sign-out", f"csrfmiddlewaretoken={token}", headers)
+    answer, _ = post(site, cookie, "/sign-out")
     assert answer.status == 302
     assert site.request("GET", "/", headers={"Cookie": cookie})[0].status == 302
 
@@ -55,12 +53,7 @@ def test_a_form_from_another_site_is_refused(site: Site, cookie: str) -> None:
 
 
 def test_the_language_can_be_chosen_before_signing_in(site: Site) -> None:
-    page, text = site.request("GET", "/sign-in")
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
-    headers = {"Cookie": csrf, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
-    body = f"csrfmiddlewaretoken={token}&language=de&next=/sign-in"
-    answer, _ = site.request("POST", "/i18n/setlang/", body, headers)
+    answer, _ = send_form(site, "", "/sign-in", "/i18n/setlang/", {"language": "de", "next": "/sign-in"})
     chosen = answer.getheader("set-cookie") or ""
     assert answer.getheader("Location") == "/sign-in"
     assert "HttpOnly" in chosen
@@ -69,12 +62,7 @@ def test_the_language_can_be_chosen_before_signing_in(site: Site) -> None:
 
 
 def test_the_language_form_leads_to_no_other_site(site: Site) -> None:
-    page, text = site.request("GET", "/sign-in")
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
-    headers = {"Cookie": csrf, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
-    body = f"csrfmiddlewaretoken={token}&language=de&next=https://evil.example/"
-    answer, _ = site.request("POST", "/i18n/setlang/", body, headers)
+    answer, _ = send_form(site, "", "/sign-in", "/i18n/setlang/", {"language": "de", "next": "https://evil.example/"})
     assert "evil" not in (answer.getheader("Location") or "")
 
 
@@ -94,13 +82,11 @@ def test_pages_of_an_admin_are_kept_by_no_cache_framed_by_nobody_and_run_no_fore
 def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites_and_ends(site: Site) -> None:
     with site.installation.database.connect() as conn:
         secret = make_link(conn, seams.real().token_bytes)
-    page, text = site.request("GET", f"/sign-in/{secret}")
-    token = text.partition('csrfmiddlewaretoken" value="')[2].partition('"')[0]
-    csrf = (page.getheader("set-cookie") or "").partition(";")[0]
-    headers = {"Cookie": csrf, "Content-Type": "application/x-www-form-urlencoded", "Origin": site.url}
-    answer, _ = site.request("POST", f"/sign-in/{secret}", f"csrfmiddlewaretoken={token}", headers)
+    headers, token = form_of(site, "", f"/sign-in/{secret}")
+    press = partial(site.request, "POST", f"/sign-in/{secret}", f"csrfmiddlewaretoken={token}", headers | FORM)
+    answer, _ = press()
     (session,) = [value for value in answer.headers.get_all("set-cookie") or [] if value.startswith("session=")]
     for flag in ("HttpOnly", "SameSite=Lax", "Max-Age=43200", "Path=/"):
         assert flag in session
-    again, _ = site.request("POST", f"/sign-in/{secret}", f"csrfmiddlewaretoken={token}", headers)
+    again, _ = press()
     assert again.status == 403

@@ -23,6 +23,7 @@ STATES: list[tuple[Standing, Verdict, str]] = [
         "in Salesforce",
         "Every opt-out is in Salesforce. Proved 60 min ago by comparing both",
     ),
+    (replace(FINE, proved_at=None), "not proved", "Not proved yet: no sync run has ended yet."),
     (replace(FINE, proved_at=OLD), "not proved", "Not proved since Friday 09:00 UTC: no sync run has ended since."),
     (
         replace(FINE, proved_at=OLD, unproved="failed"),

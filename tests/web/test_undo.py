@@ -5,14 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from optsync import seams
-from optsync.connection.connect import connections
-from optsync.connection.sessions import open_session
-from optsync.connection.settings import Change, apply_change
 from optsync.ledger.record import opt_out
 from optsync.sync.nightly import sync_now
 from tests.installation import Site
 from tests.practice import PracticeOrg
-from tests.web.conftest import press, read
+from tests.web.conftest import press, read, switched_on
 
 
 @pytest.fixture
@@ -24,18 +21,13 @@ def people(request: pytest.FixtureRequest) -> list[str]:
 @pytest.fixture
 def run_id(site: Site, practice_org: PracticeOrg, people: list[str]) -> Iterator[int]:
     """A run that brought them in."""
-    installation = site.installation
-    database, vault = installation.database, installation.vault
-    with database.connect() as conn:
-        org_id = connections(conn)[0].org_id
-        with open_session(conn, vault, org_id, seams.real()) as session:
-            apply_change(conn, session, org_id, Change(sync_on=True))
-            sync_now(database, vault, seams.real(), org_id, approve=True, by="test")
-            made = [practice_org.create("Contact", Email=email, HasOptedOutOfEmail=True) for email in people]
-            number = sync_now(database, vault, seams.real(), org_id, approve=True, by="test").run_id
-            assert number is not None
-            yield number
-            apply_change(conn, session, org_id, Change(sync_on=False))
+    database, vault = site.installation.database, site.installation.vault
+    with switched_on(site) as org_id:
+        sync_now(database, vault, seams.real(), org_id, approve=True, by="test")
+        made = [practice_org.create("Contact", Email=email, HasOptedOutOfEmail=True) for email in people]
+        number = sync_now(database, vault, seams.real(), org_id, approve=True, by="test").run_id
+        assert number is not None
+        yield number
     for record in made:
         practice_org.delete(record)
 

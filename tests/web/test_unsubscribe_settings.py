@@ -14,6 +14,7 @@ from optsync.public import brand, messages, scanners
 from optsync.public.brand import Brand
 from optsync.public.messages import MessageText
 from tests.installation import Site
+from tests.networks import network_of, stranger
 from tests.web.conftest import press, read, submit
 
 ROOT = "/settings/unsubscribes"
@@ -31,10 +32,16 @@ def conn(site: Site) -> Iterator[Connection]:
 
 def scanned(site: Site, conn: Connection, network: str) -> list[str]:
     """As many people as are suspicious, unsubscribed from one network."""
-    people = [f"{n}.{network.split('.')[2]}@scanned.example.com" for n in range(scanners.PEOPLE)]
+    people = [f"{n}.{network.partition('/')[0]}@scanned.example.com" for n in range(scanners.PEOPLE)]
     for address in people:
         scanners.note(conn, network, opt_out(conn, site.installation.vault.subject_key, address, "clicked link"))
     return people
+
+
+@pytest.fixture
+def network() -> str:
+    """A network of this test's own."""
+    return network_of(stranger())
 
 
 def number_of(conn: Connection, network: str) -> int:
@@ -118,22 +125,25 @@ def test_sources_show_when_each_last_unsubscribed_somebody(site: Site, cookie: s
     assert f'datetime="{at:%Y-%m-%dT%H:%M:%S}' in row
 
 
-def test_a_burst_is_shown_and_kept_by_one_click(site: Site, cookie: str, conn: Connection) -> None:
-    people = scanned(site, conn, "198.51.101.0/24")
+def test_a_burst_is_shown_and_kept_by_one_click(site: Site, cookie: str, conn: Connection, network: str) -> None:
+    people = scanned(site, conn, network)
     text = read(site, cookie, "/issues")
-    assert re.search(rf"Looks like a link scanner: {scanners.PEOPLE} people in \d s from 198\.51\.101\.0/24", text)
-    assert "198.51.101.0/24" not in read(site, cookie, "/holds")
-    number = number_of(conn, "198.51.101.0/24")
+    said = rf"Looks like a link scanner: {scanners.PEOPLE} people in \d+ s from {re.escape(network)}"
+    assert re.search(said, text)
+    assert network not in read(site, cookie, "/holds")
+    number = number_of(conn, network)
     status, text = press(site, cookie, f"/issues/scanner/{number}", decide="keep")
     assert (status, "Kept. These people stay unsubscribed." in text) == (302, True)
-    assert "198.51.101.0/24" not in text
+    assert network not in text
     assert blocked(site, conn, people) == len(people)
 
 
-def test_a_burst_is_undone_by_one_click_but_for_who_repeated_it(site: Site, cookie: str, conn: Connection) -> None:
-    people = scanned(site, conn, "198.51.102.0/24")
+def test_a_burst_is_undone_by_one_click_but_for_who_repeated_it(
+    site: Site, cookie: str, conn: Connection, network: str
+) -> None:
+    people = scanned(site, conn, network)
     opt_out(conn, site.installation.vault.subject_key, people[3], "manual")
-    number = number_of(conn, "198.51.102.0/24")
+    number = number_of(conn, network)
     assert read(site, cookie, f"/issues?scanner={number}")
     status, text = press(site, cookie, f"/issues/scanner/{number}", decide="undo")
     assert (status, "Undone." in text) == (302, True)
@@ -143,9 +153,11 @@ def test_a_burst_is_undone_by_one_click_but_for_who_repeated_it(site: Site, cook
     assert told.fetchall() == [("admin", "looked like a scanner")]
 
 
-def test_a_review_needs_a_decision_and_a_list_that_waits(site: Site, cookie: str, conn: Connection) -> None:
-    people = scanned(site, conn, "198.51.103.0/24")
-    number = number_of(conn, "198.51.103.0/24")
+def test_a_review_needs_a_decision_and_a_list_that_waits(
+    site: Site, cookie: str, conn: Connection, network: str
+) -> None:
+    people = scanned(site, conn, network)
+    number = number_of(conn, network)
     assert site.request("GET", f"/issues/scanner/{number}?decide=undo", headers={"Cookie": cookie})[0].status == 302
     for path, decide in ((number, "nonsense"), (10**6, "undo")):
         assert press(site, cookie, f"/issues/scanner/{path}", decide=decide)[0] == 302

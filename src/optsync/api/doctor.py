@@ -14,9 +14,8 @@ from optsync.api.orgs import OrgId, only
 from optsync.api.problems import Refusal
 from optsync.api.shapes import Told
 from optsync.config.desk import desk
-from optsync.config.django_start import handed_over
-from optsync.connection import doctor
 from optsync.ledger.queries import sql
+from optsync.web.doctor import checks_of
 
 router = Router()
 
@@ -49,18 +48,9 @@ def run_doctor(request: HttpRequest, org: OrgId = "", canary: bool = False) -> F
 
     With `canary` it also makes a Lead of its own, ticks it, reads it back and deletes it.
     """
-    conn, house = desk().connection(), desk()
+    conn = desk().connection()
     one = only(conn, org)
-    found = doctor.run(
-        conn,
-        lambda: house.vault,
-        one.org_id,
-        house.database,
-        house.seams,
-        public_url=handed_over().public_url,
-        canary=canary,
-    )
-    checks = [Check.model_validate(check) for check in found]
+    checks = [Check.model_validate(check) for check in checks_of(one.org_id, canary=canary)]
     values = {"org": one.org_id, "checks": Jsonb([check.model_dump() for check in checks])}
     row = conn.execute(sql(PACKAGE, "keep_findings"), values).fetchone()
     assert row is not None  # the statement answers with the row it wrote

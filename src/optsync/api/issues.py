@@ -89,10 +89,8 @@ def retry_issue(request: HttpRequest, again: Again) -> HttpResponse:
     """Makes the boxes of a cause or a code due at once, and ends the pauses of their org; as `optsync retry` does."""
 
     def retry() -> tuple[int, Retried]:
-        conn, due = desk().connection(), 0
-        for one in chosen(conn, again.org):
-            marks.clear_pauses(conn, one.org_id)
-            due += marks.retry_now(conn, one.org_id, again.code, cause=again.cause.replace("\0", "") or None)
-        return 200, Retried(due=due)
+        conn, cause = desk().connection(), again.cause.replace("\0", "") or None
+        orgs = chosen(conn, again.org)
+        return 200, Retried(due=sum(marks.retry_now(conn, one.org_id, again.code, cause=cause) for one in orgs))
 
     return once(request, retry)

@@ -118,9 +118,7 @@ def retry_run(request: HttpRequest, run_id: RunId) -> HttpResponse:
     org_id = found(run_id)["org_id"]
 
     def retry() -> tuple[int, Retried]:
-        conn = desk().connection()
-        marks.clear_pauses(conn, org_id)
-        return 200, Retried(due=marks.retry_now(conn, org_id, None, run_id))
+        return 200, Retried(due=marks.retry_now(desk().connection(), org_id, run_id=run_id))
 
     return once(request, retry)
 

@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "migrate": ("optsync.cli.serving:migrate", "Bring the database to this version."),
     },
     "Connect and set": {
+        "config": ("optsync.cli.config:config", "The settings of the environment: check them, show them."),
         "connect": ("optsync.cli.connecting:connect", "Connect a Salesforce org."),
         "disconnect": (
             "optsync.cli.connecting:disconnect",
@@ -78,6 +79,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "users": ("optsync.cli.users:users", "Who may sign in to the web pages, and as what."),
         "api-keys": ("optsync.cli.api_keys:api_keys", "What programs sign in with: make, list, replace, revoke."),
         "keys": ("optsync.cli.keys:keys", "A new key for the stored Salesforce credentials."),
+        "completion": ("optsync.cli.completing:completion", "Let the Tab key complete commands: bash, zsh, fish."),
         "version": ("optsync.cli.version:version", "Which optsync this is."),
     },
 }

@@ -115,7 +115,7 @@ def session_for(house: House, org_id: int, wanted: "Change") -> Any:
     """A session when the change needs a look at Salesforce: switching off and another hour do not."""
     from optsync.connection.sessions import open_session
 
-    if not (wanted.sync_on or wanted.field is not None or wanted.read_both):
+    if not wanted.needs_look:
         return None
     return open_session(house.conn, house.vault, org_id, house.seams)
 

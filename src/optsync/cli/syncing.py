@@ -103,6 +103,8 @@ def rehearsal_lines(report: "RunReport") -> list[str]:
         f"  To Salesforce    {would_set:>11,}   {already_set:>11,}   {no_record:>9,}",
         f"  From Salesforce  {count('recorded', 0):>11,}",
     ]
+    if count("recorded", 0) and "swept" not in report.counts:
+        lines.append("  Their other Leads and Contacts are not counted: the sync looks them up and ticks them, too.")
     for direction, samples in report.samples.items():
         lines += [f"  {direction}: {s['address']}  {s['record']}  {s['why']}" for s in samples[:3]]
     calls = count("expected_api_calls", 0)
@@ -220,7 +222,6 @@ def retry(out: Output, run_number: int | None, reason: str | None, org: str | No
         org_id = house.org_id(org)
         if run_number is not None and runs.report(house.conn, run_number) is None:
             raise Problem(f"there is no sync run {run_number}", "nothing was done", "see the newest one: optsync run")
-        marks.clear_pauses(house.conn, org_id)
         due = marks.retry_now(house.conn, org_id, reason, run_number)
     out.show({"due": due}, f"{OK} {due:,} marks are due now." if due else f"{OK} Nothing waits to be tried again.")
     return FINE

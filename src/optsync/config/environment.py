@@ -5,42 +5,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
+from optsync.config.setting_list import KNOWN, SETTINGS, SMTP_PORTS, Setting
 from optsync.core.problems import Problem
-from optsync.core.proxies import INSIDE, Networks, networks_in
-from optsync.core.public_address import OWN_HOSTS
+from optsync.core.proxies import INSIDE, Networks
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
-SECRETS = frozenset({"OPTSYNC_DATABASE_URL", "OPTSYNC_OIDC_CLIENT_SECRET", "OPTSYNC_SMTP_PASSWORD"})
-"""Each of these may also come from a file: OPTSYNC_DATABASE_URL_FILE=/run/secrets/database_url."""
-
-READ_ELSEWHERE = frozenset({"OPTSYNC_TRACEBACK", "OPTSYNC_TEST_DATABASE_URL", "OPTSYNC_TESTS_FORBID_SKIPS"})
-KNOWN = frozenset(
-    {
-        "OPTSYNC_DATABASE_URL",
-        "OPTSYNC_DATA_DIR",
-        "OPTSYNC_KEY_FILE",
-        "OPTSYNC_RUN_AS",
-        "OPTSYNC_PUBLIC_URL",
-        "OPTSYNC_TRUSTED_PROXIES",
-        "OPTSYNC_LOG_LEVEL",
-        "OPTSYNC_CLOCK_OFFSET",
-        "OPTSYNC_WEBHOOKS_TO_LOOPBACK",
-        "OPTSYNC_SMTP_HOST",
-        "OPTSYNC_SMTP_PORT",
-        "OPTSYNC_SMTP_SECURITY",
-        "OPTSYNC_SMTP_USER",
-        "OPTSYNC_SMTP_PASSWORD",
-        "OPTSYNC_SMTP_FROM",
-        "OPTSYNC_OIDC_ISSUER",
-        "OPTSYNC_OIDC_CLIENT_ID",
-        "OPTSYNC_OIDC_CLIENT_SECRET",
-        "OPTSYNC_OIDC_NAME",
-    }
-)
-SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+OIDC = ("OPTSYNC_OIDC_ISSUER", "OPTSYNC_OIDC_CLIENT_ID", "OPTSYNC_OIDC_CLIENT_SECRET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +64,61 @@ class Environment:
 def read_environment(environ: Mapping[str, str] | None = None, *, is_root: bool | None = None) -> Environment:
     """The settings in `environ` (the process's own by default). Raises Problem, exit code 2, for a wrong value."""
     values = os.environ if environ is None else environ
-    root = os.geteuid() == 0 if is_root is None else is_root
+    found, wrong = values_in(values, is_root=is_root)
+    for problem in wrong.values():
+        raise problem
+    return environment_of(found, tuple(told_unknown(name, near) for name, near in unknown_in(values).items()))
+
+
+def environment_of(found: Mapping[str, Any], warnings: tuple[str, ...] = ()) -> Environment:
+    """The settings by the names that code uses."""
     return Environment(
-        database_url=database_url_of(values),
-        data_dir=folder_of(values, "OPTSYNC_DATA_DIR") or default_data_dir(values, root),
-        key_file=folder_of(values, "OPTSYNC_KEY_FILE") or default_key_file(values, root),
-        run_as=values.get("OPTSYNC_RUN_AS") or None,
-        public_url=public_url_of(values),
-        log_level=log_level_of(values),
-        clock_offset_seconds=clock_offset_of(values),
-        oidc=oidc_of(values),
-        warnings=warnings_of(values),
-        smtp=smtp_of(values),
-        webhooks_to_loopback=is_on(values, "OPTSYNC_WEBHOOKS_TO_LOOPBACK"),
-        trusted_proxies=trusted_proxies_of(values),
+        database_url=found["OPTSYNC_DATABASE_URL"],
+        data_dir=found["OPTSYNC_DATA_DIR"],
+        key_file=found["OPTSYNC_KEY_FILE"],
+        run_as=found["OPTSYNC_RUN_AS"],
+        public_url=found["OPTSYNC_PUBLIC_URL"],
+        log_level=found["OPTSYNC_LOG_LEVEL"],
+        clock_offset_seconds=found["OPTSYNC_CLOCK_OFFSET"],
+        oidc=oidc_of(found),
+        warnings=warnings,
+        smtp=smtp_of(found),
+        webhooks_to_loopback=found["OPTSYNC_WEBHOOKS_TO_LOOPBACK"],
+        trusted_proxies=found["OPTSYNC_TRUSTED_PROXIES"],
     )
+
+
+def values_in(values: Mapping[str, str], *, is_root: bool | None = None) -> tuple[dict[str, Any], dict[str, Problem]]:
+    """The value in force of each setting by name, and the problem of each wrong one, whose value is its fallback."""
+    root = os.geteuid() == 0 if is_root is None else is_root
+    found: dict[str, Any] = {setting.name: setting.fallback for setting in SETTINGS}
+    wrong: dict[str, Problem] = {}
+    for setting in SETTINGS:
+        try:
+            if text := text_of(setting, values):
+                found[setting.name] = setting.read(text)
+        except Problem as problem:
+            wrong[setting.name] = problem
+        except ValueError as error:
+            wrong[setting.name] = refused(setting, str(error))
+    found["OPTSYNC_DATA_DIR"] = found["OPTSYNC_DATA_DIR"] or default_data_dir(values, root)
+    found["OPTSYNC_KEY_FILE"] = found["OPTSYNC_KEY_FILE"] or default_key_file(values, root)
+    found["OPTSYNC_SMTP_PORT"] = found["OPTSYNC_SMTP_PORT"] or SMTP_PORTS[found["OPTSYNC_SMTP_SECURITY"]]
+    if url := found["OPTSYNC_OIDC_ISSUER"]:
+        found["OPTSYNC_OIDC_NAME"] = found["OPTSYNC_OIDC_NAME"] or urlsplit(url).hostname or url
+    return found, missing_in(found) | wrong
+
+
+def missing_in(found: Mapping[str, Any]) -> dict[str, Problem]:
+    """What others make necessary: a sender with a mail server; of issuer, client id and its secret all or none."""
+    problems = {}
+    for some, needed in ((("OPTSYNC_SMTP_HOST",), ("OPTSYNC_SMTP_FROM",)), (OIDC, OIDC)):
+        given = " and ".join(name for name in some if found[name])
+        for name in needed:
+            if given and not found[name]:
+                means = f"it goes with {given}; nothing starts without it"
+                problems[name] = Problem(f"{name} is missing", means, f"set it, or unset {given}", exit_code=2)
+    return problems
 
 
 def default_data_dir(values: Mapping[str, str], is_root: bool) -> Path:
@@ -128,148 +140,53 @@ def xdg_folder(values: Mapping[str, str], name: str, below_home: str) -> Path:
     return chosen if chosen.is_absolute() else Path(values.get("HOME") or Path.home()) / below_home
 
 
-def folder_of(values: Mapping[str, str], name: str) -> Path | None:
-    """A path as absolute path (relative ones hang on the current folder, `~` is the home folder); None when unset."""
-    text = values.get(name)
-    return Path(text).expanduser().absolute() if text else None
+def text_of(setting: Setting, values: Mapping[str, str]) -> str | None:
+    """A setting's text, of a secret also from the file that NAME_FILE names; None when it is unset or empty.
 
-
-def database_url_of(values: Mapping[str, str]) -> str | None:
-    """The address of an external PostgreSQL server; None means the embedded one."""
-    url = secret_of(values, "OPTSYNC_DATABASE_URL")
-    if url is not None and not url.startswith(("postgresql://", "postgres://")):
-        refuse("OPTSYNC_DATABASE_URL", "not a PostgreSQL address", "postgresql://user@host:5432/database, or unset")
-    return url
-
-
-def secret_of(values: Mapping[str, str], name: str) -> str | None:
-    """A secret from NAME or from the file that NAME_FILE points at; None when neither is set; both is an error."""
+    Raises Problem for a secret that is given both ways, or in a file that cannot be read.
+    """
+    name = setting.name
     value, file = values.get(name) or None, values.get(f"{name}_FILE")
-    if not file:
+    if not setting.secret or not file:
         return value
     if value is not None:
-        refuse(name, f"also given as {name}_FILE", "one of the two")
+        raise Problem(f"{name} is also given as {name}_FILE", "nothing starts with both", "unset one of the two", 2)
     try:
         return Path(file).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise Problem(
             f"{name}_FILE points at {file}, which cannot be read ({reason})",
-            "nothing was started, because the secret it should hold is missing",
+            "nothing starts, because the secret it should hold is missing",
             f"let this user read {file}, or set {name}",
             exit_code=2,
         ) from None
 
 
-def public_url_of(values: Mapping[str, str]) -> str | None:
-    """The address under which recipients reach us, without a slash at its end; None when unset."""
-    text = (values.get("OPTSYNC_PUBLIC_URL") or "").rstrip("/")
-    if not text:
-        return None
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        refuse("OPTSYNC_PUBLIC_URL", "not a web address", "https://unsubscribe.example.com")
-    if parts.path:  # links would lead there, and the buttons of the pages would not
-        refuse("OPTSYNC_PUBLIC_URL", "has a path", "a name of its own: https://unsubscribe.example.com")
-    return text
-
-
-def trusted_proxies_of(values: Mapping[str, str]) -> Networks:
-    """The proxies whose X-Forwarded-For counts; unset: this machine and private networks."""
-    text = values.get("OPTSYNC_TRUSTED_PROXIES") or ""
-    try:
-        return networks_in(text) if text.strip() else INSIDE
-    except ValueError as error:
-        allowed = "addresses and networks, such as 127.0.0.1, 203.0.113.0/24, or unset"
-        refuse("OPTSYNC_TRUSTED_PROXIES", f"no list of networks: {str(error)[:100]}", allowed)
-
-
-def smtp_of(values: Mapping[str, str]) -> Smtp | None:
+def smtp_of(found: Mapping[str, Any]) -> Smtp | None:
     """The mail server; None while OPTSYNC_SMTP_HOST is unset."""
-    host, sender = values.get("OPTSYNC_SMTP_HOST"), values.get("OPTSYNC_SMTP_FROM") or ""
-    if not host:
-        return None
-    security = (values.get("OPTSYNC_SMTP_SECURITY") or "starttls").lower()
-    if security not in SMTP_PORTS:
-        refuse("OPTSYNC_SMTP_SECURITY", f"not a way to send: {security}", ", ".join(SMTP_PORTS))
-    port = values.get("OPTSYNC_SMTP_PORT") or str(SMTP_PORTS[security])
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        refuse("OPTSYNC_SMTP_PORT", f"not a port: {port}", "1 to 65535, or unset")
-    if "@" not in sender or not sender.isprintable():
-        refuse(
-            "OPTSYNC_SMTP_FROM",
-            "not an e-mail address",
-            "the address that alerts come from, such as optsync@example.com",
-        )
-    user, password = values.get("OPTSYNC_SMTP_USER") or None, secret_of(values, "OPTSYNC_SMTP_PASSWORD")
-    return Smtp(host, int(port), security, user, password, sender)
+    names = ("HOST", "PORT", "SECURITY", "USER", "PASSWORD", "FROM")
+    return Smtp(*(found[f"OPTSYNC_SMTP_{name}"] for name in names)) if found["OPTSYNC_SMTP_HOST"] else None
 
 
-def is_on(values: Mapping[str, str], name: str) -> bool:
-    """A switch: 1 is on; 0 and unset are off."""
-    text = values.get(name) or "0"
-    if text not in ("0", "1"):
-        refuse(name, f"neither 0 nor 1: {text}", "1 for on; 0 or unset for off")
-    return text == "1"
+def oidc_of(found: Mapping[str, Any]) -> Oidc | None:
+    """The provider; None while OPTSYNC_OIDC_ISSUER is unset."""
+    names = (*OIDC, "OPTSYNC_OIDC_NAME")
+    return Oidc(*(found[name] for name in names)) if found["OPTSYNC_OIDC_ISSUER"] else None
 
 
-def oidc_of(values: Mapping[str, str]) -> Oidc | None:
-    """The provider, from an issuer, a client id and its secret, which only make sense together; None without any."""
-    issuer = (values.get("OPTSYNC_OIDC_ISSUER") or "").rstrip("/")
-    client_id = values.get("OPTSYNC_OIDC_CLIENT_ID") or ""
-    secret = secret_of(values, "OPTSYNC_OIDC_CLIENT_SECRET") or ""
-    found = {"ISSUER": issuer, "CLIENT_ID": client_id, "CLIENT_SECRET": secret}
-    if not any(found.values()):
-        return None
-    for name, value in found.items():
-        if not value:
-            refuse(
-                f"OPTSYNC_OIDC_{name}", "missing", "OPTSYNC_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET, or none of them"
-            )
-    host = urlsplit(issuer).hostname or issuer
-    if not issuer.startswith("https://") and not (issuer.startswith("http://") and host in OWN_HOSTS):
-        refuse(
-            "OPTSYNC_OIDC_ISSUER", "not an https address", "https://sign-in.example.com, as the provider calls itself"
-        )
-    return Oidc(issuer, client_id, secret, values.get("OPTSYNC_OIDC_NAME") or host)
+def unknown_in(values: Mapping[str, str]) -> dict[str, str]:
+    """The OPTSYNC_ names that mean nothing here, with the nearest that does; "" when none is near."""
+    unknown = sorted(name for name in values if name.startswith("OPTSYNC_") and name not in KNOWN)
+    return {name: next(iter(difflib.get_close_matches(name, sorted(KNOWN), n=1)), "") for name in unknown}
 
 
-def log_level_of(values: Mapping[str, str]) -> str:
-    """One of LOG_LEVELS; info when unset."""
-    level = (values.get("OPTSYNC_LOG_LEVEL") or "info").lower()
-    if level not in LOG_LEVELS:
-        refuse("OPTSYNC_LOG_LEVEL", f"not a level: {level}", ", ".join(LOG_LEVELS))
-    return level
+def told_unknown(name: str, near: str) -> str:
+    """A line about such a name."""
+    return f"{name} means nothing to optsync" + (f"; did you mean {near}?" if near else "")
 
 
-def clock_offset_of(values: Mapping[str, str]) -> float:
-    """Seconds by which this process lives in the future (negative: in the past)."""
-    text = values.get("OPTSYNC_CLOCK_OFFSET") or "0"
-    try:
-        offset = float(text)
-    except ValueError:
-        offset = float("nan")
-    if not abs(offset) <= 100 * 366 * 86_400:  # also refuses nan
-        refuse(
-            "OPTSYNC_CLOCK_OFFSET", f"not a number of seconds: {text}", "seconds, for example -3600, at most 100 years"
-        )
-    return offset
-
-
-def warnings_of(values: Mapping[str, str]) -> tuple[str, ...]:
-    """A line for each OPTSYNC_ name that means nothing here, with the nearest one that does."""
-    known = KNOWN | READ_ELSEWHERE | {f"{name}_FILE" for name in SECRETS}
-    lines = []
-    for name in sorted(values):
-        if name.startswith("OPTSYNC_") and name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            lines.append(f"{name} means nothing to optsync" + (f"; did you mean {near[0]}?" if near else ""))
-    return tuple(lines)
-
-
-def refuse(name: str, what: str, allowed: str) -> NoReturn:
-    """Stops the start over one setting."""
-    raise Problem(f"{name} is {what}", "nothing was started", f"allowed: {allowed}", exit_code=2)
+def refused(setting: Setting, what: str) -> Problem:
+    """A wrong value: what it is, and what is allowed."""
+    allowed = setting.allowed.replace("`", "")
+    return Problem(f"{setting.name} is {what}", "nothing starts with it", f"allowed: {allowed}", exit_code=2)

@@ -1,6 +1,7 @@
 """The web server: granian with this installation's WSGI application."""
 
 import ctypes
+import logging
 import signal
 import socket
 import sys
@@ -38,6 +39,7 @@ def serve(host: str, port: int, workers: int) -> None:
 
 def granian(host: str, port: int, workers: int) -> AbstractServer[Any]:
     """The server; each worker calls `application`."""
+    logging.getLogger("_granian").addFilter(_is_no_advice_on_threads)
     return Granian(
         "optsync.config.serve:application",
         factory=True,
@@ -51,6 +53,11 @@ def granian(host: str, port: int, workers: int) -> AbstractServer[Any]:
         respawn_failed_workers=True,
         log_access=False,  # a path may hold an unsubscribe token
     )
+
+
+def _is_no_advice_on_threads(record: logging.LogRecord) -> bool:
+    """Granian warns of so many threads at every start; ours read bodies, and `lanes` bounds those that work."""
+    return "Python threads" not in str(record.msg)
 
 
 def application() -> Lanes:

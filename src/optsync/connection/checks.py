@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from optsync.core.problems import Problem
-from optsync.core.told import told
+from optsync.core.told import Told, told
 from optsync.salesforce.errors import SalesforceError
 
 State = Literal["pass", "warn", "fail", "skip"]
@@ -21,6 +21,8 @@ VALIDATION_RULES: Final = "ObjectManager/{}/ValidationRules/view"
 DUPLICATE_RULES: Final = "DuplicateRules/home"
 USERS: Final = "ManageUsers/home"
 """Of one shape with those above, and not tried."""
+
+VIEW_SETUP: Final = "View Setup and Configuration"
 
 Link = Callable[[str], str]
 """From a page of Setup to its address in the org; "" where it has none."""
@@ -40,6 +42,9 @@ class Check:
     place: Place = "salesforce"
 
 
+Look = Callable[[str, Told, str], Check]
+"""From the id, the title and the link of a check to what is found."""
+
 TITLES: Final = {
     "sign-in": told("Salesforce accepts our sign-in"),
     "org": told("The sign-in leads to the org we know"),
@@ -57,6 +62,16 @@ def refused(check_id: str, title: str, error: SalesforceError) -> Check:
     """A check that Salesforce's answer made fail."""
     why = told("%(what)s: %(means)s", what=error.message, means=error.means) if error.means else error.message
     return Check(check_id, title, "fail", why, error.next_step or told("see docs/how-to/connect-an-org.md"))
+
+
+def looked(check_id: str, title: Told, link: str, look: Look, right: str = VIEW_SETUP) -> Check:
+    """What `look` finds; skipped where Salesforce does not let us see, with the right that lets us."""
+    try:
+        return look(check_id, title, link)
+    except SalesforceError as error:
+        why = told("could not look: %(said)s", said=error.message)
+        fix = told("look by hand, or give the integration user %(right)s", right=right)
+        return Check(check_id, title, "skip", why, fix, link)
 
 
 def tried(check_id: str, title: str, act: Callable[[], object]) -> Check:

@@ -1,14 +1,13 @@
-"""The doctor's checks of an org's Setup: rights, page layouts, who sees the field, rules, the package, change events.
+"""The doctor's checks of an org's Setup: rights, page layouts, who sees the field, rules, the package.
 
 Most of it needs *View Setup and Configuration*, which an integration user may well lack: what Salesforce does not let
 us see is skipped with the page where a person sees it, and never counts as a failure.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from optsync.connection.checks import (
-    CHANGE_DATA_CAPTURE,
     DUPLICATE_RULES,
     FIELDS,
     PACKAGES,
@@ -18,6 +17,7 @@ from optsync.connection.checks import (
     VALIDATION_RULES,
     Check,
     Link,
+    looked,
 )
 from optsync.connection.fields import OptOutField
 from optsync.connection.install_plan import OBJECTS
@@ -25,26 +25,23 @@ from optsync.connection.page_layouts import place_of
 from optsync.core.record_ids import Kind
 from optsync.core.told import Told, told
 from optsync.salesforce import limits, metadata, permissions, tooling
-from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import Session
 from optsync.salesforce.tooling import Layout
 
-VIEW_SETUP: Final = "View Setup and Configuration"
 MODIFY_METADATA: Final = "Modify Metadata Through Metadata API Functions"
 NAMED_MAX: Final = 10
 """So many layouts or rules are named; how many more there are is said."""
 WITHOUT_LEADS: Final = ("Salesforce Platform", "Chatter", "Identity", "Company Communities", "Customer Community")
 """Licences without Leads, by how their names begin (Salesforce Help, "User Licenses")."""
-CHANGE_EVENTS: Final = frozenset({"LeadChangeEvent", "ContactChangeEvent"})
 
 
 def check_user(session: Session, link: Link) -> Iterator[Check]:
     """Who we are there, and whether we may edit every record."""
-    yield _looked("user", told("The integration user is active"), link(USERS), lambda *head: _user(session, *head))
+    yield looked("user", told("The integration user is active"), link(USERS), lambda *head: _user(session, *head))
     title = told("Every Lead and Contact can be edited, whatever sharing says")
-    yield _looked("all-records", title, link(PERMISSION_SETS), lambda *head: _all_records(session, *head))
+    yield looked("all-records", title, link(PERMISSION_SETS), lambda *head: _all_records(session, *head))
     title = told("Converted Leads can be edited")
-    yield _looked("converted", title, link(PERMISSION_SETS), lambda *head: _converted(session, *head))
+    yield looked("converted", title, link(PERMISSION_SETS), lambda *head: _converted(session, *head))
 
 
 def check_layouts(session: Session, link: Link, wanted: list[OptOutField], *, decides: bool) -> Iterator[Check]:
@@ -57,7 +54,7 @@ def check_layouts(session: Session, link: Link, wanted: list[OptOutField], *, de
             found = tooling.layouts(session, tooling.layout_names(session, [name]))
             return _layouts(found, wanted, name, Check(check_id, title, "pass", link=link), decides=decides)
 
-        yield _looked(f"layouts.{name}", title, link(PAGE_LAYOUTS.format(name)), look)
+        yield looked(f"layouts.{name}", title, link(PAGE_LAYOUTS.format(name)), look)
 
 
 def check_rules(session: Session, link: Link) -> Iterator[Check]:
@@ -73,8 +70,8 @@ def check_rules(session: Session, link: Link) -> Iterator[Check]:
         fix = told("nothing, if they only alert: optsync saves all the same; a rule that blocks needs an exception")
         return _rules(tooling.active_duplicate_rules(session, OBJECTS), Check(check_id, title, "pass", "", fix, link))
 
-    yield _looked("validation-rules", validation, link(VALIDATION_RULES.format("Lead")), validation_rules)
-    yield _looked("duplicate-rules", duplicates, link(DUPLICATE_RULES), duplicate_rules)
+    yield looked("validation-rules", validation, link(VALIDATION_RULES.format("Lead")), validation_rules)
+    yield looked("duplicate-rules", duplicates, link(DUPLICATE_RULES), duplicate_rules)
 
 
 def check_custom(session: Session, link: Link, custom: OptOutField | None) -> Iterator[Check]:
@@ -87,10 +84,10 @@ def check_custom(session: Session, link: Link, custom: OptOutField | None) -> It
         yield Check("package", told("The chosen checkbox is your own and needs no package"), "pass")
     else:
         title = told("The package %(package)s is installed", package=namespace)
-        yield _looked("package", title, link(PACKAGES), lambda *head: _package(session, namespace, *head))
+        yield looked("package", title, link(PACKAGES), lambda *head: _package(session, namespace, *head))
     title = told("A converted Lead hands its tick on to the Contact")
     page = link(FIELDS.format("Lead"))
-    yield _looked("mapping", title, page, lambda *head: _mapping(session, custom, *head), MODIFY_METADATA)
+    yield looked("mapping", title, page, lambda *head: _mapping(session, custom, *head), MODIFY_METADATA)
 
 
 def check_readers(session: Session, link: Link, wanted: list[OptOutField]) -> Iterator[Check]:
@@ -101,32 +98,13 @@ def check_readers(session: Session, link: Link, wanted: list[OptOutField]) -> It
         def look(check_id: str, title: Told, link: str, name: Kind = name) -> Check:
             return _readers(session, wanted, name, Check(check_id, title, "pass", link=link))
 
-        yield _looked(f"readers.{name}", title, link(FIELDS.format(name)), look)
-
-
-def check_events(session: Session, link: Link) -> Iterator[Check]:
-    """Whether Change Data Capture is on for both objects."""
-    title = told("Change Data Capture is selected for Lead and Contact")
-    yield _looked("events", title, link(CHANGE_DATA_CAPTURE), lambda *head: _events(session, *head))
+        yield looked(f"readers.{name}", title, link(FIELDS.format(name)), look)
 
 
 def namespace_of(api_name: str) -> str:
     """The namespace of a package's field, such as mkto_si of mkto_si__Opt_Out__c; "" for one of the org's own."""
     parts = api_name.split("__")
     return parts[0] if len(parts) == 3 else ""
-
-
-Look = Callable[[str, Told, str], Check]
-
-
-def _looked(check_id: str, title: Told, link: str, look: Look, right: str = VIEW_SETUP) -> Check:
-    """What `look` finds; skipped where Salesforce does not let us see, with the right that lets us."""
-    try:
-        return look(check_id, title, link)
-    except SalesforceError as error:
-        why = told("could not look: %(said)s", said=error.message)
-        fix = told("look by hand, or give the integration user %(right)s", right=right)
-        return Check(check_id, title, "skip", why, fix, link)
 
 
 def _user(session: Session, check_id: str, title: Told, link: str) -> Check:
@@ -253,17 +231,6 @@ def _readers(session: Session, wanted: list[OptOutField], name: Kind, sound: Che
         "open the field, Set Field-Level Security, and tick Visible for these profiles; Read-Only is enough for people"
     )
     return Check(sound.id, sound.title, "warn", why, fix, sound.link)
-
-
-def _events(session: Session, check_id: str, title: Told, link: str) -> Check:
-    if tooling.selected_for_change_events(session) >= CHANGE_EVENTS:
-        return Check(check_id, title, "pass")
-    why = told(
-        "today it makes no difference: this version does not listen to change events, "
-        "and a tick made in Salesforce arrives with the nightly sync"
-    )
-    fix = told("nothing now; to be ready for it: Setup > Change Data Capture, select Lead and Contact")
-    return Check(check_id, title, "warn", why, fix, link)
 
 
 def _named(names: Iterable[str]) -> str:

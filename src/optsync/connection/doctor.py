@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from optsync.connection import checks_setup, fields, sessions, settings
+from optsync.connection import checks_events, checks_setup, fields, sessions, settings
 from optsync.connection.canary import check_canary
 from optsync.connection.checks import (
     PAGE_LAYOUTS,
@@ -158,7 +158,7 @@ def _check_setup(conn: psycopg.Connection, session: Session, chosen: Settings, e
     yield from checks_setup.check_custom(
         session, link, next((one for one in wanted if one.lead_name != fields.EMAIL.lead_name), None)
     )
-    yield from checks_setup.check_events(session, link)
+    yield from checks_events.check_events(session, link)
 
 
 def _api_refused(error: SalesforceError) -> Check:
@@ -234,6 +234,7 @@ def _check_budgets(conn: psycopg.Connection, session: Session, org_id: int) -> I
     assert row is not None
     yield _check_calls(daily, BULK_QUERIES_A_NIGHT * CALLS_A_JOB + math.ceil(row[0] / MAX_TICKED_RECORDS))
     yield _check_bulk_queries(allowed.get("DailyBulkV2QueryJobs"))
+    yield checks_events.check_allocation(allowed.get("DailyDeliveredPlatformEvents"))
 
 
 def _check_calls(daily: Limit | None, needed: int) -> Check:

@@ -15,7 +15,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from optsync.connection import fields, settings
-from optsync.connection.checks_setup import MODIFY_METADATA, VIEW_SETUP
+from optsync.connection.checks import VIEW_SETUP
+from optsync.connection.checks_setup import MODIFY_METADATA
 from optsync.connection.connect import PACKAGE
 from optsync.connection.fields import Finding
 from optsync.connection.install_plan import OBJECTS, OWN, SET_NAME, Found, Plan, Step, StepKind, Wish, plan

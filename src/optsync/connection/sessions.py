@@ -1,6 +1,8 @@
 """Sessions with connected orgs. Each session is checked to lead to the org whose records we know."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -18,6 +20,8 @@ from optsync.seams import Seams
 if TYPE_CHECKING:
     from optsync.config.vault import Vault
 
+PATIENCE_SECONDS = 5.0
+
 
 def open_session(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -> Session:
     """A session with a connected org, signed in. The caller closes it.
@@ -31,6 +35,15 @@ def open_session(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: S
         session.close()
         raise
     return session
+
+
+@contextmanager
+def brief_session(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -> Iterator[Session]:
+    """The same for a page that somebody waits for: all calls of the block end within PATIENCE_SECONDS together."""
+    session, salesforce_id = unchecked_session(conn, vault, org_id, seams)
+    with session, session.http.until(PATIENCE_SECONDS):
+        check_org(session, salesforce_id)
+        yield session
 
 
 def unchecked_session(conn: psycopg.Connection, vault: "Vault", org_id: int, seams: Seams) -> tuple[Session, str]:

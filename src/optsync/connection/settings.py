@@ -75,6 +75,11 @@ class Change:
     read_both: bool | None = None
     schedule: Schedule | None = None
 
+    @property
+    def needs_look(self) -> bool:
+        """Whether Salesforce must be asked first; switching off and another hour must do without it."""
+        return bool(self.sync_on or self.field is not None or self.read_both)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -132,7 +137,7 @@ def plan_change(
         read_both=before.read_both if change.read_both is None else change.read_both,
         schedule=change.schedule or before.schedule,
     )
-    if change.sync_on or change.field is not None or change.read_both:
+    if change.needs_look:
         after = _checked_in_salesforce(_required(session), after, change.field)
     if before.sync_on and not after.sync_on:
         carry = "new"  # switching off carries nothing, whatever the form says of the field (rules 7)
@@ -199,7 +204,7 @@ def _checked_in_salesforce(session: Session, after: Settings, chosen: str | None
     """The settings with the chosen field resolved by describe, refused unless every needed field can be written."""
     described = fields.look_at(session)
     if chosen is not None:
-        named = None if chosen in ("email", "sales", "both") else described.field_named(chosen)
+        named = _meant(described, chosen)
         if named is None:
             after = replace(after, choice=Choice(chosen))
         elif named == EMAIL:
@@ -212,6 +217,14 @@ def _checked_in_salesforce(session: Session, after: Settings, chosen: str | None
     for role in sorted(write_fields(policy) | read_fields(policy), key=lambda role: role.value, reverse=True):
         fields.refuse_unusable(described, EMAIL if role is FieldRole.EMAIL else _chosen(after))
     return after
+
+
+def _meant(described: Described, chosen: str) -> OptOutField | None:
+    """The checkbox that a choice names; None where the word says enough. `sales` is the package's field where there is
+    one, whatever other checkbox was chosen before."""
+    if chosen == "sales":
+        return next((one for one in described.custom_fields() if one.label == fields.SALES_LABEL), None)
+    return None if chosen in ("email", "both") else described.field_named(chosen)
 
 
 def _chosen(after: Settings) -> OptOutField:

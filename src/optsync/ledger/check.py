@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from optsync.core.addresses import is_address, names_several, normalize, subject_of
+from optsync.core.addresses import is_address, names_several, normalize_all, subject_of
 from optsync.ledger.domains import parents_of
 from optsync.ledger.queries import sql
 
@@ -56,8 +56,7 @@ def ask(
     non_commercial: bool = False,
 ) -> list[str]:
     """What blocks each address, in order; empty = nothing. Raises psycopg.Error when it cannot be asked: block then."""
-    normals = [normalize(address) for address in addresses]
-    reasons = _reasons(conn, normals, subject_key, sender_scope, non_commercial)
+    reasons = _reasons(conn, normalize_all(addresses), subject_key, sender_scope, non_commercial)
     return [
         NOT_ONE if not why and names_several(address) else why for address, why in zip(addresses, reasons, strict=True)
     ]

@@ -171,16 +171,17 @@ def clear_pauses(conn: psycopg.Connection, org_id: int) -> None:
 
 def retry_now(
     conn: psycopg.Connection,
-    org_id: int | None = None,
+    org_id: int,
     reason: str | None = None,
     run_id: int | None = None,
     cause: str | None = None,
 ) -> int:
-    """Makes parked and waiting marks due at once and returns how many; None = all. What a person refused stays so.
+    """Ends an org's pauses, makes its parked and waiting marks due at once and returns how many.
 
-    `reason` is what the mark's reason starts with (a Salesforce code); `run_id` limits it to what that run parked;
-    `cause` to the parked marks of one group of the issues page, of an org or of that run.
+    None = all of them; what a person refused stays so. `reason` is what the mark's reason starts with (a Salesforce
+    code); `run_id` limits it to what that run parked, `cause` to the parked marks of one group of the issues page.
     """
+    clear_pauses(conn, org_id)
     name = "retry_now_of_run" if run_id is not None else "retry_now" if cause is None else "retry_now_of_cause"
     values = {"org": org_id, "reason": reason, "run": run_id, "cause": cause}
     count = conn.execute(sql("optsync.ledger", name), values).rowcount

@@ -20,7 +20,7 @@ import psycopg
 
 from optsync.ledger.batches import Wanted
 from optsync.ledger.record import Recorded, opt_out
-from optsync.public import acts
+from optsync.public import unproved
 from optsync.public.languages import languages
 from optsync.public.tokens import LONGEST_TOKEN, UnsubscribeLink, read_token
 
@@ -73,7 +73,7 @@ def unsubscribe_by_mail(
     if evidence["named by"] == "link":
         return Received("recorded", opt_out(conn, subject_key, link.address, "mail", evidence=kept))
     wanted = Wanted(link.address, "mail", None, kept)
-    return Received("recorded", acts.opt_out_unproved(conn, subject_key, wanted, BY_WRITER))
+    return Received("recorded", unproved.opt_out(conn, subject_key, wanted, BY_WRITER))
 
 
 def parsed(raw: bytes) -> Mail:

@@ -6,7 +6,7 @@ from optsync.config.desk import desk
 from optsync.config.logging import get_logger
 from optsync.ledger.batches import Wanted
 from optsync.ledger.record import WHOLE_ACCOUNT, Source, opt_out
-from optsync.public import acts, scanners
+from optsync.public import scanners, unproved
 from optsync.public.mail_networks import is_mail_provider
 from optsync.public.networks import is_public
 from optsync.public.senders import scope_to_stop
@@ -46,7 +46,7 @@ def record_typed(address: str, network: str, agent: str) -> None:
     """An address that somebody typed into the form. Returns when it is committed, else raises psycopg.Error."""
     evidence = evidence_of(UnsubscribeLink(address), network, agent)
     wanted = Wanted(address, "clicked link", None, evidence)
-    acts.opt_out_unproved(desk().connection(), desk().subject_key, wanted, TYPED)
+    unproved.opt_out(desk().connection(), desk().subject_key, wanted, TYPED)
 
 
 def evidence_of(link: UnsubscribeLink, network: str, agent: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 SalesforceError                    code, message, means, next_step
 ├── BadCredential                  the credentials file cannot be used; nothing was sent
 ├── HostRefused                    an address we will not talk to; nothing was sent to it
+├── NoClient                       what speaks that protocol is not installed; nothing was sent
 ├── Unreachable                    network, DNS, TLS or time-out; maybe_applied
 ├── BadCallback                    what a browser brought back is not the answer to our question; nothing was sent
 ├── SignInRefused                  the token endpoint said no; error, description
@@ -80,6 +81,10 @@ class BadCredential(SalesforceError):
 
 class HostRefused(SalesforceError):
     """The address is not one of Salesforce's (or, for a practice org, not of this machine); nothing was sent to it."""
+
+
+class NoClient(SalesforceError):
+    """The library that speaks a protocol, an extra, is not installed; nothing was sent."""
 
 
 class BadCallback(SalesforceError):

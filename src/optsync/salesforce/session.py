@@ -75,6 +75,11 @@ class Session:
         return self._sign_in.granted().user_id
 
     @property
+    def access_token(self) -> str:
+        """What the Pub/Sub API is shown, which is asked by gRPC and not through here; signs in if needed."""
+        return self._sign_in.granted().access_token
+
+    @property
     def salesforce_now_at(self) -> datetime | None:
         """The time of the last answer by Salesforce's own clock, to the second; None before the first."""
         return self._heard.now_at

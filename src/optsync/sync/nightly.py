@@ -201,7 +201,7 @@ def _words(error: Exception) -> dict[str, str]:
     if isinstance(error, SalesforceError):
         return {"what": error.message, "means": error.means, "next": error.next_step}
     return {
-        "what": f"optsync failed ({type(error).__name__})",
-        "means": "this is our mistake; what was committed stands, and nothing acknowledged is lost",
-        "next": "report it with the log; the next night compares everything again",
+        "what": told("optsync failed (%(kind)s)", kind=type(error).__name__),
+        "means": told("this is our mistake; what was committed stands, and nothing acknowledged is lost"),
+        "next": told("report it with the log; the next night compares everything again"),
     }

@@ -169,20 +169,25 @@ def _number(run: Run) -> None:
 
 
 def _compare(run: Run) -> None:
-    since_at = _changes_since(run)
+    since_at = changes_since(run)
     runs.enter_phase(run.conn, run.begun.run_id, "reading")
     with run.phase("reading"):
         run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
         run.reader.read_deleted()
-    with run.phase("changes" if since_at else "sweep"):
-        count = sweep.find(run.conn, run.reader, run.scope, since_at)
-        run.report.counts["changed" if since_at else "swept"] = count
+    find_unticked(run, since_at)
     runs.enter_phase(run.conn, run.begun.run_id, "comparing")
     with run.phase("comparing"):
         run.report.counts["differing"] = apply.compare(run.conn, run.scope)
         apply.add_matched(run.conn, run.scope)
     with run.phase("reading again"):
         reread(run)
+
+
+def find_unticked(run: Run, since_at: datetime | None) -> None:
+    """Reads unticked records, changed since then or all, and keeps those of opted-out people."""
+    with run.phase("changes" if since_at else "sweep"):
+        count = sweep.find(run.conn, run.reader, run.scope, since_at)
+        run.report.counts["changed" if since_at else "swept"] = count
 
 
 def reread(run: Run) -> None:
@@ -283,7 +288,7 @@ def _begin_comparison(run: Run) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _changes_since(run: Run) -> datetime | None:
+def changes_since(run: Run) -> datetime | None:
     """The start of the last comparison by Salesforce's clock; None when everything is to be read. Decided once, and
     with it whether everything means every opted-out address instead (`everyone`)."""
     conn, org_id, options = run.conn, run.house.org_id, run.begun.options

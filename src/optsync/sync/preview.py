@@ -10,7 +10,7 @@ import psycopg
 
 from optsync.core.addresses import mask
 from optsync.ledger.queries import sql
-from optsync.sync import apply
+from optsync.sync import apply, sweep
 from optsync.sync.apply import Applied, Scope
 
 PACKAGE: Final = "optsync.sync"
@@ -37,12 +37,16 @@ class _TakeBack(Exception):  # noqa: N818  not an error: the way out of a transa
     """Ends the rehearsal."""
 
 
-def rehearse(conn: psycopg.Connection, scope: Scope) -> Preview:
-    """Applies the comparison and takes it back. Doors of the same addresses wait for those moments, as for a run's."""
+def rehearse(conn: psycopg.Connection, scope: Scope, *, swept: bool) -> Preview:
+    """Applies the comparison and takes it back. Doors of the same addresses wait for those moments, as for a run's.
+    `swept`: all unticked records were read, so that those of people whom the ticks opt out are known, too."""
     found: list[Preview] = []
     try:
         with conn.transaction():
-            found.append(_look(conn, scope, apply.apply(conn, scope)))
+            applied = apply.apply(conn, scope)
+            if swept:
+                sweep.link_fresh(conn, scope)
+            found.append(_look(conn, scope, applied))
             raise _TakeBack
     except _TakeBack:
         return found[0]

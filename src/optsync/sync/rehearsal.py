@@ -6,7 +6,7 @@ from typing import Final
 from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import Session
 from optsync.sync import apply, preview, ticked_by
-from optsync.sync.phases import House, Run, describe, note_org_calls, reread
+from optsync.sync.phases import House, Run, changes_since, describe, find_unticked, note_org_calls, reread
 from optsync.sync.runs import RunReport
 
 SECONDS_PER_WRITE: Final = 1.0
@@ -32,16 +32,18 @@ def _look(run: Run) -> None:
     with run.phase("reading"):
         run.report.counts["compared"] = run.reader.read_ticked("staged", "ticked")
         run.reader.read_deleted()
-    conn.execute("DROP TABLE IF EXISTS matched")
+    since_at = changes_since(run)
+    find_unticked(run, since_at)
     with run.phase("comparing"):
         run.report.counts["differing"] = apply.compare(conn, scope)
+        apply.add_matched(conn, scope)
         reread(run)
-        found = preview.rehearse(conn, scope)
-        read_calls = run.report.api_calls
+        found = preview.rehearse(conn, scope, swept=since_at is None)
+        calls = run.report.api_calls + run.report.phases["reading"].api_calls  # the proof reads the ticks once more
         run.report.samples = _with_who(run.session, found.samples)
     run.report.counts |= {name: value for name, value in asdict(found.applied).items() if value is not None}
     run.report.counts |= {"would_set": found.would_set, "already_set": found.already_set, "no_record": found.no_record}
-    run.report.counts["expected_api_calls"] = 2 * read_calls + found.write_calls
+    run.report.counts["expected_api_calls"] = calls + found.write_calls
     run.report.counts["expected_seconds"] = _expected_seconds(run.report, found.write_calls)
 
 

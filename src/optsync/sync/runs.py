@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from optsync.connection import settings
 from optsync.core.calendar import newest_due_slot
 from optsync.core.problems import Problem
-from optsync.core.told import told
+from optsync.core.told import as_plain, told
 from optsync.ledger.queries import sql
 from optsync.seams import Seams
 
@@ -162,14 +162,20 @@ def remember_options(conn: psycopg.Connection, run_id: int, options: Mapping[str
 
 def finish(conn: psycopg.Connection, report: RunReport) -> None:
     """Stores a run's end."""
-    values = {"run_id": report.run_id, "result": report.result, "report": Jsonb(report.as_dict())}
+    stored = report.as_dict() | (told_of(report.error) if report.error else {})
+    values = {"run_id": report.run_id, "result": report.result, "report": Jsonb(stored)}
     conn.execute(sql(PACKAGE, "finish_run"), values)
 
 
 def interrupt(conn: psycopg.Connection, report: RunReport, error: Mapping[str, str], seconds: float) -> None:
     """Leaves a run for later: it is due again after some seconds and goes on where it stopped."""
-    values = {"run_id": report.run_id, "error": Jsonb({"error": dict(error)}), "seconds": seconds}
+    values = {"run_id": report.run_id, "error": Jsonb({"error": dict(error)} | told_of(error)), "seconds": seconds}
     conn.execute(sql(PACKAGE, "interrupt_run"), values)
+
+
+def told_of(error: Mapping[str, str]) -> dict[str, object]:
+    """The sentences of an error beside their English, so that a page can say them in its reader's language."""
+    return {"error_told": {name: as_plain(text) for name, text in error.items()}}
 
 
 def report(conn: psycopg.Connection, run_id: int) -> dict[str, Any] | None:

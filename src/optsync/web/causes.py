@@ -1,4 +1,4 @@
-"""What Salesforce refused, by cause (sql/causes_schema.sql): which boxes, in whose words, since when, what to do.
+"""What Salesforce refused, by cause (ledger/sql/schema.sql): which boxes, in whose words, since when, what to do.
 
 The pages of issues and of sync runs show the same groups. A page reads a bounded number of boxes, however many wait.
 """

@@ -18,7 +18,7 @@ from optsync.connection import drafts
 from optsync.connection import settings as org_settings
 from optsync.connection.connect import Connection, connections, disconnected
 from optsync.connection.drafts import Draft
-from optsync.connection.sessions import open_session
+from optsync.connection.sessions import brief_session, open_session
 from optsync.connection.settings import Change
 from optsync.core.problems import Problem
 from optsync.ledger.queries import sql
@@ -28,7 +28,7 @@ from optsync.web import consent
 from optsync.web.integrations import described, lines_of
 from optsync.web.middleware import actor_of, admin_of
 from optsync.web.previews import preview_of
-from optsync.web.runs import going_of
+from optsync.web.runs import error_of, going_of
 from optsync.web.shell import REFUSED, chosen_org, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.words import result_of_run
@@ -214,14 +214,18 @@ def seen_of(org: Connection) -> dict[str, Any]:
         row = newest and cursor.execute(sql("optsync.web", "one_run"), {"run": newest["run_id"]}).fetchone()
     seen: dict[str, Any] = {"going": going_of(org.org_id), "can_cancel": True}
     if row:
-        seen |= {"run": row, "preview": preview_of(row), "result": result_of_run(row["result"], _)}
+        seen |= {
+            "run": row | {"error": error_of(row["error"])},
+            "preview": preview_of(row),
+            "result": result_of_run(row["result"], _),
+        }
     return seen
 
 
 def lines_of_switch(org: Connection) -> list[str]:
     """What switching on does, as the settings say it before they are saved."""
     desk_ = desk()
-    with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
+    with brief_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
         plan = org_settings.plan_change(desk_.connection(), session, org.org_id, Change(sync_on=True))
     return lines_of(plan, described(org))
 

@@ -33,17 +33,7 @@ def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
     org = chosen_org(request)
     context: dict[str, Any] = {"org": org, "connecting": connecting, "step": "doctor"}
     if org is not None:
-        desk_ = desk()
-        conn, canary = desk_.connection(), request.method == "POST"
-        found = doctors.run(
-            conn,
-            lambda: desk_.vault,
-            org.org_id,
-            desk_.database,
-            desk_.seams,
-            public_url=handed_over().public_url,
-            canary=canary,
-        )
+        found = checks_of(org.org_id, canary=request.method == "POST")
         checks = sorted((row_of(check) for check in found), key=lambda row: WORST_FIRST.index(row["state"]))
         asks_admin = [row for row in checks if row["place"] == "salesforce" and row["state"] in ("warn", "fail")]
         context |= verdict_of(found) | {
@@ -52,9 +42,23 @@ def doctor(request: HttpRequest, *, connecting: bool = False) -> HttpResponse:
                 (_("Here"), [row for row in checks if row["place"] == "here"]),
             ],
             "for_admin": letter_to_admin(org, asks_admin) if asks_admin else "",
-            "checked_at": desk_.seams.now(),
+            "checked_at": desk().seams.now(),
         }
     return page(request, "doctor", "settings", **context)
+
+
+def checks_of(org_id: int, *, canary: bool) -> list[Check]:
+    """What the doctor finds in an org now."""
+    here = desk()
+    return doctors.run(
+        here.connection(),
+        lambda: here.vault,
+        org_id,
+        here.database,
+        here.seams,
+        public_url=handed_over().public_url,
+        canary=canary,
+    )
 
 
 def row_of(check: Check) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from optsync.config.desk import desk
-from optsync.connection.sessions import open_session
+from optsync.connection.sessions import brief_session
 from optsync.core.problems import Problem
 from optsync.ledger import holds
 from optsync.ledger.holds import Hold, HoldOver
@@ -176,7 +176,7 @@ def told_by_salesforce(waiting: Hold) -> dict[str, Any]:
         for record_id, address in found[:SAMPLES]
     ]
     try:
-        with open_session(desk_.connection(), desk_.vault, waiting.org_id, desk_.seams) as session:
+        with brief_session(desk_.connection(), desk_.vault, waiting.org_id, desk_.seams) as session:
             changes = ticked_by.last_changes(session, [record_id for record_id, _address in found])
     except (Problem, SalesforceError) as error:
         return {"samples": samples, "unsaid": in_three_parts(error)["what"]}

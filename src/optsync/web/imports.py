@@ -25,7 +25,7 @@ from optsync.web.middleware import actor_of, may, needs
 from optsync.web.shell import REFUSED, page
 from optsync.web.troubles import in_three_parts
 from optsync.web.uploading import is_too_large
-from optsync.web.words import LAYOUTS, reason_of_reject
+from optsync.web.words import COMPLIANCE_FIELDS, LAYOUTS, UPLOAD_STATES, UPLOAD_STEPS, reason_of_reject
 
 FILES_ON_LIST = 20
 CELL_CHARS_MAX = 120
@@ -60,7 +60,7 @@ def form(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespons
     """Where a file is chosen."""
     conn = desk().connection()
     orgs = connections(conn)
-    files = [row | {"state": STATES()[row["state"]]} for row in uploads.newest(conn, FILES_ON_LIST)]
+    files = [row | {"state": _(UPLOAD_STATES[row["state"]])} for row in uploads.newest(conn, FILES_ON_LIST)]
     limits = {"megabytes": uploads.BYTES_MAX >> 20, "rows_max": uploads.ROWS_MAX}
     orgs = orgs if len(orgs) > 1 else []
     return page(request, "imports", "unsubscribes", status=status, files=files, orgs=orgs, **limits, **context)
@@ -124,7 +124,7 @@ def one(request: HttpRequest, upload: Upload, status: int = 200, **context: Any)
         "is_at_work": is_at_work,
         "is_read": upload.state == "read",
         "is_imported": upload.state == "imported",
-        "doing": DOINGS().get(upload.doing, ""),
+        "doing": _(UPLOAD_STEPS[upload.doing]) if upload.doing in UPLOAD_STEPS else "",
         "percent": 100 * upload.done // upload.total if upload.total else None,
         "nobody_works": is_at_work and not uploads.is_any_worker_alive(conn),
         "refusal": upload.problem and in_three_parts(upload.problem),
@@ -133,39 +133,6 @@ def one(request: HttpRequest, upload: Upload, status: int = 200, **context: Any)
         "may_confirm": may(request, "admin"),
     }
     return page(request, "import", "unsubscribes", status=status, **context | preview_of(upload, first))
-
-
-def STATES() -> dict[str, str]:  # noqa: N802 - a table in the reader's language
-    """What the list says about a file."""
-    return {
-        "reading": _("Being read"),
-        "read": _("Waits for your go"),
-        "importing": _("Being imported"),
-        "imported": _("Imported"),
-        "refused": _("Not imported"),
-    }
-
-
-def DOINGS() -> dict[str, str]:  # noqa: N802 - a table in the reader's language
-    """What a worker does with a file."""
-    return {
-        "reading": _("Reading the rows"),
-        "linking": _("Linking Salesforce records"),
-        "recording": _("Recording the unsubscribes"),
-        "compliance": _("Recording the compliance data"),
-    }
-
-
-def FIELD_WORDS() -> dict[str, str]:  # noqa: N802 - a table in the reader's language
-    """What the columns of compliance data hold."""
-    return {
-        "authorization_type": _("Authorization type"),
-        "authorization_note": _("Note on the authorization"),
-        "consent_date": _("Date of consent"),
-        "consent_purpose": _("Purpose of processing"),
-        "source_type": _("Source type"),
-        "source_note": _("Note on the source"),
-    }
 
 
 def facts_of(upload: Upload, first: Head | None) -> list[tuple[str, str]]:
@@ -197,7 +164,7 @@ def preview_of(upload: Upload, first: Head | None) -> dict[str, Any]:
         "chosen": chosen,
         "has_compliance": columns is not None and bool(columns.compliance),
         "compliance_columns": [
-            (name, word, columns and columns.compliance.get(name)) for name, word in FIELD_WORDS().items()
+            (name, _(word), columns and columns.compliance.get(name)) for name, word in COMPLIANCE_FIELDS.items()
         ],
         "links_people": columns is not None and columns.purpose == "people",
         "has_header": columns.has_header if columns else all("@" not in cell for cell in header),

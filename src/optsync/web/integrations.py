@@ -4,6 +4,7 @@ A change is shown before it is saved, saved by POST only, and refused with the f
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import time
 from typing import Any
@@ -21,14 +22,15 @@ from optsync.connection import fields
 from optsync.connection import settings as org_settings
 from optsync.connection.connect import Connection
 from optsync.connection.fields import EMAIL, Described
-from optsync.connection.sessions import open_session
+from optsync.connection.sessions import brief_session, open_session
 from optsync.connection.settings import Change, Plan, Settings
 from optsync.core.brake import HELD_ABOVE_ADDRESSES, HELD_ABOVE_PERCENT
 from optsync.core.calendar import Schedule
 from optsync.core.problems import Problem
-from optsync.core.targets import FieldRole, read_fields, write_fields
+from optsync.core.targets import Choice, FieldRole, read_fields, write_fields
 from optsync.ledger.targets import Carry
 from optsync.salesforce.errors import SalesforceError
+from optsync.salesforce.session import Session
 from optsync.web.choices import ANOTHER, another_card, cards_of, label_of, others_of
 from optsync.web.middleware import admin_of, needs
 from optsync.web.runs import starters
@@ -53,7 +55,7 @@ def integrations(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return form(request, org)
     try:
-        change = change_of(request.POST)
+        change = news(change_of(request.POST), org_settings.load(desk().connection(), org.org_id))
         if request.POST.get("step") == "save":
             return save(request, org, change)
         return preview(request, org, change)
@@ -96,9 +98,8 @@ def form(request: HttpRequest, org: Connection, status: int = 200, **context: An
 
 def preview(request: HttpRequest, org: Connection, change: Change) -> HttpResponse:
     """What the change will do; nothing is saved."""
-    desk_ = desk()
-    with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
-        plan = org_settings.plan_change(desk_.connection(), session, org.org_id, change)
+    with session_for(org, change) as session:
+        plan = org_settings.plan_change(desk().connection(), session, org.org_id, change)
     wanted = {
         name: request.POST[name]
         for name in ("sync", "field", "other", "read_both", "time", "zone")
@@ -111,10 +112,9 @@ def preview(request: HttpRequest, org: Connection, change: Change) -> HttpRespon
 
 def save(request: HttpRequest, org: Connection, change: Change) -> HttpResponse:
     """Saves the change, with the admin's name in the audit."""
-    desk_ = desk()
     carry: Carry = "new" if request.POST.get("carry") == "new" else "all"
-    with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
-        org_settings.apply_change(desk_.connection(), session, org.org_id, change, carry, actor=admin_of(request))
+    with session_for(org, change) as session:
+        org_settings.apply_change(desk().connection(), session, org.org_id, change, carry, actor=admin_of(request))
     forget_look(org.org_id)
     named = of_org(request)
     return redirect(f"{reverse('web:integrations')}?saved{f'&{urlencode(named)}' if named else ''}")
@@ -141,6 +141,27 @@ def change_of(posted: Mapping[str, str]) -> Change:
     return Change(posted.get("sync") == "on", chosen, posted.get("read_both") == "on", schedule)
 
 
+def news(change: Change, now: Settings) -> Change:
+    """The change without what is so already, so that it asks Salesforce only where it must: that may be away."""
+    field = now.choice.value
+    if now.choice is Choice.SALES and now.custom and now.custom.label != fields.SALES_LABEL:
+        field = now.custom.lead_name
+    return replace(
+        change,
+        sync_on=None if change.sync_on == now.sync_on else change.sync_on,
+        field=None if change.field == field else change.field,
+        read_both=None if change.read_both == now.read_both else change.read_both,
+    )
+
+
+def session_for(org: Connection, change: Change) -> AbstractContextManager[Session | None]:
+    """A session with the org where the change needs one."""
+    desk_ = desk()
+    if not change.needs_look:
+        return nullcontext()
+    return open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams)
+
+
 def described(org: Connection) -> Described | None:
     """The opt-out fields as our user sees them now; None when Salesforce does not answer."""
     desk_ = desk()
@@ -149,7 +170,7 @@ def described(org: Connection) -> Described | None:
     if seen is not None and now - seen[0] < LOOK_SECONDS:
         return seen[1]
     try:
-        with open_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
+        with brief_session(desk_.connection(), desk_.vault, org.org_id, desk_.seams) as session:
             found: Described | None = fields.look_at(session)
     except (Problem, SalesforceError):
         found = None

@@ -171,7 +171,6 @@ def retry(request: HttpRequest) -> HttpResponse:
     back = page_of_retry(run_id, cause if request.POST.get("alone") else "")
     if request.method != "POST" or org_id is None:
         return redirect(back)
-    marks.clear_pauses(conn, org_id)
     due = marks.retry_now(conn, org_id, None, run_id, cause or None)
     return redirect(f"{back}?{urlencode({'due': due} | of_org(request))}")
 

@@ -31,6 +31,7 @@ def preview_of(row: dict[str, Any]) -> dict[str, Any] | None:
         "already_set": counts.get("already_set", 0),
         "no_record": counts.get("no_record", 0),
         "recorded": recorded,
+        "more": recorded > 0 and "swept" not in counts,  # their other records are looked up by the run itself
         "followed": counts.get("followed", 0),
         "held": held,
         "calls": counts.get("expected_api_calls"),

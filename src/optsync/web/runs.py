@@ -16,6 +16,7 @@ from optsync.config.desk import desk
 from optsync.connection import settings
 from optsync.connection.connect import Connection, connections
 from optsync.core.problems import Problem
+from optsync.core.told import from_plain
 from optsync.ledger.queries import sql
 from optsync.sync import asking
 from optsync.sync.runs import has_compared
@@ -24,7 +25,7 @@ from optsync.web.causes import said_of_retry
 from optsync.web.middleware import actor_of, may, needs
 from optsync.web.previews import preview_of
 from optsync.web.shell import REFUSED, chosen_org, of_org, page
-from optsync.web.troubles import in_three_parts
+from optsync.web.troubles import as_sentence, in_three_parts
 from optsync.web.undoing import files_of, said_of_undo
 from optsync.web.words import (
     RUN_KINDS,
@@ -100,6 +101,11 @@ def listed(request: HttpRequest, status: int = 200, **context: Any) -> HttpRespo
         "results": [(result, _(word)) for result, word in RUN_RESULTS.items()],
     }
     return page(request, "runs", "runs", status, **starters(request, org), **context)
+
+
+def error_of(stored: dict[str, Any] | None) -> dict[str, str] | None:
+    """Why a run failed, in the reader's language; None when it did not."""
+    return {name: as_sentence(from_plain(text)) for name, text in stored.items()} if stored else None
 
 
 def starters(request: HttpRequest, org: Connection | None) -> dict[str, Any]:
@@ -212,7 +218,7 @@ def outcome_of(row: dict[str, Any]) -> dict[str, Any]:
         "sign": sign,
         "kind": said_of_kind(row),
         "result": result_of_run(row["result"], _),
-        "error": row["error"],
+        "error": error_of(row["error"]),
         "rest": [one | {"what": rest_of_run(one["verdict"], _)} for one in row["rest"] or []],
         "going": None if now is None or now.state == "finished" else shown_now(now),
         "resumes_at": datetime.fromisoformat(row["retry_at"]) if row["retry_at"] and now else None,

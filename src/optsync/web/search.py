@@ -19,7 +19,7 @@ RUN_DIGITS_MAX = 9
 def search(request: HttpRequest) -> HttpResponse:
     """Leads to the page of what was typed; what is no id, number, page or address is looked for among the people."""
     text = request.GET.get("q", "").strip()
-    number = text.removeprefix("#")
+    number = text.casefold().removeprefix(_("Sync run %(n)s").casefold() % {"n": ""}).removeprefix("#").strip()
     if number.isascii() and number.isdecimal() and len(number) <= RUN_DIGITS_MAX:
         return redirect("web:run", run_id=int(number))
     if place := page_named(text):
@@ -46,6 +46,7 @@ def page_named(text: str) -> str | None:
         "web:runs": _("Sync runs"),
         "web:issues": _("Issues"),
         "web:holds": _("Mass changes that wait for your decision"),
+        "web:settings": _("Settings"),
         "web:integrations": _("Integrations"),
         "web:doctor": _("Doctor"),
         "web:install": _("Install"),

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from optsync.core.counts import Balance
+from optsync.core.rejections import REJECTIONS, RetryClass
 from optsync.ledger.queries import sql
 from optsync.web.tally import Counted, now
 from optsync.web.words import refusal_of
@@ -40,6 +41,9 @@ TRIES: Final = 3
 """So often tried, a box is being refused for now, not on its way."""
 MOST: Final = 1_000
 """How far a look counts what waits; a larger figure is that of the tally, or "1,000+"."""
+
+PASSING: Final = [code for code, one in REJECTIONS.items() if one.retry not in (RetryClass.PAUSE, RetryClass.RECONNECT)]
+"""What pauses pushes until it passes by itself, such as the daily limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,7 @@ SLOWED_BY = {NO_WORKER: "no worker is running", "": "there is much to send"}
 """What holds boxes up besides a refusal of Salesforce, whose title stands for itself."""
 UNPROVED = {
     "": "no sync run has ended since",
+    "never": "no sync run has ended yet",
     "asked": "a sync run waits for the worker",
     "running": "a sync run is going on",
     "interrupted": "the last sync run was interrupted, and resumes",
@@ -285,7 +290,8 @@ class Standing:
     def _unproved_because(self) -> str:
         if self.unproved in ("", "asked") and self.slowed_by == NO_WORKER:
             return SLOWED_BY[NO_WORKER]
-        return UNPROVED.get(self.unproved, self.unproved)
+        ended = self.unproved if self.unproved or self.proved_at else "never"
+        return UNPROVED.get(ended, ended)
 
     @property
     def said(self) -> tuple[Said, ...]:
@@ -353,18 +359,20 @@ WEEK: Final = timedelta(days=6)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for a person: boxes that an org's Salesforce refused, or, of all orgs (`org_id` None), mass changes to
-    decide about and lists that look like a scanner's."""
+    """What waits for a person: boxes that an org's Salesforce refused, and its pushes while a sign-in or permission is
+    to be mended (`pauses` is 1), or, of all orgs (`org_id` None), mass changes to decide about and lists that look like
+    a scanner's."""
 
     org_id: int | None
     refused: int
+    pauses: int
     holds: int
     scanners: int
 
     @property
     def all(self) -> int:
         """How many."""
-        return self.refused + self.holds + self.scanners
+        return self.refused + self.pauses + self.holds + self.scanners
 
 
 def look(conn: psycopg.Connection, org_id: int | None, counted: Counted | None) -> Standing:
@@ -388,7 +396,7 @@ def look(conn: psycopg.Connection, org_id: int | None, counted: Counted | None) 
 def waiting(conn: psycopg.Connection, most: int = MOST + 1) -> list[Waiting]:
     """What waits for a person in each org and in all of them; boxes of an org are counted no further than so many."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
-        return cursor.execute(sql("optsync.web", "waiting"), {"most": most}).fetchall()
+        return cursor.execute(sql("optsync.web", "waiting"), {"most": most, "passing": PASSING}).fetchall()
 
 
 def _exact(now: int, counted: int) -> int | AtLeast:

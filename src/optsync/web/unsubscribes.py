@@ -5,8 +5,8 @@ unsubscribes there are and whatever is asked for.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -43,7 +43,7 @@ PAGE_ROWS = 50
 LOOK_MAX = 2_000
 """So many people in a state, or with a beginning, are few: the page looks among them."""
 WALK_MAX = 1_000
-"""Rows of the whole list that one page looks at when they are not few; then it offers to go on."""
+"""Rows that one page looks at when they are not few, or have to be asked who did it; then it offers to go on."""
 STATES = ("owed", "confirmed", "parked", "held", "not linked", "lifted")
 COUNT_MAX = 10_000
 """How far a page counts before it shows what the planner knows."""
@@ -55,6 +55,8 @@ ME = "me"
 FIRST_DAY, LAST_DAY, ONE_DAY = date(1000, 1, 1), date(9000, 1, 1), timedelta(days=1)
 """Earlier and later days than these are the same; the calendar ends soon after."""
 BEFORE_ALL, AFTER_ALL, LAST_ID = "-infinity", "infinity", 2**63 - 1
+BEGINNING = (AFTER_ALL, LAST_ID)
+"""The place in the list before which everybody is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,8 @@ def shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     values = {"addresses": [row["address_id"] for row in rows], **pads()}
     with desk().connection().cursor(row_factory=dict_row) as cursor:
         doers = {one["address_id"]: one for one in cursor.execute(sql("optsync.web", "doers"), values)}
-    return [row | pill_of(row["state"]) | doing_of(row, doers.get(row["address_id"], {})) for row in rows]
+    pills = {state: pill_of(state) for state in {row["state"] for row in rows}}
+    return [row | pills[row["state"]] | doing_of(row, doers.get(row["address_id"], {})) for row in rows]
 
 
 def doing_of(row: dict[str, Any], doer: dict[str, Any]) -> dict[str, Any]:
@@ -292,10 +295,10 @@ def day_shown(chosen: date | None) -> str:
 
 def rows_of(asked: Asked) -> tuple[list[dict[str, Any]], str]:
     """The rows of a page, and the address of the next one; empty when the list ends here."""
-    among = people_among(asked)
-    most = PAGE_ROWS + 1 if not asked.is_searched else WALK_MAX if among is None else LOOK_MAX
-    looked_at = look_at(asked, among, most, PAGE_ROWS + 1, asked.before)
-    found = [row for row in looked_at if asked.takes(row)]
+    among, rest = people_among(asked)
+    most = PAGE_ROWS + 1 if not rest.is_searched else WALK_MAX if among is None or rest.actor else LOOK_MAX
+    looked_at = look_at(rest, among, most, PAGE_ROWS + 1, asked.before)
+    found = [row for row in looked_at if rest.takes(row)]
     if len(found) > PAGE_ROWS:
         return found[:PAGE_ROWS], asked.older_than(found[PAGE_ROWS - 1])
     return found, asked.older_than(looked_at[-1]) if looked_at and looked_at[-1]["nth"] == most else ""
@@ -305,23 +308,54 @@ def look_at(
     asked: Asked, among: list[int] | None, most: int, rows: int, before: tuple[datetime, int] | None
 ) -> list[dict[str, Any]]:
     """At most so many wanted rows of the `most` newest before a place, and the last of these, wanted or not."""
-    before_at, before_id = before or (AFTER_ALL, LAST_ID)
+    before_at, before_id = before or (newest_by(asked.actor) if asked.actor and among is None else BEGINNING)
     values = asked.values | {"before_at": before_at, "before_id": before_id, "among": among, "most": most, "rows": rows}
     with desk().connection().cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql("optsync.web", "newest_opt_outs"), values).fetchall()
 
 
-def people_among(asked: Asked) -> list[int] | None:
-    """The addresses to look among when they are few; None when the list is walked instead."""
-    sets = [
-        people_in_state(asked.state) if asked.state else None,
-        people_found(asked.q) if asked.q else None,
-        people_of_bar(asked.took) if asked.took else None,
-        people_by(asked.actor) if asked.actor else None,
-        people_in_field(asked) if asked.opt_out_field else None,
+def newest_by(actor: str) -> tuple[datetime | str, int]:
+    """The place in the list behind which nobody is whom somebody unsubscribed: it may be hundreds of pages back."""
+    row = desk().connection().execute(sql("optsync.web", "newest_by"), [actor]).fetchone()
+    return (row[0], LAST_ID) if row else BEGINNING
+
+
+def people_among(asked: Asked) -> tuple[list[int] | None, Asked]:
+    """The addresses to look among when they are few, and what of them is still asked; None: the list is walked instead.
+
+    The cheapest looks come first, and none is made to choose among fewer than a page shows: the list looks closer. Only
+    whom somebody unsubscribed need not be asked again; it is the dearest question about a row.
+    """
+    looks: list[tuple[object, Callable[[], list[int] | None]]] = [
+        (asked.q, lambda: people_found(asked.q)),
+        (asked.took, lambda: people_of_bar(asked.took)),
+        (asked.state, lambda: people_in_state(asked.state)),
+        (asked.opt_out_field, lambda: few("people_in_field", asked.box)),
     ]
-    few = [set(found) for found in sets if found is not None]
-    return sorted(set.intersection(*few)) if few else None
+    among: set[int] | None = None
+    for is_asked, look in looks:
+        if is_asked and (among is None or len(among) > PAGE_ROWS):
+            among = both(among, look())
+    if asked.actor and (among is None or len(among) > PAGE_ROWS):
+        theirs = few("people_by", {"actor": asked.actor, **pads()})
+        if theirs is not None:
+            among, asked = both(among, theirs), replace(asked, actor="")
+    return None if among is None else sorted(among), asked
+
+
+def both(some: set[int] | None, others: list[int] | None) -> set[int] | None:
+    """Who is among both; None = everybody."""
+    if some is None or others is None:
+        return some if others is None else set(others)
+    return some.intersection(others)
+
+
+def few(statement: str, values: dict[str, Any]) -> list[int] | None:
+    """The addresses that a statement finds; None when it has looked at LOOK_MAX rows: there may be more of them."""
+    row = desk().connection().execute(sql("optsync.web", statement), values | {"most": LOOK_MAX}).fetchone()
+    assert row is not None  # an aggregate answers with one row
+    found, looked_at = row
+    return found if looked_at < LOOK_MAX else None
 
 
 def people_of_bar(key: str) -> list[int]:
@@ -330,41 +364,18 @@ def people_of_bar(key: str) -> list[int]:
     return [address_id for org in connections(conn) for address_id in propagation.people(conn, org.org_id, key)]
 
 
-def people_in_field(asked: Asked) -> list[int] | None:
-    """Who has a box in an opt-out field; None when they are many."""
-    row = desk().connection().execute(sql("optsync.web", "people_in_field"), asked.box | {"most": LOOK_MAX}).fetchone()
-    assert row is not None  # an aggregate answers with one row
-    found, looked_at = row
-    return found if looked_at < LOOK_MAX else None
-
-
-def people_by(actor: str) -> list[int] | None:
-    """Whom somebody unsubscribed; None when they are many: most of the newest are theirs then."""
-    values = {"actor": actor, "most": LOOK_MAX, **pads()}
-    row = desk().connection().execute(sql("optsync.web", "people_by"), values).fetchone()
-    assert row is not None  # an aggregate answers with one row
-    found, events = row
-    return found if events < LOOK_MAX else None
-
-
 def people_found(text: str) -> list[int] | None:
     """The addresses that begin like this or have this record; None when they are many."""
-    conn = desk().connection()
     if is_person_id(text):
-        rows = conn.execute(sql("optsync.web", "people_of_record"), {"record": to_18(text)}).fetchall()
-    else:
-        values = span_of(text) | {"most": LOOK_MAX}
-        rows = conn.execute(sql("optsync.web", "people_beginning"), values).fetchall()
-    return [address_id for (address_id,) in rows] if len(rows) < LOOK_MAX else None
+        return few("people_of_record", {"record": to_18(text)})
+    return few("people_beginning", span_of(text))
 
 
 def people_in_state(state: str) -> list[int] | None:
-    """The addresses to look among when they are few; None when the list is walked instead: most people are in it."""
-    conn = desk().connection()
-    if state == "confirmed" or (state == "not linked" and not connections(conn)):
+    """The addresses that may be in a state; None when they are many: most people are in it."""
+    if state == "confirmed" or (state == "not linked" and not connections(desk().connection())):
         return None
-    found = conn.execute(sql("optsync.web", "people_in_state"), {"state": state, "most": LOOK_MAX}).fetchall()
-    return [address_id for (address_id,) in found] if len(found) < LOOK_MAX else None
+    return few("people_in_state", {"state": state})
 
 
 def pill_of(state: str) -> dict[str, str]:
@@ -438,10 +449,11 @@ def picked_out(picked: list[int], actor: str) -> Iterator[bytes]:
 def lines_left_by(asked: Asked) -> Lines:
     """The list walked to its end, in stretches."""
     yield csv_line(EXPORT_COLUMNS)
-    among, place = people_among(asked), None
+    among, rest = people_among(asked)
+    place = None
     while True:
-        rows = look_at(asked, among, LOOK_MAX, LOOK_MAX, place)
-        yield from (line_of(row) for row in rows if asked.takes(row) and is_exported(row))
+        rows = look_at(rest, among, LOOK_MAX, LOOK_MAX, place)
+        yield from (line_of(row) for row in rows if rest.takes(row) and is_exported(row))
         if not rows or rows[-1]["nth"] < LOOK_MAX:
             return
         place = (rows[-1]["since"], rows[-1]["address_id"])

@@ -269,16 +269,18 @@ def heard_of(standing: Standing, runs: Sequence[dict[str, Any]]) -> list[str]:
         return [why]
     age = desk().seams.now() - compared[0]["started_at"]
     last = {"n": figure(compared[0]["from_salesforce"]), "when": ago(int(age / timedelta(minutes=1)))}
-    return [why, _("The last sync run read %(n)s of them, %(when)s.") % last]
+    return [why, _("The last sync run took over %(n)s of them, %(when)s.") % last]
 
 
 def needed(org: Connection, waiting: Sequence[Waiting]) -> list[str]:
     """The number of the badge, and what it is made of."""
     here = sum(one.refused for one in waiting if one.org_id == org.org_id)
     elsewhere = sum(one.refused for one in waiting if one.org_id not in (None, org.org_id))
+    pauses = sum(one.pauses for one in waiting)
     kinds = (
         (here, _("Refused boxes: %(n)s")),
         (elsewhere, _("Refused boxes in other orgs: %(n)s")),
+        (pauses, _("Orgs whose pushes are paused: %(n)s")),
         (sum(one.holds for one in waiting), _("Mass changes to decide about: %(n)s")),
         (sum(one.scanners for one in waiting), _("Lists to review: %(n)s")),
     )

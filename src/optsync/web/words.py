@@ -280,6 +280,20 @@ LAYOUTS = {
     "compliance data": "table with compliance data",
 }
 """Layouts whose name is not that of a product."""
+UPLOAD_STATES = {
+    "reading": "Being read",
+    "read": "Waits for your go",
+    "importing": "Being imported",
+    "imported": "Imported",
+    "refused": "Not imported",
+}
+UPLOAD_STEPS = {
+    "reading": "Reading the rows",
+    "linking": "Linking Salesforce records",
+    "recording": "Recording the unsubscribes",
+    "compliance": "Recording the compliance data",
+}
+"""What a worker does with a file."""
 REJECTED_ROWS = {
     "neither an e-mail address nor a record id": "neither an e-mail address nor a record id",
     "no e-mail address": "no e-mail address",
@@ -298,6 +312,14 @@ REJECTED_ROWS = {
     "the last three characters do not fit the first fifteen: were its capitals changed on the way?": (
         "the last three characters of the id do not fit the others: were its capitals changed on the way?"
     ),
+}
+COMPLIANCE_FIELDS = {
+    "authorization_type": "Authorization type",
+    "authorization_note": "Note on the authorization",
+    "consent_date": "Date of consent",
+    "consent_purpose": "Purpose of processing",
+    "source_type": "Source type",
+    "source_note": "Note on the source",
 }
 COMPLIANCE_WRONG = {
     "no such authorization type": "no such authorization type",

@@ -174,3 +174,26 @@ def test_an_unknown_permission_or_edition_is_refused(rest: Rest) -> None:
         rest.org.permit(view_everything=True)
     with pytest.raises(ControlError, match="Professional Edition"):
         rest.org.edition("Professional")
+
+
+def test_what_was_changed_shows_in_the_state_and_is_gone_once_it_is_put_back(rest: Rest) -> None:
+    before = rest.org.state()
+    rest.org.grant("Lead", BOX, "read")
+    rest.org.package(installed=True)
+    rest.org.lay_out("Lead-Lead Layout", "Email", None)
+    rest.org.permit(view_setup=False)
+    rest.org.latency(1)
+    rest.org.fault("html", route="limits")
+    after = rest.org.state()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed >= {"faults", "fields", "layouts", "permissions", "the rest"}
+    assert set(after["fields"]) - set(before["fields"]) >= {f"Lead.{BOX} read"}
+    rest.org.reset()
+    assert rest.org.state() == before
+
+
+def test_a_fault_that_is_used_up_is_none_of_the_state(rest: Rest) -> None:
+    rest.org.fault("html", route="limits")
+    assert rest.org.state()["faults"] == ["html"]
+    rest.call("GET", "limits")
+    assert rest.org.state()["faults"] == []

@@ -57,7 +57,7 @@ def test_a_lift_that_waits_keeps_the_person_blocked_and_writes_nothing_more(desk
     assert desk.states()[1, contact(2)] == ("held", "lift")
     with desk.worker() as worker:
         assert worker.claim() == []
-    assert marks.retry_now(desk.conn) == 0
+    assert marks.retry_now(desk.conn, desk.org_id) == 0
     assert desk.balance().held == 2
 
 

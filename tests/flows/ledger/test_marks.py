@@ -62,7 +62,7 @@ def test_a_retryable_failure_stays_owed_with_its_reason_and_waits(desk: Desk) ->
         [mark] = worker.claim()
         marks.retry_later(worker.conn, worker.number, desk.org_id, [(*mark.key, "UNABLE_TO_LOCK_ROW: busy", 60.0)])
         assert worker.claim() == []
-        assert marks.retry_now(desk.conn) == 1
+        assert marks.retry_now(desk.conn, desk.org_id) == 1
         assert len(worker.claim()) == 1
     assert desk.states()[1, contact(1)] == ("owed", "UNABLE_TO_LOCK_ROW: busy")
 
@@ -75,8 +75,8 @@ def test_a_parked_mark_waits_a_day_tells_its_reason_once_and_can_be_retried_by_r
             [mark] = worker.claim()
             marks.park(worker.conn, KEY, worker.number, desk.org_id, [(*mark.key, reason)])
             assert worker.claim() == []
-            assert marks.retry_now(desk.conn, reason="OTHER_CODE") == 0
-            assert marks.retry_now(desk.conn, reason="FIELD_CUSTOM") == 1
+            assert marks.retry_now(desk.conn, desk.org_id, reason="OTHER_CODE") == 0
+            assert marks.retry_now(desk.conn, desk.org_id, reason="FIELD_CUSTOM") == 1
     assert desk.states()[1, contact(1)] == ("parked", reason)
     assert desk.kinds("ann@example.com") == ["opted out", "parked"]
     assert desk.balance().parked == 1
@@ -87,7 +87,7 @@ def test_a_transient_failure_of_a_daily_retry_keeps_why_the_mark_is_parked(desk:
     with desk.worker() as worker:
         [mark] = worker.claim()
         marks.park(worker.conn, KEY, worker.number, desk.org_id, [(*mark.key, "NO_ACCESS: x")])
-        marks.retry_now(desk.conn)
+        marks.retry_now(desk.conn, desk.org_id)
         [mark] = worker.claim()
         marks.retry_later(worker.conn, worker.number, desk.org_id, [(*mark.key, "SERVER_ERROR", 5.0)])
     assert desk.states()[1, contact(1)] == ("parked", "NO_ACCESS: x")
@@ -117,7 +117,7 @@ def test_what_a_person_refused_is_not_sent_by_a_retry_of_everything(desk: Desk) 
     desk.conn.execute("UPDATE address SET fan_out = 'r'")
     desk.opt_out("info@example.com")
     assert set(desk.states().values()) == {("parked", "fan-out refused")}
-    assert marks.retry_now(desk.conn) == 0
+    assert marks.retry_now(desk.conn, desk.org_id) == 0
     with desk.worker() as worker:
         assert worker.claim() == []
 

@@ -69,7 +69,7 @@ class Twins:
     def push(self) -> None:
         self.world.refusing = {name for name in self.live() if self.chance.random() < 0.2}
         self.world.push()
-        marks.retry_now(self.desk.conn)
+        marks.retry_now(self.desk.conn, self.desk.org_id)
         with self.desk.worker() as worker:
             claimed = worker.claim(10_000)
             refused = [mark for mark in claimed if self.is_refused(mark.key)]

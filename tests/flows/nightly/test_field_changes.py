@@ -71,8 +71,7 @@ def test_what_is_due_in_a_field_that_is_hidden_now_is_named_and_the_run_is_not_c
     (rest,) = [one for one in report.rest if one["verdict"] == "not read"]
     assert rest["boxes"] == house.balance().owed == 1
     house.org.grant("Lead", SALES, "edit")
-    marks.clear_pauses(house.conn, house.org_id)
-    marks.retry_now(house.conn)
+    marks.retry_now(house.conn, house.org_id)
     assert house.sync().result == "proved"
     assert house.is_ticked(lead, SALES)
 

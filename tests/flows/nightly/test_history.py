@@ -12,4 +12,4 @@ def test_every_box_that_a_run_sets_or_parks_is_told_with_its_number(house: House
     report = house.sync()
     told = "SELECT kind, record_id FROM event WHERE run_id = %s AND kind IN ('confirmed', 'parked') ORDER BY 1"
     assert house.conn.execute(told, (report.run_id,)).fetchall() == [("confirmed", taken), ("parked", refused)]
-    assert marks.retry_now(house.conn, run_id=report.run_id) == 1
+    assert marks.retry_now(house.conn, house.org_id, run_id=report.run_id) == 1

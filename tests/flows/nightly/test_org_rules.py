@@ -33,7 +33,7 @@ def ticked(house: House, keys: list[str]) -> list[str]:
 
 def push_again(house: House) -> None:
     """Rounds of a worker's sender, after every delay is over, until nothing is due."""
-    marks.retry_now(house.conn)
+    marks.retry_now(house.conn, house.org_id)
     while house.push():
         pass
 

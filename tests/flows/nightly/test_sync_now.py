@@ -170,6 +170,27 @@ def test_a_dry_run_counts_no_box_about_which_a_person_has_said_no(house: House) 
     assert report.samples["to Salesforce"] == []
 
 
+def test_a_dry_run_tells_the_boxes_of_records_that_only_a_run_would_find(house: House) -> None:
+    ticked = house.org.create("Contact", Email=ANN, HasOptedOutOfEmail=True)
+    twin = house.org.create("Lead", Email=ANN)
+    foreseen = house.sync(dry_run=True)
+    assert not house.is_opted_out(ANN)
+    assert twin in {one["record"] for one in foreseen.samples["to Salesforce"]}
+    ticked_before = house.org.spy()["records_written"]
+    house.sync()
+    house.push()
+    assert house.is_ticked(twin)
+    assert house.org.spy()["records_written"] - ticked_before == foreseen.counts["would_set"]
+
+    late = house.org.create("Lead", Email=ANN)
+    foreseen = house.sync(dry_run=True)
+    assert "swept" not in foreseen.counts
+    assert [one["record"] for one in foreseen.samples["to Salesforce"]] == [late]
+    house.org.edit(ticked, HasOptedOutOfEmail=False)
+    house.sync()
+    assert house.is_ticked(late)
+
+
 def test_a_dry_run_writes_nothing_anywhere_and_tells_both_directions(house: House) -> None:
     house.sync()
     ticked = house.org.create("Lead", Email=ANN, HasOptedOutOfEmail=True)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -44,8 +45,10 @@ SOUND = {
     "duplicate-rules",
     "package",
     "events",
+    "pubsub",
     "api-budget",
     "bulk-budget",
+    "event-budget",
     "clock",
     "keys",
     "pauses",
@@ -118,7 +121,9 @@ def test_the_budget_is_compared_with_what_waits_and_a_night_take(world: World) -
 
 def test_a_budget_that_nobody_tells_is_no_defect(world: World) -> None:
     world.org.fault("html", route="limits", status=403)
-    assert defects(world) == {"bulk-budget": "skip"}, "the header of every answer tells the calls too"
+    assert defects(world) == {"bulk-budget": "skip", "event-budget": "skip"}, (
+        "the header of every answer tells the calls too"
+    )
 
 
 def test_without_a_worker_it_says_so(world: World) -> None:
@@ -332,6 +337,10 @@ PLANTED = {
     "mapping": Planted(lambda w: w.choose(sync_on=True, field="sales"), map_the_lead),
     "readers": Planted(lambda w: hide(w.org, "Contact", EMAIL), lambda w: let_read(w.org, "Contact", EMAIL)),
     "events": Planted(lambda w: select(w.org, "LeadChangeEvent"), lambda w: select(w.org, *MEMBERS)),
+    "pubsub": Planted(lambda w: w.org.pubsub(reachable=False), lambda w: w.org.pubsub(reachable=True)),
+    "event-budget": Planted(
+        lambda w: w.org.limits(change_events_left=4_999), lambda w: w.org.limits(change_events_left=5_000)
+    ),
     "canary": Planted(lambda w: w.org.flow(unsets=True), lambda w: w.org.flow(unsets=False), with_canary),
     "api-budget": Planted(lambda w: w.org.limits(daily=1_000, used=900), lambda w: w.org.limits(daily=1_000, used=10)),
     "bulk-budget": Planted(lambda w: w.org.limits(bulk_queries_left=3), lambda w: w.org.limits(bulk_queries_left=900)),
@@ -378,7 +387,7 @@ def test_a_planted_defect_is_found_and_its_fix_makes_the_next_run_pass(world: Wo
 
 def kinds_in_code() -> Iterator[str]:
     """The first word of every check's id, read off the calls that make checks."""
-    makers = {"Check", "refused", "tried", "skipped", "_looked"}
+    makers = {"Check", "refused", "tried", "skipped", "looked"}
     for file in Path(doctor.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers):
@@ -409,6 +418,14 @@ def test_what_our_user_may_not_see_of_setup_is_skipped_and_no_failure(world: Wor
     unseen |= {"validation-rules", "duplicate-rules", "events"}
     assert defects(world) == dict.fromkeys(unseen, "skip")
     assert "View Setup and Configuration" in examine(world)["layouts.Lead"].fix
+
+
+def test_without_a_client_for_pubsub_the_check_says_what_to_install(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    assert defects(world) == {"pubsub": "skip"}
+    assert "optsync[events]" in examine(world)["pubsub"].fix
 
 
 def test_the_layouts_without_the_field_are_named_and_decide_in_professional_edition(world: World) -> None:

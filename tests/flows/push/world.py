@@ -83,8 +83,7 @@ class World:
 
     def push_again(self) -> PushResult:
         """As `push`, after every delay and pause is over."""
-        marks.clear_pauses(self.conn, self.org_id)
-        marks.retry_now(self.conn)
+        marks.retry_now(self.conn, self.org_id)
         return self.push()
 
     def is_ticked(self, record_id: str, field: str = EMAIL) -> bool:

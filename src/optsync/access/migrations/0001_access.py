@@ -1,4 +1,4 @@
-"""The table of users."""
+"""The tables of users and of the links by which they sign in."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +10,7 @@ SCHEMA = Path(__file__).parent.parent / "sql" / "schema.sql"
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0001_ledger"), ("web", "0001_web")]
+    dependencies: ClassVar[list[tuple[str, str]]] = [("ledger", "0001_ledger")]
     operations: ClassVar = [
         migrations.SeparateDatabaseAndState(
             database_operations=[migrations.RunSQL(SCHEMA.read_text(encoding="utf-8"))],

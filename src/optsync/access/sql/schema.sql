@@ -14,5 +14,11 @@ CREATE TABLE app_user (
 );
 CREATE UNIQUE INDEX app_user_name ON app_user (lower(name));   -- two people of one name could not be told apart in an event
 
--- A one-time link may belong to a user: their invitation, or the way back in. Without a user it is the machine's operator's.
-ALTER TABLE sign_in_link ADD COLUMN user_id int REFERENCES app_user ON DELETE CASCADE;
+-- One-time links by which an operator's browser signs in. Only the hash of a link's secret is stored.
+CREATE TABLE sign_in_link (
+    secret_hash bytea PRIMARY KEY,              -- SHA-256 of 32 random bytes: nothing to guess, so no salt
+    made_at     timestamptz NOT NULL DEFAULT clock(),
+    expires_at  timestamptz NOT NULL,
+    used_at     timestamptz,
+    user_id     int REFERENCES app_user ON DELETE CASCADE       -- whose invitation or way back in it is; NULL = the operator's
+);

@@ -1,4 +1,4 @@
-"""The tables of API keys and kept answers."""
+"""The tables of API keys, kept answers and the doctor's last findings."""
 
 from pathlib import Path
 from typing import ClassVar

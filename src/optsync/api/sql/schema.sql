@@ -9,6 +9,7 @@ CREATE TABLE api_key (
     made_by      text NOT NULL,
     expires_at   timestamptz,                       -- NULL = never
     last_used_at timestamptz,                       -- written at most hourly
+    replaced_at  timestamptz,                       -- once: it has a successor, and ends soon
     revoked_at   timestamptz
 );
 
@@ -24,3 +25,10 @@ CREATE TABLE kept_answer (
     PRIMARY KEY (key_id, name_hash)
 );
 CREATE INDEX kept_answer_made_at ON kept_answer (made_at);     -- read by keep_answer, which forgets the old ones
+
+-- What the doctor found when a program last asked it; looking costs API calls, so others may read this.
+CREATE TABLE doctor_findings (
+    org_id     smallint PRIMARY KEY REFERENCES org,
+    checked_at timestamptz NOT NULL DEFAULT clock(),
+    checks     jsonb NOT NULL                       -- api/doctor.py Check
+);

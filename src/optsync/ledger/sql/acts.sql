@@ -1,5 +1,3 @@
--- The table is in public/sql/acts.sql: the doors of the public had it first.
-
 -- name: begin_act
 -- Notes an act of an origin, and forgets those of yesterday.
 WITH old AS (DELETE FROM act WHERE act_id IN (

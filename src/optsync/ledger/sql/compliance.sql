@@ -7,7 +7,7 @@ SELECT authorization_type, authorization_note, consent_date, consent_purpose, so
 FROM compliance WHERE address_id = %s;
 
 -- name: set_compliance
--- Sets the same for some people (sql/compliance_schema.sql compliance_set); for how many it changed something.
+-- Sets the same for some people (functions/compliance.sql compliance_set); for how many it changed something.
 SELECT coalesce(compliance_set(array_agg(a.address_id), array_agg(subject_of(a.normal, a.erased_hash, %(inner)s, %(outer)s)),
                                array_agg(%(change)s::jsonb), NULL, %(actor)s), 0)
 FROM address a WHERE a.address_id = ANY (%(people)s) HAVING count(*) > 0;

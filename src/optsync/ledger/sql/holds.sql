@@ -82,7 +82,7 @@ FROM unnest(%(addresses)s::bigint[], %(fields)s::smallint[], %(records)s::text[]
 ON CONFLICT DO NOTHING;
 
 -- name: hold_marks
--- Holds the owed marks of addresses back (sql/hold_functions.sql hold_marks).
+-- Holds the owed marks of addresses back (functions/holds.sql hold_marks).
 SELECT hold_marks(%(hold)s, %(addresses)s, %(versions)s);
 
 -- name: apply_hold

@@ -1,5 +1,5 @@
 -- name: lift
--- Lifts one address, found by its normal form or its hash (sql/functions.sql lift_record); no row when it is unknown.
+-- Lifts one address, found by its normal form or its hash (functions/lifting.sql lift_record); no row when it is unknown.
 SELECT lift_record(a.address_id, %(mode)s, %(version)s, %(subject)s, %(actor)s, %(reason)s, %(evidence)s)
 FROM address a WHERE a.normal = %(normal)s OR a.erased_hash = %(subject)s;
 

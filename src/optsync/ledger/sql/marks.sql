@@ -56,7 +56,7 @@ FROM unnest(%(fields)s::smallint[], %(records)s::text[]) AS s(field, record_id)
 WHERE m.org_id = %(org)s AND m.field = s.field AND m.record_id = s.record_id AND m.claimed_by = %(worker)s;
 
 -- name: trim_settled
--- Removes the marks that were left to the worker although they are no longer due (sql/functions.sql trim_settled).
+-- Removes the marks that were left to the worker although they are no longer due (functions/marks.sql trim_settled).
 SELECT trim_settled(%(org)s::smallint, %(records)s);
 
 -- name: still_mine
@@ -91,12 +91,12 @@ SELECT org_id, field, prefix, since, until, code, message FROM pause WHERE until
 -- name: retry_now
 -- Makes parked marks and owed ones that wait due at once; what a person refused (a fan-out, a mass change) stays refused.
 UPDATE mark SET due_at = clock()
-WHERE state IN ('o', 'p') AND (%(org)s::smallint IS NULL OR org_id = %(org)s::smallint)
+WHERE org_id = %(org)s AND state IN ('o', 'p')
   AND coalesce(reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (due_at IS NULL OR due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text));
 
 -- name: retry_now_of_cause
--- The same for the parked marks of an org with one cause (cause_of, of the pages' migration), by its index.
+-- The same for the parked marks of an org with one cause (cause_of), by its index.
 UPDATE mark SET due_at = clock()
 WHERE org_id = %(org)s AND state = 'p' AND state IN ('o', 'p') AND reason IS NOT NULL
   AND cause_of(reason, record_id) = %(cause)s AND (%(reason)s::text IS NULL OR starts_with(reason, %(reason)s::text))
@@ -107,8 +107,8 @@ WHERE org_id = %(org)s AND state = 'p' AND state IN ('o', 'p') AND reason IS NOT
 UPDATE mark m SET due_at = clock()
 FROM (SELECT DISTINCT ON (org_id, field, record_id) org_id, field, record_id, cause_of(reason, record_id) AS cause FROM event
       WHERE run_id = %(run)s AND kind = 'parked' ORDER BY org_id, field, record_id, event_id DESC) e
-WHERE (m.org_id, m.field, m.record_id) = (e.org_id, e.field, e.record_id) AND m.state IN ('o', 'p')
-  AND (%(org)s::smallint IS NULL OR m.org_id = %(org)s::smallint)
+WHERE (m.org_id, m.field, m.record_id) = (e.org_id, e.field, e.record_id)
+  AND m.org_id = %(org)s AND m.state IN ('o', 'p')
   AND coalesce(m.reason, '') NOT IN ('fan-out refused', 'hold dropped') AND (m.due_at IS NULL OR m.due_at > clock())
   AND (%(reason)s::text IS NULL OR starts_with(m.reason, %(reason)s::text))
   AND (%(cause)s::text IS NULL OR (e.cause = %(cause)s::text AND m.state = 'p'));

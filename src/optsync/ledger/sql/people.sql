@@ -1,5 +1,5 @@
 -- name: record_opt_out
--- Records one opt-out in one round trip and one commit (sql/functions.sql opt_out_record).
+-- Records one opt-out in one round trip and one commit (functions/recording.sql opt_out_record).
 SELECT address_id, outcome, version, owed
 FROM opt_out_record(%(normal)s, %(subject)s, %(source)s, %(scope)s, %(actor)s, %(reason)s, %(evidence)s, %(named)s);
 
@@ -28,15 +28,15 @@ SELECT DISTINCT h.hold_id, h.direction FROM hold_item i JOIN hold h USING (hold_
 WHERE i.address_id = %s AND h.decided_at IS NULL ORDER BY h.hold_id;
 
 -- name: link_records
--- Stores links and owes what is due (sql/functions.sql link_records).
+-- Stores links and owes what is due (functions/links.sql link_records).
 SELECT link_records(%(org)s::smallint, %(records)s, %(kinds)s, %(normals)s, %(subjects)s, %(provenance)s);
 
 -- name: follow_record
--- Hands a converted or merged record over to its successor (sql/functions.sql follow_record).
+-- Hands a converted or merged record over to its successor (functions/links.sql follow_record).
 SELECT follow_record(%(org)s::smallint, %(old)s, %(new)s, %(kind)s, %(normal)s, %(subject)s, %(provenance)s, %(subject_old)s);
 
 -- name: forget_record
--- Ends the marks and the link of a deleted record (sql/functions.sql forget_record).
+-- Ends the marks and the link of a deleted record (functions/links.sql forget_record).
 SELECT forget_record(%(org)s::smallint, %(record)s, %(subject)s);
 
 -- name: address_of_record
@@ -55,6 +55,6 @@ SELECT event_id, at, kind, scope, source, actor, org_id, field, record_id, run_i
 FROM event WHERE subject = %s AND event_id > %s ORDER BY event_id LIMIT %s;
 
 -- name: erase_address
--- Swaps an address for its keyed hash (sql/functions.sql erase_address); false when it is unknown or erased already.
+-- Swaps an address for its keyed hash (functions/addresses.sql erase_address); false when it is unknown or erased already.
 SELECT coalesce((SELECT erase_address(a.address_id, %(subject)s, %(actor)s, %(reason)s)
                  FROM address a WHERE a.normal = %(normal)s), false);

@@ -1,5 +1,5 @@
 -- name: seal
--- Seals waiting events into the next link (sql/chain.sql seal_events).
+-- Seals waiting events into the next link (functions/chain.sql seal_events).
 SELECT seal_events(%s);
 
 -- name: chain_state

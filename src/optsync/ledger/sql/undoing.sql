@@ -4,7 +4,7 @@ SELECT count(*) FILTER (WHERE NOT repeated)::int, count(*) FILTER (WHERE repeate
 FROM brought_in(%(run)s, %(org)s::smallint, %(run_no)s, %(inner)s, %(outer)s);
 
 -- name: undo_run
--- Disputes a run's ticks and ends the opt-outs that they made (sql/undo.sql run_undo).
+-- Disputes a run's ticks and ends the opt-outs that they made (functions/undo.sql run_undo).
 SELECT lifted, busy, stay
 FROM run_undo(%(run)s, %(org)s::smallint, %(run_no)s, %(fields)s::smallint[], %(inner)s, %(outer)s, %(actor)s, %(reason)s);
 

@@ -18,14 +18,11 @@ CREATE UNLOGGED TABLE visit (
 );
 CREATE INDEX visit_at ON visit (at);            -- read by visit_noted, which forgets the old ones
 
--- Unsubscribes that look like a link scanner's: recorded and pushed like any, listed for a review. A repeat takes a person
--- out of the list, as with every undecided hold; drop lifts exactly the opt-outs that are left in it.
-ALTER TABLE hold DROP CONSTRAINT hold_direction_check,
-                 ADD CONSTRAINT hold_direction_check CHECK (direction IN ('i', 'o', 'f', 's'));
-
 -- Notes that a link unsubscribed somebody just now. Once p_people different people were within p_seconds from one network,
--- all of them are listed, and who follows joins them. A repeat from the same network within the minute (a scanner tries a
--- link twice) is no human's word: it joins them again. Returns the number of the list, NULL while nothing is suspicious.
+-- all of them look like a link scanner's work: recorded and pushed like any, listed for a review (a hold of direction 's'),
+-- and who follows joins them. A repeat takes a person out of the list, as with every undecided hold; but one from the same
+-- network within the minute (a scanner tries a link twice) is no human's word: it joins them again. Drop lifts exactly the
+-- opt-outs that are left in the list. Returns the number of the list, NULL while nothing is suspicious.
 CREATE FUNCTION visit_noted(p_network text, p_address bigint, p_version bigint, p_repeat boolean, p_people int, p_seconds float8)
 RETURNS int LANGUAGE plpgsql AS $$
 DECLARE listed int; lately timestamptz := clock() - make_interval(secs => p_seconds);

@@ -1,4 +1,4 @@
-"""The table of sync runs, from its SQL file: plain SQL is what the workers speak."""
+"""Sync runs and the look at waiting lifts, from their SQL file: plain SQL is what the workers speak."""
 
 from pathlib import Path
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The table of sign-in links."""
+"""Refusals that were put aside, and what web processes count together."""
 
 from pathlib import Path
 from typing import ClassVar

@@ -77,13 +77,16 @@ SELECT clock();
 SELECT pg_relation_size('mark') + pg_relation_size('opt_out') + pg_relation_size('record');
 
 -- name: waiting
--- What waits for a person: of each org the boxes that Salesforce refused, counted no further than shown, and in the row
--- without an org the mass changes to decide about and the lists that look like a scanner's. The badge is the sum of it.
+-- What waits for a person: of each org the boxes that Salesforce refused, counted no further than shown, and whether its
+-- pushes are paused until somebody acts (`passing` are the codes that pass by themselves), and in the row without an org
+-- the mass changes to decide about and the lists that look like a scanner's. The badge is the sum of it.
 SELECT c.org_id, (SELECT count(*)::int FROM (SELECT FROM mark m WHERE m.org_id = c.org_id AND m.state = 'p'
-                  AND m.reason NOT IN ('fan-out refused', 'hold dropped') LIMIT %(most)s) boxes) AS refused, 0 AS holds, 0 AS scanners
+                  AND m.reason NOT IN ('fan-out refused', 'hold dropped') LIMIT %(most)s) boxes) AS refused,
+       (EXISTS (SELECT FROM pause p WHERE p.org_id = c.org_id AND p.until > clock() AND p.code <> ALL (%(passing)s)))::int AS pauses,
+       0 AS holds, 0 AS scanners
 FROM connection c WHERE c.disconnected_at IS NULL
 UNION ALL
-SELECT NULL, 0, count(*) FILTER (WHERE h.direction <> 's')::int, count(*) FILTER (WHERE h.direction = 's')::int FROM hold h
+SELECT NULL, 0, 0, count(*) FILTER (WHERE h.direction <> 's')::int, count(*) FILTER (WHERE h.direction = 's')::int FROM hold h
 WHERE h.decided_at IS NULL AND EXISTS (SELECT FROM hold_item i WHERE i.hold_id = h.hold_id);
 
 -- name: shell
@@ -119,7 +122,8 @@ ORDER BY run_id DESC LIMIT %(limit)s;
 -- name: one_run
 -- One run with its counts, what it could not prove, and why it failed.
 SELECT run_id, org_id, kind, state, coalesce(result, state) AS result, by_whom, cancelled_by, started_at,
-       coalesce(report -> 'counts', counts) AS counts, report -> 'rest' AS rest, report -> 'error' AS error,
+       coalesce(report -> 'counts', counts) AS counts, report -> 'rest' AS rest,
+       coalesce(report -> 'error_told', report -> 'error') AS error,
        (report ->> 'seconds')::float8 AS seconds, (report ->> 'api_calls')::int AS api_calls,
        report -> 'phases' AS phases, report -> 'samples' AS samples, options ->> 'retry_at' AS retry_at
 FROM run WHERE run_id = %(run)s;

@@ -2,8 +2,6 @@
 CREATE TABLE mail_source (
     provider         text COLLATE "C" PRIMARY KEY,      -- webhooks/providers.py
     secret_hash      bytea NOT NULL,                    -- webhooks/sources.py hash_of
-    old_secret_hash  bytea,                             -- after a rotation: opens until the new one is used, or this day ends
-    old_secret_until timestamptz,
     signing_key      bytea,                             -- the provider's own key, encrypted (config/vault.py)
     topic            text,                              -- Amazon SNS: the only topic that is listened to
     takes_complaints boolean NOT NULL DEFAULT true,
@@ -14,6 +12,14 @@ CREATE TABLE mail_source (
     last_event_at    timestamptz,                       -- exact to the second
     rejected_at      timestamptz,                       -- exact to some seconds
     rejected_why     text
+);
+
+-- As webhook_old_secret: each opens until its own day ends.
+CREATE TABLE mail_source_old_secret (
+    provider    text COLLATE "C" NOT NULL REFERENCES mail_source ON DELETE CASCADE,
+    secret_hash bytea NOT NULL,                 -- webhooks/sources.py hash_of
+    until       timestamptz NOT NULL,           -- or until a newer one is used
+    PRIMARY KEY (provider, secret_hash)
 );
 
 -- What providers said, one row an event. It is committed here before it is acknowledged; the ledger takes it from here.
@@ -28,10 +34,27 @@ CREATE TABLE inbox (
     evidence    jsonb NOT NULL,
     raw         text,                                   -- of an unreadable event: as it came
     taken_at    timestamptz,                            -- taken into the ledger, or put aside by a person
+    tries       int NOT NULL DEFAULT 0,                 -- what cannot be recorded now (a deadlock, a full disk) is tried again
+    try_at      timestamptz,                            -- later, and keeps nobody behind it waiting; NULL = at once
     CHECK ((taken_at IS NULL AND deed <> 'unreadable') = (address IS NOT NULL))
 );
 CREATE INDEX inbox_waiting ON inbox (inbox_id) WHERE taken_at IS NULL;                  -- read by inbox_waiting, unreadable
 CREATE INDEX inbox_taken_at ON inbox (taken_at) WHERE taken_at IS NOT NULL;             -- read by forget_taken
+-- Each call of a provider counts what of it nobody could read, or record so far; a backlog must not make that slow.
+CREATE INDEX inbox_unreadable ON inbox (provider, inbox_id) WHERE deed = 'unreadable' AND taken_at IS NULL;    -- read by sources, unreadable
+CREATE INDEX inbox_put_off ON inbox (provider) WHERE tries > 0 AND taken_at IS NULL;                           -- read by sources
+
+-- An erased address goes from events that nobody could read, too. The text may have the @ escaped or encoded, so it is
+-- enough that both halves of the address stand in it. The event itself goes on waiting for a person.
+CREATE FUNCTION inbox_forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE inbox SET raw = '[erased]'
+    WHERE strpos(lower(raw), regexp_replace(OLD.normal, '@[^@]*$', '')) > 0
+      AND strpos(lower(raw), regexp_replace(OLD.normal, '^.*@', '')) > 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER inbox_forgets AFTER UPDATE OF normal ON address FOR EACH ROW
+WHEN (OLD.normal IS NOT NULL AND NEW.normal IS NULL) EXECUTE FUNCTION inbox_forget();
 
 -- Amazon's signing certificates, fetched once each from Amazon's own host.
 CREATE TABLE sns_certificate (
@@ -39,3 +62,11 @@ CREATE TABLE sns_certificate (
     pem        bytea NOT NULL,
     fetched_at timestamptz NOT NULL DEFAULT clock()
 );
+
+-- Signatures of calls whose signature does not cover what they say, each with what it was first used for.
+CREATE TABLE used_signature (
+    token_hash bytea PRIMARY KEY,                       -- webhooks/once.py, as is the next one
+    said_hash  bytea NOT NULL,
+    used_at    timestamptz NOT NULL DEFAULT clock()
+);
+CREATE INDEX used_signature_at ON used_signature (used_at);     -- read by forget_signatures

@@ -5,15 +5,35 @@ CREATE TABLE webhook_endpoint (
     url           text NOT NULL,
     types         text[] NOT NULL CHECK (types <> '{}'),    -- webhooks/types.py
     secret        bytea NOT NULL,               -- encrypted by config/vault.py; shown once
-    old_secret    bytea,                        -- signs too until old_until, after a rotation
-    old_until     timestamptz,
-    seal_no       bigint NOT NULL,              -- the events of all seals up to this one were handed out
     made_at       timestamptz NOT NULL DEFAULT clock(),
     made_by       text NOT NULL,
     failing_since timestamptz,                  -- the first failure since the last success
     disabled_at   timestamptz,
-    disabled_why  text CHECK (disabled_why IN ('by hand', 'gone', 'failing')),
+    disabled_why  text CHECK (disabled_why IN ('by hand', 'gone', 'failing', 'secret')),
+    failing_days  smallint NOT NULL DEFAULT 0,  -- days since failing_since on which attempts failed
+    failed_on     date,                         -- the last of them (UTC)
     CHECK ((disabled_at IS NULL) = (disabled_why IS NULL))
+);
+
+-- Secrets that rotations replaced. Each signs, or opens, until its own day ends: whoever rotates twice in a row must not
+-- shut out the secret that the other side still has.
+CREATE TABLE webhook_old_secret (
+    old_no      int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    endpoint_id int NOT NULL REFERENCES webhook_endpoint ON DELETE CASCADE,
+    secret      bytea NOT NULL,                 -- encrypted by config/vault.py
+    until       timestamptz NOT NULL
+);
+
+-- How far an endpoint was handed the ledger's seals, lane by lane: what was recorded singly does not wait behind a mass.
+-- Each event is in exactly one of the lanes 'single' and 'mass' (webhooks/sql/events.sql hand_out); 'replay' hands out again.
+CREATE TABLE webhook_lane (
+    endpoint_id int NOT NULL REFERENCES webhook_endpoint ON DELETE CASCADE,
+    lane        text NOT NULL CHECK (lane IN ('single', 'mass', 'replay')),
+    seal_no     bigint NOT NULL,                -- the events of all seals up to this one were handed out
+    until_no    bigint,                         -- replay: the last one to be handed out again
+    since       timestamptz,                    -- replay: what was asked for
+    PRIMARY KEY (endpoint_id, lane),
+    CHECK ((lane = 'replay') = (until_no IS NOT NULL) AND (lane = 'replay') = (since IS NOT NULL))
 );
 
 -- One event for one endpoint. due_at is also the lease: who takes a delivery puts it off, and a dead one's comes back.
@@ -27,9 +47,10 @@ CREATE TABLE webhook_delivery (
     due_at       timestamptz DEFAULT clock(),   -- NULL = delivered or given up
     attempts     smallint NOT NULL DEFAULT 0,   -- since it was handed out or sent again by hand
     delivered_at timestamptz,
+    is_mass      boolean NOT NULL DEFAULT false,    -- the lane that it is sent in
     UNIQUE (endpoint_id, event_id)
 );
-CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, due_at) WHERE due_at IS NOT NULL;  -- read by claim
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, is_mass, due_at) WHERE due_at IS NOT NULL;  -- read by claim
 CREATE INDEX webhook_delivery_newest ON webhook_delivery (endpoint_id, delivery_id);    -- read by deliveries
 CREATE INDEX webhook_delivery_made_at ON webhook_delivery (made_at);                    -- read by forget
 
