@@ -140,7 +140,7 @@ def floor_script(our: House) -> str:
     statement = statement.replace("%%", "%")
     script = our.folder / "check.sql"
     last = 2 * OPT_OUTS - FLOOR_SIZE
-    script.write_text(f"\\set first random(1, {last})\n{' '.join(statement.split())};\n", encoding="ascii")
+    script.write_text(f"\\set first random(1, {last})\n{statement};\n", encoding="ascii")
     return str(script)
 
 

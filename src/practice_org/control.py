@@ -2,10 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import load_pem_x509_certificate
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -342,9 +339,7 @@ async def behaviour(call: Call) -> object:
 
 async def certificate(call: Call) -> object:
     """{"pem"}: a certificate that an administrator uploads to the app; from now on JWTs are signed with its key."""
-    public = load_pem_x509_certificate(str(call.json()["pem"]).encode()).public_key()
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    call.org.identity = replace(call.org.identity, public_key_pem=pem)
+    call.org.take_certificate(str(call.json()["pem"]))
     return {"uploaded": True}
 
 

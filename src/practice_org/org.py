@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
+
 from practice_org.access import Access
 from practice_org.approvals import Approvals
 from practice_org.behaviour import Behaviour
@@ -177,6 +180,16 @@ class Org:
         crowd = Crowd(object_name, options.seed, size, options.contacts, ticks)
         sharing = Sharing(self.permissions, rights=lambda: self.access.rights[object_name])
         return Table(crowd, lambda: self.access.checkboxes(object_name), sharing=sharing)
+
+    def take_certificate(self, pem: str) -> None:
+        """A certificate that an administrator uploads to the app: from now on JWTs are signed with its key. Raises
+        ValueError for anything else."""
+        try:
+            public = load_pem_x509_certificate(pem.strip().encode()).public_key()
+        except ValueError:
+            raise ValueError("this is not a certificate in PEM: paste the whole file") from None
+        pem_of_key = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        self.identity = replace(self.identity, public_key_pem=pem_of_key)
 
     def install_package(self, *, installed: bool) -> None:
         """Adds the package's checkbox for all users, or removes it."""

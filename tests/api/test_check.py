@@ -1,5 +1,10 @@
 """May I mail these people? Everybody who must not be mailed is blocked, whatever way they are asked about."""
 
+import gzip
+import http.client
+import json
+from urllib.parse import urlsplit
+
 import pytest
 
 from optsync.core.record_ids import to_18
@@ -52,6 +57,33 @@ def test_ten_thousand_are_answered_in_order_and_one_more_is_refused(sender: Prog
     assert (too_many.status, too_many.code) == (422, "invalid")
     too_large = sender.post("/v1/check", {"addresses": ["a" * 480 + "@example.org"] * ASKED_MAX})
     assert (too_large.status, too_large.code) == (413, "too-large")
+
+
+def test_a_question_in_unusual_dress_has_the_same_answer(sender: Program, world: World) -> None:
+    """The plain one is answered before Django, the other by the route."""
+    question = {"addresses": ["Two <two@example.org>", "zoë@example.org", "nobody.yet@example.org"], "sender": "Jane"}
+    plain = sender.post("/v1/check", question, Content_Type="application/json; charset=utf-8")
+    other = sender.post("/v1/check", question, Content_Type="Application/JSON")
+    assert (other.status, other.text) == (plain.status, plain.text) == (200, plain.text)
+    for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options", "RateLimit-Policy"):
+        assert other.headers[name] == plain.headers[name] is not None, name
+    assert other.headers["X-Request-ID"] != plain.headers["X-Request-ID"]
+    ways = ("X-Frame-Options" in plain.headers, "X-Frame-Options" in other.headers)
+    assert ways == (False, True), "Django sets it"
+
+
+def test_an_answer_is_compressed_for_a_program_that_takes_it(sender: Program) -> None:
+    where = urlsplit(sender.site.url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
+    headers = {"Authorization": f"Bearer {sender.key}", "Content-Type": "application/json", "Accept-Encoding": "gzip"}
+    question = {"addresses": [f"many{n}@example.org" for n in range(1_000)]}
+    connection.request("POST", "/v1/check", json.dumps(question).encode(), headers)
+    response = connection.getresponse()
+    packed = response.read()
+    connection.close()
+    assert (response.status, response.headers["Content-Encoding"]) == (200, "gzip")
+    assert json.loads(gzip.decompress(packed)) == sender.post("/v1/check", question).json
+    assert "Accept-Encoding" in response.headers["Vary"]
 
 
 def test_the_same_address_twice_has_two_answers(sender: Program) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from optsync import seams
+from optsync.config.desk import SHARED_SESSIONS, Desk
 from optsync.config.lanes import (
     CROWDED,
     OPEN_FORM,
@@ -140,6 +141,19 @@ def test_what_is_answered_at_once_waits_for_no_lane() -> None:
             assert not slow.done()
         finally:
             may_end.set()
+
+
+def test_checks_that_take_their_time_delay_no_unsubscribe(site: Site) -> None:
+    desk = Desk(site.installation.database, site.installation.vault, seams.real())
+
+    def press() -> object:
+        with desk.shared_session("one-click"), desk.connection() as session:
+            return session.execute("SELECT 1").fetchone()
+
+    with ExitStack() as checks, ThreadPoolExecutor(1) as person:
+        for _ in range(SHARED_SESSIONS):
+            checks.enter_context(desk.shared_session("check"))
+        assert person.submit(press).result(10) == (1,)
 
 
 def test_many_who_press_their_links_at_once_are_all_unsubscribed(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 import http.client
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -18,31 +18,38 @@ from optsync.web.sign_in import make_link
 from tests.installation import FORM, Installation, Site, served
 from tests.practice import PracticeOrg
 from tests.servers import Servers
-from tests.web.shared import changes, set_up_of
+from tests.web.shared import Watch, changes
 
 SHARED = ("site", "practice_org", "new_site", "own_org", "lasting_org")
 """The fixtures that all tests of this folder share."""
 
 
+@pytest.fixture(scope="package")
+def watch() -> Iterator[Watch]:
+    """Who looks at what is shared."""
+    with ExitStack() as stack:
+        yield Watch(stack)
+
+
 @pytest.fixture(autouse=True)
-def leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+def leaves_all_as_found(request: pytest.FixtureRequest, watch: Watch) -> Iterator[None]:
     """Who leaves what is shared otherwise than it was fails, and not some test that comes after."""
-    yield from as_found(request, set(request.fixturenames))
+    yield from as_found(request, watch, set(request.fixturenames))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def file_leaves_all_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+def file_leaves_all_as_found(request: pytest.FixtureRequest, watch: Watch) -> Iterator[None]:
     """The same for a file, whose fixtures may change what is shared until its last test has run."""
     mine = [item for item in request.session.items if item.path == request.path]
-    yield from as_found(request, {name for item in mine for name in getattr(item, "fixturenames", ())})
+    yield from as_found(request, watch, {name for item in mine for name in getattr(item, "fixturenames", ())})
 
 
-def as_found(request: pytest.FixtureRequest, used: set[str]) -> Iterator[None]:
+def as_found(request: pytest.FixtureRequest, watch: Watch, used: set[str]) -> Iterator[None]:
     """Compares what is shared, as far as it is used, before and after."""
     shared = [request.getfixturevalue(name) for name in SHARED if name in used]
-    before = {line for one in shared for line in set_up_of(one)}
+    before = {line for one in shared for line in watch.set_up_of(one)}
     yield
-    after = {line for one in shared for line in set_up_of(one)}
+    after = {line for one in shared for line in watch.set_up_of(one)}
     if left := changes(before, after):
         pytest.fail("\n".join(["what other tests share is left otherwise than it was found:", *left]), pytrace=False)
 
@@ -116,6 +123,7 @@ def admin(new_site: Site) -> Iterator[str]:
     yield sign_in(new_site)
     with new_site.installation.database.connect() as conn:
         drafts.drop(conn)
+        conn.execute("DELETE FROM pause")
         conn.execute("DELETE FROM run")
         conn.execute("DELETE FROM settings")
         conn.execute("DELETE FROM connection")

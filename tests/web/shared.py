@@ -1,5 +1,8 @@
 """What the tests of this folder share and must leave as they found it: an installation's set-up, an org's."""
 
+from contextlib import ExitStack
+
+from optsync.config.database import Connection
 from tests.installation import Site
 from tests.practice import PracticeOrg
 
@@ -28,12 +31,20 @@ SET_UP = """
 """What changes what pages say and workers do for whoever comes next; people, records and events are each test's own."""
 
 
-def set_up_of(shared: Site | PracticeOrg) -> set[str]:
-    """How it is set up, as lines."""
-    if isinstance(shared, PracticeOrg):
-        return {f"{shared.url} {name}: {line}" for name, lines in shared.state().items() for line in lines}
-    with shared.installation.database.connect() as conn:
-        return {f"{shared.url} {line}" for (line,) in conn.execute(SET_UP)}
+class Watch:
+    """Looks at what is shared. Sessions stay open: each look would spend more on a new one than on itself."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._sessions: dict[str, Connection] = {}
+
+    def set_up_of(self, shared: Site | PracticeOrg) -> set[str]:
+        """How it is set up, as lines."""
+        if isinstance(shared, PracticeOrg):
+            return {f"{shared.url} {name}: {line}" for name, lines in shared.state().items() for line in lines}
+        if shared.url not in self._sessions:
+            self._sessions[shared.url] = self._stack.enter_context(shared.installation.database.connect())
+        return {f"{shared.url} {line}" for (line,) in self._sessions[shared.url].execute(SET_UP)}
 
 
 def changes(before: set[str], after: set[str]) -> list[str]:

@@ -139,6 +139,10 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     with runs_of(installation, practice_org) as more, installed(site, cookie):
         pages = [path for path in paths + more if is_page(site, cookie, path)]
         yield Filled(site, pages, f"/runs/{report.run_id}/undo")
+    practice_org.clear_faults()
+    with installation.database.connect() as conn:
+        endpoints.remove(conn, endpoint, actor="test")
+        channels.remove(conn, channels.listing(conn)[-1].channel_id, actor="test")
 
 
 @contextmanager
@@ -161,7 +165,7 @@ def runs_of(installation: Installation, practice_org: PracticeOrg) -> Iterator[l
         start_due(installation.database, installation.vault, seams.real())
         people.link(conn, key, org_id, [Link(ticked, "Contact", "ticked@accessible.example.com")], "n")
         found = conn.execute("SELECT address_id, 1, record_id FROM record WHERE record_id = %s", [ticked]).fetchall()
-        hold = holds.hold_inbound(conn, org_id, "run 7", found)
+        hold = holds.hold_inbound(conn, org_id, "run 8", found)
         waits = asking.ask(conn, org_id, "test", dry_run=True)
         yield [f"/runs/{preview}", f"/holds/{hold}?decide=drop", f"/holds/{hold}?decide=apply", f"/runs/{waits}"]
         asking.cancel(conn, waits, "test")

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 
@@ -89,6 +91,20 @@ def test_an_org_is_connected_from_its_address_to_the_nightly_sync(
     assert "The nightly sync is on already." in page(new_site, admin, f"{BASE}/first-sync")[1]
 
 
+@pytest.mark.parametrize("named", [{}, {"step": "nonsense"}])
+def test_a_press_that_names_no_step_switches_nothing_on(
+    new_site: Site, admin: str, own_org: PracticeOrg, named: dict[str, str]
+) -> None:
+    by_secret(new_site, admin, own_org)
+    go(new_site, admin, "/org", org=own_org.credentials["org_id"])
+    go(new_site, admin, "/first-sync", step="look")
+    work(new_site)
+    answer, _ = submit(new_site, admin, f"{BASE}/first-sync", **named)
+    assert answer.status == 200
+    with new_site.installation.database.connect() as conn:
+        assert not load(conn, connections(conn)[0].org_id).sync_on
+
+
 def test_switched_on_without_a_look_the_first_night_only_looks(
     new_site: Site, admin: str, own_org: PracticeOrg
 ) -> None:
@@ -135,6 +151,22 @@ def test_a_key_pair_is_made_here_and_only_its_certificate_leaves(
     pages = [page(new_site, admin, path)[1] for path in STEPS]
     assert all("PRIVATE KEY" not in text for text in (stored, *pages))
     go(new_site, admin, "/org", org=own_org.credentials["org_id"])
+
+
+def test_a_practice_org_takes_the_certificate_on_its_page(new_site: Site, admin: str, own_org: PracticeOrg) -> None:
+    go(new_site, admin, "", place="practice", address=own_org.url)
+    go(new_site, admin, "/sign-in", step="way", way="jwt")
+    its_page = f"{own_org.url}/practice/access"
+    assert f'<a href="{its_page}#app">' in page(new_site, admin, f"{BASE}/sign-in")[1]
+    certificate = new_site.request("GET", f"{BASE}/certificate", headers={"Cookie": admin})[1]
+    with urlopen(its_page) as shown:
+        text = shown.read().decode()
+    typed = {name: own_org.credentials[name] for name in ("client_id", "username")}
+    assert all(f"<code>{value}</code>" in text for value in typed.values())
+    token = text.partition('name="token" value="')[2].partition('"')[0]
+    with urlopen(its_page, urlencode({"do": "app", "token": token, "certificate": certificate}).encode()) as taken:
+        assert "The app has this certificate now." in taken.read().decode()
+    assert go(new_site, admin, "/sign-in", step="try", **typed) == "/org"
 
 
 def test_a_step_can_be_left_and_resumed_and_no_page_shows_the_secret(

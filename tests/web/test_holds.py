@@ -1,5 +1,6 @@
 """Mass changes on the pages: seen masked, decided by POST after a confirmation, and what came of it is said."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -145,6 +146,18 @@ def test_the_ignored_ticks_of_a_dropped_hold_are_shown_and_come_as_a_file(
     assert lines[0] == "address,object,record,field"
     assert any(line.startswith(f"{TICKED[0]},Contact,003") for line in lines)
     assert any(line.startswith("'=cmd@ticked.example.com") for line in lines)
+
+
+def test_a_person_whose_tick_is_ignored_is_told_so_on_their_page(site: Site, cookie: str, inbound: int) -> None:
+    page = f"/people?address={TICKED[0]}"
+    assert press(site, cookie, f"/holds/{inbound}", decide="drop", note="a loader's mistake")[0] == 302
+    text = read(site, cookie, page)
+    assert "Mail allowed" in text
+    assert f"ticked in Salesforce, not counted: mass change {inbound} was dropped" in text
+    assert "nothing owed" not in text
+    assert "zählt nicht: Massenänderung" in read(site, cookie, page, "de")
+    records = json.loads(read(site, cookie, f"/people/evidence?address={TICKED[0]}"))["records"]
+    assert {box["state"] for one in records for box in one["boxes"]} == {"disputed"}
 
 
 def test_opening_a_confirmation_decides_nothing(site: Site, cookie: str, hold_id: int) -> None:

@@ -42,6 +42,8 @@ def as_at_the_start(site: Site, practice_org: PracticeOrg, cookie: str) -> Itera
     practice_org.clear_faults()
     for name in ("Lead", "Contact"):
         practice_org.grant(name, "HasOptedOutOfEmail", "edit")
+    with site.installation.database.connect() as conn:
+        conn.execute("UPDATE settings SET custom_field = NULL, choice = 'email', read_both = false")
     post(site, cookie, step="save", field="email", time="20:00", zone="America/Los_Angeles")
 
 
@@ -214,6 +216,7 @@ def test_both_fields_can_be_read_while_one_is_written(site: Site, cookie: str, p
         practice_org.package(installed=False)
     assert status == 200
     assert "Each night a tick in Email Opt Out, Marketo Sales Opt Out unsubscribes a person here." in text
+    assert "Ticked in Salesforce now, which the next sync takes over: Email Opt Out " in text
     assert "Unsubscribes stay due in: Email Opt Out." in text
     assert 'name="read_both" value="on"' in text
 

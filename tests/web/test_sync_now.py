@@ -174,5 +174,8 @@ def test_a_run_is_watched_to_its_end_without_touching_anything(
     before = len(asked)
     page.wait_for_timeout(1_500)
     assert len(asked) == before, "it stops by itself"
+    page.goto(f"{site.url}/runs")
+    fits = "[...document.querySelectorAll('.scroll')].every((one) => one.scrollWidth <= one.clientWidth)"
+    assert width > 390 or page.evaluate(fits), "on a phone nothing of a run is cut off"
     assert complaints == []
     page.context.close()

@@ -76,6 +76,7 @@ def texts_of_code() -> set[str]:
         words.SOURCE_TYPES,
     ):
         found |= set(table.values())
+    found |= {words.DROPPED_TICK, words.UNDONE_TICK}
     for title, next_step in words.OUR_REFUSALS.values():
         found |= {title, next_step}
     for rejection in (*REJECTIONS.values(), explain("UNHEARD_OF", ""), explain("REQUEST_LIMIT_EXCEEDED", "concurrent")):

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import ConfigDict, Field, model_validator
 
-from optsync.api.door import ApiKey
+from optsync.api.door import JSON, ApiKey
 from optsync.api.limits import SENDING
 from optsync.api.shapes import Address, Asked, Told
 from optsync.config.desk import desk
@@ -85,9 +85,17 @@ class Answers(Told):
     answers: list[Answer]
 
 
-@router.post("", auth=ApiKey("check", SENDING, BODY_BYTES_MAX), response=Answers, summary="May they be mailed?")
+DOOR: Final = ApiKey("check", SENDING, BODY_BYTES_MAX)
+
+
+@router.post("", auth=DOOR, response=Answers, summary="May they be mailed?")
 def check_before_sending(request: HttpRequest, question: Question) -> HttpResponse:
     """Ask right before you send. Mail only who is `allowed`; treat any other answer than 200, and none, as a block."""
+    return HttpResponse(answered(question), content_type=JSON)
+
+
+def answered(question: Question) -> str:
+    """`Answers` as JSON. Raises psycopg.Error when the database cannot be asked."""
     conn = desk().connection()
     scope, passes = scope_to_check(conn, question.sender), question.non_commercial
     if question.ids:
@@ -96,7 +104,7 @@ def check_before_sending(request: HttpRequest, question: Question) -> HttpRespon
     else:
         asked = question.addresses
         reasons = check.ask(conn, desk().subject_key, asked, sender_scope=scope, non_commercial=passes)
-    return HttpResponse(answers_text(asked, reasons), content_type="application/json")
+    return answers_text(asked, reasons)
 
 
 def answers_text(asked: Sequence[str], reasons: Sequence[str]) -> str:

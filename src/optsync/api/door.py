@@ -52,10 +52,18 @@ class ApiKey(HttpBearer):
 
     def __call__(self, request: HttpRequest) -> Caller:
         """The caller, with the body read if it is JSON; another one is the route's to read. Raises Refusal."""
-        return self.authenticate(request, bearer_of(request))
+        return self.authenticate(request, bearer_of(request.headers.get("Authorization", "")))
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
         """As HttpBearer wants it."""
+        caller = self.counted(self.key_of(token))
+        check_body(request, self.body_bytes_max, self.media_types)
+        if JSON in self.media_types:
+            request._body = request.read()  # noqa: SLF001 - Django's own place for it; the setting behind `body` has one size for all
+        return caller
+
+    def key_of(self, token: str) -> Key:
+        """The key with this text, if it may come in here. Raises Refusal."""
         key = keys.find(desk().connection(), desk().subject_key, token)
         if key is None or key.state == "revoked":
             raise Refusal("key-refused", "no key of this installation has this text, or it was revoked")
@@ -63,19 +71,20 @@ class ApiKey(HttpBearer):
             raise Refusal("key-expired", f"the key {key.handle} has expired")
         if not key.may(self.scope):
             raise Refusal("scope-missing", f"the key {key.handle} has {', '.join(key.scopes)}; {self.scope} is needed")
+        return key
+
+    def counted(self, key: Key) -> Caller:
+        """Counts one request of a key. Raises Refusal for one too many."""
         quota = BUCKETS.take(key.key_id, self.limit, desk().seams.monotonic())
         if quota.wait_seconds:
             detail = f"more than {self.limit.quota} requests in {self.limit.window_seconds} s"
             raise Refusal("too-many-requests", detail, headers=quota.headers)
-        check_body(request, self.body_bytes_max, self.media_types)
-        if JSON in self.media_types:
-            request._body = request.read()  # noqa: SLF001 - Django's own place for it; the setting behind `body` has one size for all
         return Caller(key, quota)
 
 
-def bearer_of(request: HttpRequest) -> str:
-    """The text behind `Authorization: Bearer` (RFC 6750). Raises Refusal without one."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+def bearer_of(authorization: str) -> str:
+    """The text behind `Bearer` in the header Authorization (RFC 6750). Raises Refusal without one."""
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Refusal("key-missing", "the header Authorization: Bearer is missing")
     return token.strip()

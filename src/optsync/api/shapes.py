@@ -1,7 +1,8 @@
 """What bodies have in common: what is asked is taken as it is, without guessing and without unknown fields."""
 
+import json
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -43,6 +44,27 @@ def in_rfc_3339(one: object) -> object:
 
 Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(in_rfc_3339)]
 """A moment with its offset."""
+
+
+def from_json(body: bytes) -> Any:
+    """What a body says, as RFC 8259 has it: no NaN, and no name twice in an object, of which one would be lost.
+
+    Raises ValueError or RecursionError for a body that is no JSON.
+    """
+    return json.loads(body.decode(), object_pairs_hook=unique, parse_constant=no_constant)
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object with each name once. Raises ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def no_constant(name: str) -> Any:
+    """NaN and Infinity are no JSON. Raises ValueError."""
+    raise ValueError(f"{name} is no JSON")
 
 
 class Asked(BaseModel):

@@ -1,6 +1,5 @@
 """REST, version 1: the resources, how failures are told, and the OpenAPI document."""
 
-import json
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
@@ -32,6 +31,7 @@ from optsync.api import (
 )
 from optsync.api.door import ApiKey
 from optsync.api.problems import AWAY, MEDIA_TYPE, OF_STATUS, Refusal, invalid, told
+from optsync.api.shapes import from_json
 from optsync.config.logging import get_logger
 from optsync.core.problems import Problem
 
@@ -43,24 +43,11 @@ DESCRIPTION = (
 
 
 class StrictParser(Parser):
-    """JSON as RFC 8259 has it: no NaN, and no name twice in an object, of which one would be lost."""
+    """Ours."""
 
     def parse_body(self, request: HttpRequest) -> Any:
         """Raises ValueError or RecursionError for a body that is no JSON; ninja makes an HttpError of both."""
-        return json.loads(request.body.decode(), object_pairs_hook=unique, parse_constant=no_constant)
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object with each name once. Raises ValueError."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def no_constant(name: str) -> Any:
-    """NaN and Infinity are no JSON. Raises ValueError."""
-    raise ValueError(f"{name} is no JSON")
+        return from_json(request.body)
 
 
 class Document(OpenAPISchema):

@@ -93,13 +93,18 @@ def schedule(out: Output, at: str, zone: str | None, yes: bool, org: str | None)
 
 def change(out: Output, org: str | None, wanted: "Change", carry: Literal["all", "new"], yes: bool) -> int:
     """Shows what the change does, asks on a terminal, saves; without a terminal and --yes it saves nothing."""
-    from optsync.connection.settings import apply_change, plan_change
+    from optsync.connection.settings import apply_change, plan_change, ticked_there
 
     with opened(out) as house:
         org_id = house.org_id(org)
         session = session_for(house, org_id, wanted)
         try:
             plan = plan_change(house.conn, session, org_id, wanted, carry)
+            if session is not None and not yes:
+                plan.lines.extend(
+                    f"Ticked in Salesforce now, which the next sync takes over: {label} on {count:,} records."
+                    for label, count in ticked_there(session, plan).items()
+                )
             if not agreed(out, plan, yes):
                 return NEEDS_YES
             plan = apply_change(house.conn, session, org_id, wanted, carry, actor=operator())

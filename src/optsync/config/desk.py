@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import LifoQueue
+from typing import Literal, get_args
 
 import psycopg
 from psycopg.abc import Buffer
@@ -17,7 +18,9 @@ from optsync.core.texts import storable
 from optsync.seams import Seams
 
 SHARED_SESSIONS = 4
-"""For the work of threads that have no session of their own; more do not help before a core is full."""
+"""For each work of threads that have no session of their own; more do not help before a core is full."""
+Work = Literal["one-click", "check"]
+"""A large check takes its time, and must not delay an unsubscribe."""
 
 
 class Desk:
@@ -29,9 +32,10 @@ class Desk:
         self.seams = seams
         self.proxies = proxies
         self._own = threading.local()
-        self._shared: LifoQueue[psycopg.Connection | None] = LifoQueue()
-        for _ in range(SHARED_SESSIONS):
-            self._shared.put(None)  # made when it is first used
+        self._shared: dict[Work, LifoQueue[psycopg.Connection | None]] = {w: LifoQueue() for w in get_args(Work)}
+        for sessions in self._shared.values():
+            for _ in range(SHARED_SESSIONS):
+                sessions.put(None)  # made when it is first used
         self._links = (0, vault.link_keys)
 
     @property
@@ -66,17 +70,17 @@ class Desk:
         return fresh
 
     @contextmanager
-    def shared_session(self) -> Iterator[None]:
+    def shared_session(self, work: Work) -> Iterator[None]:
         """While this lasts, `connection` gives this thread one of a few sessions that many share; it waits for one.
 
         For short work in autocommit, in a thread that is one of very many.
         """
         own = getattr(self._own, "session", None)
-        self._own.session = self._shared.get()
+        self._own.session = self._shared[work].get()
         try:
             yield
         finally:
-            self._shared.put(self._own.session)
+            self._shared[work].put(self._own.session)
             self._own.session = own
 
 

@@ -28,4 +28,9 @@ with database.connect() as conn:
     vault = Vault.load_or_create(environment, seams.real(), conn)
 start_django(database, vault, environment.public_url, environment.oidc)
 lay_out(database, vault, seams.real(), environment.trusted_proxies)
-application = Lanes(WSGIHandler(), environment.trusted_proxies, at_once=one_click)
+
+from optsync.api.asking import check  # noqa: E402 - what it needs of ninja reads Django's settings
+
+application = Lanes(
+    WSGIHandler(), environment.trusted_proxies, at_once=lambda environ: one_click(environ) or check(environ)
+)

@@ -7,6 +7,7 @@ Changes are planned first and applied after a yes (rules 2 and 7). Which fields 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 import psycopg
 from psycopg.rows import dict_row
@@ -22,7 +23,12 @@ from optsync.core.told import told
 from optsync.ledger import targets
 from optsync.ledger.queries import sql
 from optsync.ledger.targets import EMAIL_OPT_OUT, Carry
+from optsync.salesforce import query
+from optsync.salesforce.errors import SalesforceError
 from optsync.salesforce.session import Session
+
+COUNT_SECONDS: Final = 10.0
+"""A count of ticks only informs; in a large org it may take longer than anybody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,29 @@ def plan_change(
     if before.sync_on and not after.sync_on:
         carry = "new"  # switching off carries nothing, whatever the form says of the field (rules 7)
     return _told(conn, before, after, carry)
+
+
+def ticked_there(session: Session, plan: Plan) -> dict[str, int]:
+    """How many Leads and Contacts have, in Salesforce now, each box whose tick begins to count with the change,
+    by the field's label. Empty when none begins to, and when Salesforce does not say within COUNT_SECONDS.
+    """
+    counted = _fields_read(plan.before)
+    found = {}
+    try:
+        with session.http.until(COUNT_SECONDS):
+            for one in _fields_read(plan.after):
+                if one not in counted:
+                    names = {"Lead": one.lead_name, "Contact": one.contact_name}
+                    soql = [f"SELECT COUNT() FROM {kind} WHERE {name} = true" for kind, name in names.items()]
+                    found[one.label] = sum(query.count(session, asked) for asked in soql)
+    except SalesforceError:
+        return {}
+    return found
+
+
+def _fields_read(settings: Settings) -> list[OptOutField]:
+    roles = sorted(read_fields(settings.policy), key=lambda role: role is not FieldRole.EMAIL)
+    return [EMAIL if role is FieldRole.EMAIL else _chosen(settings) for role in roles]
 
 
 def apply_change(

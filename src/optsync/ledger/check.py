@@ -56,7 +56,8 @@ def ask(
     non_commercial: bool = False,
 ) -> list[str]:
     """What blocks each address, in order; empty = nothing. Raises psycopg.Error when it cannot be asked: block then."""
-    reasons = _reasons(conn, normalize_all(addresses), subject_key, sender_scope, non_commercial)
+    normals = normalize_all(addresses)
+    reasons = _reasons(conn, normals, subject_key, sender_scope, non_commercial)
     return [
         NOT_ONE if not why and names_several(address) else why for address, why in zip(addresses, reasons, strict=True)
     ]

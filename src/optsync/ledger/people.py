@@ -1,7 +1,7 @@
 """Whom we know, which Salesforce records are theirs, and what happened to them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -69,6 +69,16 @@ class BoxMark:
 
 
 @dataclass(frozen=True, slots=True)
+class Disputed:
+    """A box that is ticked in Salesforce by a mistake, as somebody decided: the mass change that was dropped, or the
+    run that was undone. Its tick counts again once it was seen unticked."""
+
+    field: int
+    hold_id: int | None
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A Salesforce record of a person with its marks; `successor` names what a converted or merged one became."""
 
@@ -78,6 +88,7 @@ class Record:
     provenance: str
     successor: str | None
     marks: tuple[BoxMark, ...] = ()
+    disputed: tuple[Disputed, ...] = ()
 
     @property
     def is_live(self) -> bool:
@@ -248,6 +259,9 @@ def _records_of(conn: psycopg.Connection, address_id: int) -> tuple[Record, ...]
             field, state, reason, attempts, due_at, is_being_sent = mark
             marks += (BoxMark(field, STATES[state], reason, attempts, due_at, bool(is_being_sent)),)
         found[org_id, record_id] = Record(org_id, record_id, KINDS[kind], PROVENANCES[provenance], successor, marks)
+    for org_id, record_id, *box in conn.execute(sql("optsync.ledger", "disputed_boxes_of"), [address_id]):
+        one = found[org_id, record_id]
+        found[org_id, record_id] = replace(one, disputed=(*one.disputed, Disputed(*box)))
     return tuple(found.values())
 
 

@@ -55,7 +55,7 @@ def is_recorded(environ: Environ) -> bool:
     if link is None:
         return False
     try:
-        with desk().shared_session():
+        with desk().shared_session("one-click"):
             record(link, "one-click", network_of(environ, desk().proxies), agent_of(environ))
     except psycopg.Error:
         return False

@@ -192,8 +192,9 @@ def first_sync(request: HttpRequest) -> HttpResponse:
             if step == "look":
                 asking.ask(desk().connection(), org.org_id, actor_of(request), dry_run=True)
                 return redirect(f"{reverse('web:first_sync')}?org={org.salesforce_id}")
-            switch_on(org, admin_of(request), unseen=step == "unseen")
-            return redirect("web:overview")
+            if step in ("on", "unseen"):
+                switch_on(org, admin_of(request), unseen=step == "unseen")
+                return redirect("web:overview")
         except (Problem, SalesforceError) as error:
             problem = in_three_parts(error)
     context: dict[str, Any] = {"org": org, "problem": problem} | seen_of(org)

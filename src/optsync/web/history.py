@@ -17,6 +17,7 @@ from optsync.web.words import (
     SOURCES,
     Translate,
     compliance_line,
+    disputed_box,
     refusal_of,
     state_of_box,
 )
@@ -157,7 +158,11 @@ def record_as_json(record: "Record", labels: Labels) -> dict[str, Any]:
         "kind": record.kind,
         "linked_by": record.provenance,
         "successor": record.successor,
-        "boxes": [box_as_json(mark, labels.get((record.org_id, mark.field), "?")) for mark in record.marks],
+        "boxes": [box_as_json(mark, labels.get((record.org_id, mark.field), "?")) for mark in record.marks]
+        + [
+            {"field": labels.get((record.org_id, box.field), "?"), "state": "disputed", "shown": disputed_box(box)}
+            for box in record.disputed
+        ],
     }
 
 

@@ -100,12 +100,15 @@ def preview(request: HttpRequest, org: Connection, change: Change) -> HttpRespon
     """What the change will do; nothing is saved."""
     with session_for(org, change) as session:
         plan = org_settings.plan_change(desk().connection(), session, org.org_id, change)
+        there = org_settings.ticked_there(session, plan) if session else {}
     wanted = {
         name: request.POST[name]
         for name in ("sync", "field", "other", "read_both", "time", "zone")
         if name in request.POST
     }
-    shown = {"lines": lines_of(plan, described(org)), "asks_carry": plan.changes_target and plan.boxes > 0}
+    look = described(org)
+    lines = lines_of(plan, look) + lines_of_ticks(plan, look, there)
+    shown = {"lines": lines, "asks_carry": plan.changes_target and plan.boxes > 0}
     shown["warns"] = plan.before.sync_on and not plan.after.sync_on
     return page(request, "integrations", "settings", connected=True, plan=shown, wanted=wanted)
 
@@ -209,6 +212,15 @@ def lines_of(plan: Plan, look: Described | None) -> list[str]:
         night = next_run(after.schedule, desk().seams.now())
         lines.append(night.sentence)
     return lines
+
+
+def lines_of_ticks(plan: Plan, look: Described | None, there: Mapping[str, int]) -> list[str]:
+    """Whom the boxes that begin to count will unsubscribe, as far as Salesforce says it now."""
+    own = {one.label: label_of(look, one) for one in (EMAIL, plan.after.custom) if one}
+    boxes = ", ".join(f"{own.get(label, label)} {figure(count)}" for label, count in there.items())
+    return (
+        [_("Ticked in Salesforce now, which the next sync takes over: %(boxes)s.") % {"boxes": boxes}] if boxes else []
+    )
 
 
 def labels_of(look: Described | None, settings: Settings, roles: frozenset[FieldRole]) -> str:

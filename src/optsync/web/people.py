@@ -34,7 +34,7 @@ from optsync.web.middleware import actor_of, needs
 from optsync.web.record_links import RecordLink, record_links
 from optsync.web.shell import REFUSED, page
 from optsync.web.templatetags.web import figure
-from optsync.web.words import BOX_STATES, linked_by, state_of_box, why_blocked
+from optsync.web.words import BOX_STATES, disputed_box, linked_by, state_of_box, why_blocked
 
 BUSY = 409
 BOXES_SHOWN = 5
@@ -157,6 +157,12 @@ def records_of(found: Person) -> list[dict[str, Any]]:
             "boxes": [
                 {"field": labels.get((record.org_id, mark.field), "?"), "state": state_of_box(mark, _)} | sign_of(mark)
                 for mark in record.marks
+            ]
+            + [
+                {"field": labels.get((record.org_id, box.field), "?"), "state": said, "shown": said}
+                | {"tone": "warn", "sign": "!"}
+                for box in record.disputed
+                if (said := disputed_box(box, _))
             ],
         }
         for record in found.records

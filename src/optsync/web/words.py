@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from optsync.core.rejections import Rejection, RetryClass, explain
 
 if TYPE_CHECKING:
-    from optsync.ledger.people import BoxMark
+    from optsync.ledger.people import BoxMark, Disputed
 
 Translate = Callable[[str], str]
 
@@ -211,6 +211,8 @@ BOX_STATES = {
     "held": "held",
     "parked": "waits for a person",
 }
+DROPPED_TICK = "ticked in Salesforce, not counted: mass change %(n)s was dropped"
+UNDONE_TICK = "ticked in Salesforce, not counted: sync run %(n)s was undone"
 MARK_REASONS = {
     "brake": "in a mass change that waits for a decision",
     "fan-out": "too many records share the address; waits for a decision",
@@ -382,6 +384,13 @@ def state_of_box(mark: "BoxMark", translate: Translate = str) -> str:
     """What a box is owed, with the reason of a wait."""
     state = translate(BOX_STATES[mark.state])
     return f"{state} ({translate(MARK_REASONS.get(mark.reason, mark.reason))})" if mark.reason else state
+
+
+def disputed_box(box: "Disputed", translate: Translate = str) -> str:
+    """Why the tick of a box opts nobody out."""
+    if box.hold_id is not None:
+        return translate(DROPPED_TICK) % {"n": box.hold_id}
+    return translate(UNDONE_TICK) % {"n": box.run_id}
 
 
 def refusal_of(code: str, said: str, translate: Translate = str) -> Rejection:

@@ -1,4 +1,4 @@
-"""Field-level security of the integration user, its rights to objects, and the package."""
+"""Field-level security of the integration user, its rights to objects, the package, and the app that lets it in."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +12,7 @@ from practice_org.schema import PACKAGE_LABEL, PEOPLE
 
 
 def routes(site: Site) -> list[Route]:
-    """One page with a form per object, and one for the package."""
+    """One page with a form per object, one for the package and one for the app's certificate."""
     org = site.org
 
     def show(request: Request, problem: str) -> Response:
@@ -26,12 +26,17 @@ def routes(site: Site) -> list[Route]:
             installed=org.access.package_installed,
             package_label=PACKAGE_LABEL,
             package_fields=org.access.package_fields,
+            client_id=org.identity.client_id,
+            username=org.identity.username,
         )
 
     def act(_: Request, form: Form) -> str:
         if form.get("do") == "package":
             org.install_package(installed=form.get("installed") == "yes")
             return "/practice/access?done=package"
+        if form.get("do") == "app":
+            org.take_certificate(form.get("certificate", ""))
+            return "/practice/access?done=app"
         _grant(org, form)
         return f"/practice/access?done=access#{form.get('object')}"
 

@@ -61,6 +61,23 @@ def test_with_the_switch_off_a_parked_box_is_retried_after_a_day_and_an_address_
     assert world.is_ticked(late)
 
 
+def test_the_preview_tells_whom_a_box_that_begins_to_count_would_unsubscribe(world: World) -> None:
+    world.choose(sync_on=True)
+    for kind in ("Lead", "Lead", "Contact"):
+        world.org.create(kind, Email="ann@example.com", **{SALES: True})
+    with world.session() as session:
+        for change, told in (
+            (Change(field="sales"), {"Marketo Sales Opt Out": 3}),
+            (Change(read_both=True), {"Marketo Sales Opt Out": 3}),
+            (Change(field="email"), {}),
+        ):
+            plan = settings.plan_change(world.conn, session, world.org_id, change)
+            assert settings.ticked_there(session, plan) == told
+        world.org.fault("html", route="query", status=503, times=None)
+        plan = settings.plan_change(world.conn, session, world.org_id, Change(field="sales"))
+        assert settings.ticked_there(session, plan) == {}, "it only informs"
+
+
 def test_the_preview_tells_what_is_ticked_today_and_saves_nothing(world: World) -> None:
     world.org.create("Lead", Email="ann@example.com")
     world.org.create("Contact", Email="ann@example.com")

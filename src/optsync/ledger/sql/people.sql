@@ -22,6 +22,13 @@ SELECT r.org_id, r.record_id, r.kind, r.provenance, r.successor, m.field, m.stat
        m.due_at, m.claimed_by IN (SELECT live_workers())
 FROM record r LEFT JOIN mark m USING (org_id, record_id) WHERE r.address_id = %s ORDER BY 1, 2, m.field;
 
+-- name: disputed_boxes_of
+-- The boxes of an address whose tick in Salesforce does not count, and the mass change or undone run that says so.
+SELECT r.org_id, r.record_id, d.field, d.hold_id, d.run_id
+FROM record r JOIN opt_out_field f USING (org_id)
+JOIN dispute d ON (d.org_id, d.field, d.record_id) = (r.org_id, f.field, r.record_id)
+WHERE r.address_id = %s ORDER BY 1, 2, 3;
+
 -- name: holds_of
 -- The undecided holds an address waits in.
 SELECT DISTINCT h.hold_id, h.direction FROM hold_item i JOIN hold h USING (hold_id)
