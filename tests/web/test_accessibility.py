@@ -128,7 +128,7 @@ def filled_site(site: Site, practice_org: PracticeOrg) -> Iterator[Filled]:
     call(site, "sendgrid", sendgrid(dict.fromkeys(HOSTILE, 1)), secret_of(add(site, "sendgrid")))
     token = make_token(installation.vault.link_keys, seams.real().token_bytes, "page@example.com")
     values = {"<int:run_id>": str(report.run_id), "<int:hold_id>": "1", "<str:token>": token, "<str:secret>": secret}
-    values |= {"<path:token>": f"{token}/"}
+    values["<path:token>"] = f"{token}/"
     values |= {"<int:pk>": "1", "<int:user_id>": str(settled(site, "admin").user_id), "<str:handle>": key.handle}
     values |= {"<int:endpoint_id>": str(endpoint), "<slug:provider>": "amazon_ses"}
     files = files_of(installation)

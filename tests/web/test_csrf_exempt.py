@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 EXEMPT: Final = {
     "/u/": "a recipient has no session; the form is bounded, and a wrong address opts itself out only",
     "/u/<str:token>": "the token is the authority; a mail program posts one-click unsubscribes (RFC 8058)",
-    "/u/<path:token>": "what is longer than a token names nobody: it offers the form, as any damaged link does",
+    "/u/<path:token>": "a damaged link with a slash in it, whose page is the same form",
     "/u/<str:token>/why": "the token is the authority; what is said changes no opt-out",
     "/webhooks/<slug:provider>": "a provider's server, known by its signature or secret",
     "/webhooks/<slug:provider>/mail": "a provider's server, known by its secret",

@@ -40,8 +40,13 @@ def every_path(site: Site) -> list[str]:
     with site.installation.database.connect() as conn:
         secret = make_link(conn, seams.real().token_bytes)
     token = make_token(site.installation.vault.link_keys, seams.real().token_bytes, "safe@example.com")
-    values = {"<str:token>": token, "<str:secret>": secret, "<int:run_id>": "1", "<int:hold_id>": "1"}
-    values |= {"<path:token>": f"{token}/"}
+    values = {
+        "<str:token>": token,
+        "<path:token>": f"{token}/",
+        "<str:secret>": secret,
+        "<int:run_id>": "1",
+        "<int:hold_id>": "1",
+    }
     values |= {"<person_id>": "1", "<run_id>": "1", "<int:pk>": "1", "<int:user_id>": "1", "<str:handle>": "0" * 12}
     values |= {"<int:endpoint_id>": "1", "<endpoint_id>": "1", "<delivery_id>": "1"}
     values |= {

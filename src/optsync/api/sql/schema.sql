@@ -9,7 +9,8 @@ CREATE TABLE api_key (
     made_by      text NOT NULL,
     expires_at   timestamptz,                       -- NULL = never
     last_used_at timestamptz,                       -- written at most hourly
-    revoked_at   timestamptz
+    revoked_at   timestamptz,
+    replaced_at  timestamptz                        -- once: the next key took over, this one works on for a while
 );
 
 -- The answer to a request that carried an Idempotency-Key, for 30 days. Nothing here holds an address in clear: both
