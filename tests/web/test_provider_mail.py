@@ -101,7 +101,12 @@ def test_a_mail_opts_out_whom_its_token_names(new_site: Site, slug: str) -> None
     assert sources_of(new_site, address) == []
     assert call_with_mail(new_site, slug, post, secret) == (200, "Taken: 1.\n")
     assert sources_of(new_site, address) == [("opted out", "mail")]
-    assert call_with_mail(new_site, slug, MAILS[slug]("Hello"), secret) == (200, "Taken: 0.\n")
+
+
+def test_a_mail_that_names_nobody_is_told_on_the_provider_s_page(new_site: Site) -> None:
+    secret = secret_of(add(new_site, "postmark"))
+    assert call_with_mail(new_site, "postmark", postmark("Please remove me"), secret) == (200, "Taken: 0.\n")
+    assert state_of(new_site, "postmark").rejected_why == "a mail that names nobody"
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "null", "{}", '{"RecordType": "Bounce"}'])

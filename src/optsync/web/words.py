@@ -259,6 +259,8 @@ REFUSED_CALLS = {
     "a body that is not the JSON of this provider's events": "it was not one of this provider's events. Is it the "
     "address of another provider, or of another kind of event?",
     "a body that is no mail of this provider": "it was no mail of this provider that could be read.",
+    "a mail that names nobody": "it was a mail that carries no link and whose subject does not ask for it: nobody was "
+    "unsubscribed by it. Look into the mailbox.",
     "a body that breaks off": "it broke off. The provider sends it again.",
     "a body of more than 4 MB": "it was longer than 4 MB. Let the provider send fewer events at a time.",
     "another SNS topic": "another SNS topic. Enter the ARN of the one that calls, if it is yours.",

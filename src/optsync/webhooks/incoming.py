@@ -35,6 +35,7 @@ BODY_MAX: Final = 4 * 1024 * 1024
 SEVERAL: Final = 16
 """How often BODY_MAX is read away of a body that is refused, so that the caller sees the answer."""
 KEY_UNREADABLE: Final = "a signing key that cannot be decrypted here"
+NAMES_NOBODY: Final = "a mail that names nobody"
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="optsync"'}
 
 
@@ -114,6 +115,8 @@ def take_mail(here: Desk, source: Source, posted: Posted) -> str:
         raise Refused("wrong secret" if given is not None else "no secret")
     came_to = [unsubscribe_by_mail(conn, here.subject_key, here.link_keys, head) for head in heads_of(source, posted)]
     sources.heard(conn, source)
+    if any(one.outcome == "nobody" for one in came_to):  # no provider bounces it, as a mail server would
+        sources.rejected(conn, source, NAMES_NOBODY)
     return f"Taken: {sum(one.outcome == 'recorded' for one in came_to)}."
 
 
