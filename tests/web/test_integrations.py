@@ -75,10 +75,29 @@ def test_r28_a_change_is_shown_before_it_is_saved(site: Site, cookie: str) -> No
     assert not settings_of(site).sync_on
 
 
-def test_switching_off_warns_of_the_field_that_marketing_tools_read(site: Site, cookie: str) -> None:
+WIDENS = "New unsubscribes go to Email Opt Out from now on; marketing tools read that field."
+OFF = {name: value for name, value in FORM.items() if name != "sync"}
+
+
+def test_switching_off_warns_of_the_field_that_marketing_tools_read(
+    site: Site, cookie: str, practice_org: PracticeOrg
+) -> None:
+    practice_org.package(installed=True)
+    try:
+        assert post(site, cookie, step="save", **(FORM | {"field": "sales"}))[0] == 302
+        _, text = post(site, cookie, step="preview", **(OFF | {"field": "sales"}))
+        assert WIDENS in text
+        assert settings_of(site).sync_on
+    finally:
+        post(site, cookie, step="save", **FORM)
+        practice_org.package(installed=False)
+
+
+def test_switching_off_says_nothing_of_a_field_that_was_written_all_along(site: Site, cookie: str) -> None:
     post(site, cookie, step="save", **FORM)
-    _, text = post(site, cookie, step="preview", **{name: value for name, value in FORM.items() if name != "sync"})
-    assert "New unsubscribes go to Email Opt Out from now on; marketing tools read that field." in text
+    _, text = post(site, cookie, step="preview", **OFF)
+    assert "The nightly sync is switched off." in text
+    assert WIDENS not in text
     assert "up to 0 more" not in text
     assert settings_of(site).sync_on
 

@@ -103,6 +103,11 @@ class Plan:
     changes_target: bool
     ticked: dict[str, int]
 
+    @property
+    def widens(self) -> bool:
+        """Whether the switch goes off and Email Opt Out, which marketing tools read, is written instead (rules 2)."""
+        return self.before.sync_on and not self.after.sync_on and not self.after.written <= self.before.written
+
 
 def load(conn: psycopg.Connection, org_id: int) -> Settings:
     """The settings of a connected org. Raises Problem for an org that is not connected."""
@@ -314,11 +319,12 @@ def _told(conn: psycopg.Connection, before: Settings, after: Settings, carry: Ca
     if before.schedule != after.schedule:
         lines.append(f"The nightly sync starts at {_night(after.schedule)} instead of {_night(before.schedule)}.")
     lines.append(_target_line(changes, labels_after, boxes, carry))
-    if not after.sync_on and before.sync_on:
-        lines.append("New opt-outs go to Email Opt Out from now on; marketing tools read that field too.")
     reads = " or ".join(sorted(_labels_of(after, read_fields(after.policy)))) or "nothing"
     lines.append(f"Each night a tick in {reads} opts a person out here." if after.sync_on else "Nothing is read.")
-    return Plan(before, after, carry, boxes, lines, changes, ticked)
+    plan = Plan(before, after, carry, boxes, lines, changes, ticked)
+    if plan.widens:
+        lines.append("New opt-outs go to Email Opt Out from now on; marketing tools read that field too.")
+    return plan
 
 
 def _night(schedule: Schedule) -> str:

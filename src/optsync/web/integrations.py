@@ -109,7 +109,7 @@ def preview(request: HttpRequest, org: Connection, change: Change) -> HttpRespon
     look = described(org)
     lines = lines_of(plan, look) + lines_of_ticks(plan, look, there)
     shown = {"lines": lines, "asks_carry": plan.changes_target and plan.boxes > 0}
-    shown["warns"] = plan.before.sync_on and not plan.after.sync_on
+    shown["widens"] = plan.widens
     return page(request, "integrations", "settings", connected=True, plan=shown, wanted=wanted)
 
 
