@@ -84,7 +84,7 @@ def test_switching_off_warns_of_the_field_that_marketing_tools_read(
 ) -> None:
     practice_org.package(installed=True)
     try:
-        assert post(site, cookie, step="save", **(FORM | {"field": "sales"}))[0] == 302
+        assert post(site, cookie, step="save", carry="new", **(FORM | {"field": "sales"}))[0] == 302
         _, text = post(site, cookie, step="preview", **(OFF | {"field": "sales"}))
         assert WIDENS in text
         assert settings_of(site).sync_on
@@ -125,13 +125,13 @@ def test_the_sales_card_means_the_packages_field_whatever_other_checkbox_was_cho
     site: Site, cookie: str, practice_org: PracticeOrg
 ) -> None:
     with_checkbox(practice_org, "VIP", "Lead", "Contact")
-    assert post(site, cookie, step="save", **(FORM | {"field": "another", "other": "VIP__c"}))[0] == 302
+    assert post(site, cookie, step="save", carry="new", **(FORM | {"field": "another", "other": "VIP__c"}))[0] == 302
     practice_org.clear_faults()
     package = practice_org.package(installed=True)
     try:
         _, text = post(site, cookie, step="preview", **(FORM | {"field": "sales"}))
         assert "New unsubscribes are due in: Marketo Sales Opt Out." in text
-        assert post(site, cookie, step="save", **(FORM | {"field": "sales"}))[0] == 302
+        assert post(site, cookie, step="save", carry="new", **(FORM | {"field": "sales"}))[0] == 302
         custom = settings_of(site).custom
         assert custom is not None
         assert custom.lead_name == package["Lead"]
