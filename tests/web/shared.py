@@ -12,8 +12,9 @@ SET_UP = """
     UNION ALL SELECT 'connection: ' || jsonb_build_array(org_id, org_name, login_url, instance_url, is_practice,
                                                          disconnected_at IS NULL)::text FROM connection
     UNION ALL SELECT 'org: ' || salesforce_id FROM org JOIN connection USING (org_id)
-    UNION ALL SELECT DISTINCT 'due in: ' || d.org_id || ', ' || f.label FROM due d JOIN opt_out_field f USING (org_id, field)
-        WHERE d.field <> 1 AND EXISTS (SELECT FROM opt_out o WHERE o.epoch = d.epoch AND o.scope = 0 AND o.lifted_at IS NULL)
+    UNION ALL SELECT DISTINCT 'due in: ' || d.org_id || ', ' || f.label
+        FROM due d JOIN opt_out_field f USING (org_id, field) WHERE d.field <> 1
+        AND EXISTS (SELECT FROM opt_out o WHERE o.epoch = d.epoch AND o.scope = 0 AND o.lifted_at IS NULL)
     UNION ALL SELECT 'connection that is being set up: ' || place FROM draft_connection
     UNION ALL SELECT 'pause: ' || code FROM pause
     UNION ALL SELECT 'unfinished run: ' || run_id FROM run WHERE state <> 'finished'
